@@ -1,0 +1,66 @@
+# Every target makes .venv by itself. PYTHON=… chooses the interpreter, PYTEST="…" adds to pytest's arguments.
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+DEMO := .venv/.zenbook-demo
+TEST := .venv/.zenbook-test
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+export JUPYTER_PREFER_ENV_PATH := 1
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo lab test lint bench clean ruff format types imports debian pytest
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: $(DEMO) ## Run the quickstart notebook in a real kernel and show what happened
+	@$(BIN)/python notebooks/run_demo.py
+
+lab: $(DEMO) ## Open the notebooks in JupyterLab on this machine
+	@$(BIN)/python -m jupyterlab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir=notebooks \
+		$(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname)),,--no-browser) \
+		$(if $(filter 0,$(shell id -u)),--allow-root)
+
+test: $(TEST) ## Check everything: lint, types, floors, tests and notebooks
+	@$(MAKE) --no-print-directory --keep-going debian ruff format types imports pytest
+
+lint: $(TEST) ## Check style, types and floors
+	@$(MAKE) --no-print-directory --keep-going ruff format types imports
+
+bench: $(TEST) ## Measure speed against the figures that zenbook promises
+	@$(BIN)/python -m benchmarks
+
+clean: ## Remove what the other targets made, except .venv
+	rm -rf .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+debian:
+	@tests/setup/debian.sh
+
+ruff:
+	$(BIN)/ruff check .
+
+format:
+	$(BIN)/ruff format --check .
+
+types:
+	$(BIN)/mypy
+
+imports:
+	$(BIN)/lint-imports --no-logo
+
+pytest:
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests $(PYTEST) $(if $(NOTEBOOKS),notebooks \
+		--nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with=notebooks/nbval_sanitize.cfg)
+
+$(DEMO): pyproject.toml constraints.txt
+	@tests/setup/venv.sh .venv
+	@echo "Installing zenbook and JupyterLab into .venv (a few minutes the first time)"
+	@$(PIP) -e ".[notebook,demo]"
+	@touch $@
+
+$(TEST): pyproject.toml constraints.txt
+	@tests/setup/venv.sh .venv
+	@echo "Installing zenbook and the test tools into .venv (a few minutes the first time)"
+	@$(PIP) -e ".[test]"
+	@touch $@ $(DEMO)

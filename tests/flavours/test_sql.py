@@ -1,0 +1,811 @@
+"""The SQL metadata store, on SQLite."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, inspect
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.schema import CreateTable
+
+from zenbook.core.states import RunState, StepState
+from zenbook.errors import StoreError
+from zenbook.flavours import migrations, sql_sqlite, sql_statements, sql_tables
+from zenbook.flavours.sql import SqlMetadataStore, sqlite_store
+from zenbook.stack.records import (
+    ArtifactRecord,
+    Batch,
+    CodeRecord,
+    EnvironmentRecord,
+    InputRecord,
+    LogRecord,
+    MetricRecord,
+    OutputRecord,
+    ParamRecord,
+    RunQuery,
+    RunRecord,
+    RunUpdate,
+    StepRecord,
+)
+
+A, B = "a" * 64, "b" * 64
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "with space % and ?" / "metadata.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SqlMetadataStore]:
+    made = sqlite_store(path)
+    yield made
+    made.close()
+
+
+def run_of(n: int, **changes: Any) -> RunRecord:
+    return replace(RunRecord(f"run-{n:04d}", "training", "local", RunState.SUCCEEDED, 1000.5 + n), **changes)
+
+
+def step_of(n: int, name: str = "fit", **changes: Any) -> StepRecord:
+    return replace(StepRecord(f"run-{n:04d}", name, 0, StepState.SUCCEEDED, cache_key=A), **changes)
+
+
+def new_run(store: SqlMetadataStore, run: RunRecord, *steps: StepRecord) -> None:
+    store.create_run(run, steps=steps, params=[], code=[], environment=None)
+
+
+def raw(path: Path, statement: str, *values: object) -> list[Any]:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        return connection.execute(statement, values).fetchall()
+
+
+# -- what is written comes back
+
+
+FULL_RUN = RunRecord(
+    "run-0001",
+    "training",
+    "prod",
+    RunState.FAILED,
+    1.25,
+    2.5,
+    3.75,
+    "ValueError: größer",
+    "host",
+    "user",
+    "12:34",
+    "airflow",
+    B,
+    '{"plan": 1}',
+    "cell",
+)
+FULL_STEP = StepRecord(
+    "run-0001",
+    "fit",
+    2,
+    StepState.CACHED,
+    A,
+    B,
+    A,
+    3,
+    1.5,
+    2.5,
+    "error",
+    "traceback\n",
+    "why",
+    "run-0000",
+    B,
+    ("one", "zwei, größer"),
+)
+
+
+def test_every_field_of_every_record_comes_back(store: SqlMetadataStore) -> None:
+    params = [ParamRecord("run-0001", "", "lr", "0.1"), ParamRecord("run-0001", "fit", "file", '"x.csv"', B)]
+    store.create_run(
+        FULL_RUN,
+        steps=[FULL_STEP],
+        params=params,
+        code=[CodeRecord(B, '{"code": 1}')],
+        environment=EnvironmentRecord(B, '{"python": 3}'),
+    )
+    output = OutputRecord("run-0001", "fit", "model", A, "arrow", "part", "pandas.DataFrame", "{}", "a note")
+    got = InputRecord("run-0001", "fit", "df", "load", "output", A, "arrow", "part")
+    metric = MetricRecord("run-0001", "fit", "loss", 0, 0.5, 7.5, 12)
+    log = LogRecord("run-0001", "fit", 0, 8.5, "stdout", "printed\n")
+    store.write(
+        Batch(
+            artifacts=[ArtifactRecord(A, "arrow", "aa/bb.arrow", 5_000_000_000, 1.5)],
+            outputs=[output],
+            inputs=[got],
+            metrics=[metric],
+            logs=[log],
+        )
+    )
+    ids = ["run-0001"]
+    assert store.run("run-0001") == FULL_RUN
+    assert store.steps(ids) == [FULL_STEP]
+    assert store.params(ids) == params
+    assert store.outputs(ids) == [replace(output, address="aa/bb.arrow", size=5_000_000_000)]
+    assert store.outputs(ids, "fit") == store.outputs(ids)
+    assert store.outputs(ids, "other") == []
+    assert store.inputs(ids) == [got]
+    assert store.metrics(ids) == [metric]
+    assert store.logs("run-0001") == store.logs("run-0001", "fit") == [log]
+    assert store.logs("run-0001", "other") == []
+    assert store.code(B) == CodeRecord(B, '{"code": 1}')
+    assert store.environment(B) == EnvironmentRecord(B, '{"python": 3}')
+    assert store.address_of(A, "arrow") == "aa/bb.arrow"
+    assert store.address_of(A, "pickle") is None
+    assert type(store.steps(ids)[0].state) is StepState
+    assert type(store.run("run-0001").state) is RunState  # type: ignore[union-attr]
+
+
+def test_what_is_not_there_is_none_or_empty(store: SqlMetadataStore) -> None:
+    assert store.run("x") is store.code(A) is store.environment(A) is store.previous_step("p", "s", before="z") is None
+    assert store.steps(["x"]) == store.outputs([]) == store.logs("x") == store.runs(RunQuery()) == []
+    assert store.find_cached(A) == store.find_run_ids("") == []
+    store.write(Batch())
+
+
+def test_a_run_is_created_in_whole_or_not_at_all(store: SqlMetadataStore) -> None:
+    new_run(store, run_of(1, plan="first"), step_of(1))
+    with pytest.raises(StoreError, match=r"refused: UNIQUE constraint failed: runs\.id"):
+        new_run(store, run_of(1, plan="second"), step_of(1, "other"))
+    assert store.run("run-0001").plan == "first"  # type: ignore[union-attr]
+    assert [step.name for step in store.steps(["run-0001"])] == ["fit"]
+
+
+def test_code_and_environment_that_are_known_are_left(store: SqlMetadataStore) -> None:
+    for n, text in ((1, "first"), (2, "second")):
+        store.create_run(
+            run_of(n), steps=[], params=[], code=[CodeRecord(A, text)], environment=EnvironmentRecord(A, text)
+        )
+    assert (store.code(A), store.environment(A)) == (CodeRecord(A, "first"), EnvironmentRecord(A, "first"))
+
+
+def test_a_batch_replaces_by_key_and_updates_runs(store: SqlMetadataStore) -> None:
+    new_run(store, run_of(1, state=RunState.PENDING, plan="kept", error=""), step_of(1, state=StepState.PENDING))
+    done = step_of(1, state=StepState.SUCCEEDED, why="new", notes=("n",))
+    first = OutputRecord("run-0001", "fit", "output", A, "json")
+    batch = Batch(
+        runs=[RunUpdate("run-0001", RunState.FAILED, 5.0, 6.0, "broke")],
+        steps=[step_of(1, state=StepState.RUNNING), done],
+        artifacts=[ArtifactRecord(A, "json", "first", 1, 1.0), ArtifactRecord(A, "json", "second", 2, 1.0)],
+        outputs=[replace(first, preview="old"), first],
+        metrics=[MetricRecord("run-0001", "fit", "m", 0, 1.0, 1.0)],
+        logs=[LogRecord("run-0001", "fit", 0, 1.0, "log", "text")],
+    )
+    store.write(batch)
+    store.write(batch)  # as after a connection that broke in the middle of a commit
+    assert store.steps(["run-0001"]) == [done]
+    assert store.outputs(["run-0001"]) == [replace(first, address="first", size=1)]
+    assert len(store.metrics(["run-0001"])) == len(store.logs("run-0001")) == 1
+    run = store.run("run-0001")
+    assert run == run_of(1, state=RunState.FAILED, plan="kept", started_at=5.0, ended_at=6.0, error="broke")
+
+
+def test_numbers_that_are_none_and_text_that_is_no_text_are_kept(store: SqlMetadataStore) -> None:
+    values = [math.nan, math.inf, -math.inf, 1e-300, 3]
+    store.write(
+        Batch(
+            metrics=[MetricRecord("r", "s", "m", n, value, n) for n, value in enumerate(values)],
+            logs=[LogRecord("r", "s", 0, 1.0, "stdout", "half \ud800 a pair, and \0")],
+        )
+    )
+    back = [metric.value for metric in store.metrics(["r"])]
+    assert math.isnan(back[0])
+    assert back[1:] == values[1:]
+    assert store.logs("r")[0].text == "half \\ud800 a pair, and \0"
+
+
+def test_a_batch_that_fails_writes_nothing_and_the_store_stays_usable(store: SqlMetadataStore) -> None:
+    new_run(store, run_of(1))
+    bad = MetricRecord("run-0001", "fit", "m", 1, 0.5, 1.0, index=2**70)
+    for broken in (bad, replace(bad, index=object())):  # type: ignore[arg-type]
+        with pytest.raises(StoreError):
+            store.write(Batch(steps=[step_of(1)], metrics=[replace(bad, n=0, index=1), broken]))
+    assert store.steps(["run-0001"]) == store.metrics(["run-0001"]) == []
+    store.write(Batch(steps=[step_of(1)]))
+    assert store.steps(["run-0001"]) == [step_of(1)]
+
+
+def test_an_interrupt_in_a_write_leaves_no_transaction_open(store: SqlMetadataStore, path: Path) -> None:
+    class Interrupting:
+        def __init__(self) -> None:
+            self.run, self.step, self.name, self.n, self.value, self.at = "r", "s", "m", 0, self, 1.0
+            self.index = None
+
+        def __conform__(self, protocol: object) -> object:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.write(Batch(steps=[step_of(1)], metrics=[Interrupting()]))  # type: ignore[list-item]
+    with closing(sqlite3.connect(path, timeout=0)) as other, other:
+        other.execute("BEGIN IMMEDIATE")
+    assert store.steps(["run-0001"]) == []
+
+
+# -- questions
+
+
+def test_find_cached_gives_the_newest_eight_that_succeeded(store: SqlMetadataStore) -> None:
+    store.write(
+        Batch(
+            artifacts=[ArtifactRecord(A, "json", "aa/a", 7, 1.0)],
+            steps=[step_of(n) for n in range(10)]
+            + [step_of(n, state=state) for n, state in enumerate(StepState, start=20) if state != "succeeded"]
+            + [step_of(40, cache_key=B)],
+            outputs=[OutputRecord(f"run-{n:04d}", "fit", name, A, "json") for n in range(9) for name in ("x", "y")],
+            metrics=[MetricRecord(f"run-{n:04d}", "fit", "m", i, n + i / 4, 1.0) for n in range(10) for i in range(2)],
+        )
+    )
+    found = store.find_cached(A)
+    assert [one.step for one in found] == [step_of(n) for n in range(9, 1, -1)]
+    assert found[0].outputs == ()
+    assert [(one.name, one.address, one.size) for one in found[1].outputs] == [("x", "aa/a", 7), ("y", "aa/a", 7)]
+    assert [metric.value for metric in found[0].metrics] == [9.0, 9.25]
+    assert all(metric.run == one.step.run for one in found for metric in (*one.metrics, *one.outputs))
+    assert [one.step.run for one in store.find_cached(B)] == ["run-0040"]
+
+
+def test_find_cached_keeps_two_steps_of_one_run_apart(store: SqlMetadataStore) -> None:
+    store.write(
+        Batch(
+            artifacts=[ArtifactRecord(A, "json", "aa/a", 7, 1.0)],
+            steps=[step_of(1), step_of(1, "fit_2")],
+            outputs=[OutputRecord("run-0001", name, "o", A, "json") for name in ("fit", "fit_2")],
+        )
+    )
+    assert [(one.step.name, [o.step for o in one.outputs]) for one in store.find_cached(A)] == [
+        ("fit", ["fit"]),
+        ("fit_2", ["fit_2"]),
+    ]
+
+
+def test_the_questions_of_each_step_are_answered_from_indexes(store: SqlMetadataStore, path: Path) -> None:
+    """No scan of a table and, for the cache, no sort of its step runs: so the cost doesn't grow with the runs."""
+    store.find_cached(A)
+    for statement, values in (
+        (sql_statements.FIND_CACHED, {"cache_key": A}),
+        (sql_statements.FIND_CACHED_METRICS, {"cache_key": A}),
+        (sql_statements.PREVIOUS_STEP, {"pipeline": "p", "before": "z", "step": "s"}),
+        (sql_statements.ADDRESS_OF, {"digest": A, "format": "json"}),
+    ):
+        prepared = store._database.prepared(statement)
+        plan = [row[3] for row in raw(path, f"EXPLAIN QUERY PLAN {prepared.sql}", *prepared.arguments(**values))]
+        assert not [line for line in plan if line.startswith("SCAN") and "origins" not in line], plan
+        for line in plan:
+            if " steps " in line and "cache_key" in line:
+                assert "steps_by_cache_key (cache_key=? AND state=?)" in line
+    inner = (
+        str(sql_statements.FIND_CACHED.compile(dialect=sqlite.dialect())).split("FROM (")[1].split(") AS origins")[0]
+    )
+    assert not [row for row in raw(path, f"EXPLAIN QUERY PLAN {inner}", A, 8, 0) if "TEMP B-TREE" in row[3]]
+
+
+def test_runs_are_paged_and_filtered_newest_first_without_plans(store: SqlMetadataStore) -> None:
+    for n in range(7):
+        new_run(
+            store,
+            run_of(
+                n,
+                plan="long",
+                pipeline="training" if n % 2 else "other",
+                state=RunState.FAILED if n == 3 else RunState.SUCCEEDED,
+                kind="cell" if n == 5 else "pipeline",
+            ),
+        )
+
+    def ids(**query: Any) -> list[int]:
+        return [int(run.id[-4:]) for run in store.runs(RunQuery(**query))]
+
+    assert ids() == ids(limit=None) == [6, 5, 4, 3, 2, 1, 0]
+    assert ids(limit=3) == [6, 5, 4]
+    assert ids(limit=3, before="run-0004") == [3, 2, 1]
+    assert ids(pipeline="training") == [5, 3, 1]
+    assert ids(states=(RunState.FAILED, RunState.RUNNING)) == [3]
+    assert ids(kind="cell") == [5]
+    assert ids(kind="pipeline", pipeline="training") == [3, 1]
+    assert all(run.plan == "" for run in store.runs(RunQuery()))
+    assert store.runs(RunQuery(limit=1)) == [replace(store.run("run-0006"), plan="")]  # type: ignore[type-var]
+
+
+def test_lists_never_read_the_plans(store: SqlMetadataStore) -> None:
+    statement = str(sql_statements.select(*sql_statements.run_columns_without_plan()))
+    assert "runs.plan" not in statement
+    assert [column.name for column in sql_tables.runs.columns][-1] == "plan"
+
+
+def test_a_run_is_found_by_the_start_or_end_of_its_id(store: SqlMetadataStore) -> None:
+    for name in ("20261123-ab%c", "20261123-abxc", "20261124-zz_1", "20261124-zzz1", "20261125-0123"):
+        new_run(store, replace(run_of(1), id=name))
+    assert store.find_run_ids("20261124") == ["20261124-zzz1", "20261124-zz_1"]
+    assert store.find_run_ids("123") == ["20261125-0123"]
+    assert store.find_run_ids("b%c") == ["20261123-ab%c"]
+    assert store.find_run_ids("z_1") == ["20261124-zz_1"]
+    assert store.find_run_ids("2026", limit=2) == ["20261125-0123", "20261124-zzz1"]
+    assert store.find_run_ids("1123-") == []
+
+
+def test_the_previous_step_is_of_the_same_pipeline_and_older(store: SqlMetadataStore) -> None:
+    for n in range(5):
+        pipeline = "other" if n == 3 else "training"
+        new_run(store, run_of(n, pipeline=pipeline), step_of(n), *([step_of(n, "rare")] if n == 0 else []))
+    assert store.previous_step("training", "fit", before="run-0004") == step_of(2)
+    assert store.previous_step("training", "rare", before="run-0004") == step_of(0, "rare")
+    assert store.previous_step("training", "fit", before="run-0000") is None
+    assert store.previous_step("training", "none", before="run-0004") is None
+
+
+def test_rows_of_many_runs_come_in_order(store: SqlMetadataStore) -> None:
+    names = [f"run-{n:04d}" for n in range(1200)]  # more than fit in one query
+    store.write(
+        Batch(
+            steps=[step_of(n, name, position=p) for n in range(1200) for name, p in (("a", 1), ("b", 0))],
+            metrics=[MetricRecord("run-0001", s, "m", n, n, 10.0 - i) for i, s in enumerate("ab") for n in range(2)],
+            logs=[
+                LogRecord("run-0001", step, n, at, "log", "")
+                for step, n, at in (("a", 0, 3.0), ("b", 0, 1.0), ("a", 1, 2.0))
+            ],
+        )
+    )
+    steps = store.steps(names[::-1] + names[:3])
+    assert [(step.run, step.name) for step in steps] == [(name, step) for name in names for step in "ba"]
+    assert [(one.step, one.n) for one in store.metrics(["run-0001"])] == [("b", 0), ("b", 1), ("a", 0), ("a", 1)]
+    assert [(one.step, one.n) for one in store.logs("run-0001")] == [("b", 0), ("a", 1), ("a", 0)]
+    assert [one.n for one in store.logs("run-0001", "a")] == [0, 1]  # whatever the clock did
+
+
+# -- opening
+
+
+def test_the_store_works_wherever_the_current_folder_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = SqlMetadataStore("sqlite:///sub/metadata.db")
+    monkeypatch.chdir("/")
+    new_run(store, run_of(1))
+    store.close()
+    assert store.run("run-0001") is not None
+    assert (tmp_path / "sub/metadata.db").is_file()
+    assert store.describe() == f"sqlite at {tmp_path}/sub/metadata.db, schema {migrations.HEAD}"
+    store.close()
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:x?mode=memory&uri=true"])
+def test_a_database_in_memory_is_refused(url: str) -> None:
+    with pytest.raises(StoreError, match="needs a file"):
+        SqlMetadataStore(url)
+
+
+def test_another_database_is_refused_without_its_password() -> None:
+    with pytest.raises(StoreError, match="'mysql' yet") as caught:
+        SqlMetadataStore("mysql+pymysql://me:secret@host/db")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_deleted_store_starts_anew_instead_of_writing_to_nowhere(store: SqlMetadataStore, path: Path) -> None:
+    new_run(store, run_of(1))
+    path.parent.rename(path.parent.parent / "moved away")
+    new_run(store, run_of(2))
+    assert [run.id for run in store.runs(RunQuery())] == ["run-0002"]
+    assert raw(path, "SELECT id FROM runs") == [("run-0002",)]
+
+
+def test_threads_share_a_store(store: SqlMetadataStore) -> None:
+    failures: list[BaseException] = []
+    together = threading.Barrier(8)
+
+    def work(n: int) -> None:
+        try:
+            together.wait()  # so that all eight open it
+            for i in range(20):
+                store.write(Batch(steps=[step_of(n, f"s{i}")]))
+                assert len(store.steps([f"run-{n:04d}"])) == i + 1
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(store.steps([f"run-{n:04d}" for n in range(8)])) == 160
+
+
+def test_a_forked_child_and_its_parent_write_and_close_as_they_like(store: SqlMetadataStore, path: Path) -> None:
+    """SQLite forgets its locks in a fork: a parent that closes last would delete the log that the child writes to."""
+    new_run(store, run_of(1))
+    (child_hears, say_to_child), (hear, child_says) = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        try:
+            new_run(store, run_of(2))
+            os.write(child_says, b"2")
+            os.read(child_hears, 1)  # the parent has closed the store
+            new_run(store, run_of(3))
+            assert len(store.runs(RunQuery())) == 3
+            os.write(child_says, b"3")
+            signal.pause()
+        finally:
+            os._exit(1)
+    assert os.read(hear, 1) == b"2"
+    assert len(store.runs(RunQuery())) == 2
+    store.close()
+    os.write(say_to_child, b"x")
+    assert os.read(hear, 1) == b"3"
+    seen_by_others = raw(path, "SELECT id FROM runs")
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    for end in (child_hears, say_to_child, hear, child_says):
+        os.close(end)
+    assert seen_by_others == [("run-0001",), ("run-0002",), ("run-0003",)]
+    assert len(store.runs(RunQuery())) == 3
+
+
+def test_a_fork_finds_no_open_connection(store: SqlMetadataStore, path: Path) -> None:
+    new_run(store, run_of(1))
+    assert files_open_in_a_child(path) == 0
+    new_run(store, run_of(2))
+    assert len(store.runs(RunQuery())) == 2
+
+
+def files_open_in_a_child(path: Path) -> int:
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(sum(1 for one in Path("/proc/self/fd").iterdir() if leads_to(one, path)))
+        finally:
+            os._exit(99)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def leads_to(descriptor: Path, path: Path) -> bool:
+    try:
+        return str(descriptor.readlink()).startswith(str(path))
+    except FileNotFoundError:  # the listing's own descriptor
+        return False
+
+
+# -- SQLite and its disk
+
+
+def test_a_local_disk_gets_a_write_ahead_log(store: SqlMetadataStore, path: Path) -> None:
+    store.runs(RunQuery())
+    assert raw(path, "PRAGMA journal_mode") == [("wal",)]
+    assert pragma(store, "synchronous") == 1  # NORMAL
+
+
+def test_a_network_disk_gets_a_rollback_journal(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    local = sqlite_store(path)
+    new_run(local, run_of(1))
+    local.close()
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        f"/dev/vda / ext4 rw 0 0\nserver:/x {str(path.parent).replace(' ', chr(92) + '040')} nfs4 rw 0 0\n"
+    )
+    monkeypatch.setattr(sql_sqlite, "MOUNTS", mounts)
+    shared = sqlite_store(path)
+    new_run(shared, run_of(2))
+    assert raw(path, "PRAGMA journal_mode") == [("delete",)]
+    assert pragma(shared, "synchronous") == 2  # FULL
+    assert len(shared.runs(RunQuery())) == 2
+    shared.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "shared"),
+    [("nfs", True), ("nfs4", True), ("cifs", True), ("9p", True), ("fuse.sshfs", True), ("fuse.rclone", True)]
+    + [("ext4", False), ("tmpfs", False), ("overlay", False), ("fuse.fuse-overlayfs", False), ("fuseblk", False)],
+)
+def test_kinds_of_disks(kind: str, shared: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"a / ext4 rw 0 0\nb /home xfs rw 0 0\nc /home/me/project {kind} rw 0 0\nd /data nfs rw 0 0\n")
+    monkeypatch.setattr(sql_sqlite, "MOUNTS", mounts)
+    assert sql_sqlite.is_shared_disk(Path("/home/me/project/.zen")) is shared
+    assert sql_sqlite.is_shared_disk(Path("/home/me/project")) is shared
+    assert not sql_sqlite.is_shared_disk(Path("/home/me/projects"))
+    assert not sql_sqlite.is_shared_disk(Path("/database"))
+    monkeypatch.setattr(sql_sqlite, "MOUNTS", tmp_path / "none")
+    assert not sql_sqlite.is_shared_disk(Path("/data"))
+
+
+def pragma(store: SqlMetadataStore, name: str) -> object:
+    return store._database.with_cursor(lambda cursor: cursor.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def test_a_full_disk_is_told_and_nothing_is_half_written(small_disk: Path) -> None:
+    store = sqlite_store(small_disk / "metadata.db")
+    new_run(store, run_of(1))
+    (small_disk / "ballast").write_bytes(bytes(small_disk_free(small_disk) - 150_000))
+    written = 0
+    with pytest.raises(StoreError, match="the disk is full") as caught:
+        for n in range(2, 200):
+            new_run(store, run_of(n, plan="x" * 20_000), step_of(n, traceback="y" * 20_000))
+            written = n
+    assert str(small_disk) in caught.value.hint
+    (small_disk / "ballast").unlink()
+    assert len(store.runs(RunQuery(limit=None))) == written
+    assert len(store.steps([f"run-{n:04d}" for n in range(200)])) == written - 1
+    new_run(store, run_of(300))
+    store.close()
+    assert raw(small_disk / "metadata.db", "PRAGMA integrity_check") == [("ok",)]
+
+
+def small_disk_free(folder: Path) -> int:
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
+
+
+def test_a_read_only_folder_is_told(store: SqlMetadataStore, path: Path, read_only: Callable[[Path], None]) -> None:
+    new_run(store, run_of(1))
+    store.close()
+    read_only(path.parent)
+    for place in (path, path.parent / "other.db", path.parent / "deeper" / "metadata.db"):
+        blocked = sqlite_store(place)
+        with pytest.raises(StoreError, match=r"read-only|Read-only|Permission denied") as caught:
+            new_run(blocked, run_of(2))
+        assert str(path.parent) in caught.value.message
+        assert "zen init --path" in caught.value.hint
+        blocked.close()
+
+
+def test_a_folder_that_can_not_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file/sub/metadata.db", Path("/proc/zenbook/metadata.db")):
+        with pytest.raises(StoreError, match=f"folder '{place.parent}' .* can't be made"):
+            sqlite_store(place).runs(RunQuery())
+
+
+def test_a_folder_in_the_file_s_place_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="there is a folder of that name"):
+        sqlite_store(tmp_path).runs(RunQuery())
+
+
+def test_what_is_no_database_is_told_and_left(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text("dear diary, " * 1000)
+    with pytest.raises(StoreError, match="no SQLite database") as caught:
+        sqlite_store(path).runs(RunQuery())
+    assert f"mv {path}" in caught.value.hint
+    assert path.read_text() == "dear diary, " * 1000
+
+
+def test_a_lock_held_too_long_is_told_and_the_store_stays_usable(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql_sqlite, "BUSY_SECONDS", 0.1)
+    store = sqlite_store(path)
+    new_run(store, run_of(1))
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match=r"was locked by another program for more than 0\.1 s"):
+            new_run(store, run_of(2))
+        assert len(store.runs(RunQuery())) == 1  # readers don't wait
+    new_run(store, run_of(2))
+    store.close()
+
+
+def test_a_writer_killed_in_the_middle_of_a_batch_leaves_all_or_none(path: Path) -> None:
+    """The child is killed inside the transaction, after most of its rows; and once at a moment that nobody chose."""
+    script = """
+        import os, signal, sys
+        from pathlib import Path
+        from zenbook.core.states import StepState
+        from zenbook.flavours.sql import sqlite_store
+        from zenbook.stack.records import Batch, MetricRecord, StepRecord
+
+        class Deadly:
+            run, step, name, n, at, index = "r", "s", "z", 0, 1.0, None
+            value = property(lambda self: self)
+            def __conform__(self, protocol):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        store = sqlite_store(Path(sys.argv[1]))
+        def batch(run, *more):
+            store.write(Batch(steps=[StepRecord(run, f"s{n}", n, StepState.SUCCEEDED, why="x" * 1000) for n in range(500)],
+                              metrics=[*(MetricRecord(run, "s", "m", n, n, n) for n in range(500)), *more]))
+        batch("whole")
+        if sys.argv[2] == "inside":
+            batch("half", Deadly())
+        print("go", flush=True)
+        n = 0
+        while True:
+            batch(f"run-{n}")
+            n += 1
+    """
+    script = textwrap.dedent(script)
+    inside = subprocess.run([sys.executable, "-c", script, str(path), "inside"], capture_output=True, check=False)
+    assert inside.returncode == -signal.SIGKILL
+    store = sqlite_store(path)
+    assert len(store.steps(["whole"])) == len(store.metrics(["whole"])) == 500
+    assert store.steps(["half"]) == store.metrics(["half"]) == []
+    with subprocess.Popen([sys.executable, "-c", script, str(path), "any"], stdout=subprocess.PIPE) as child:
+        assert child.stdout
+        child.stdout.readline()
+        while not store.steps(["run-1"]):
+            assert child.poll() is None
+        child.kill()
+    assert raw(path, "PRAGMA integrity_check") == [("ok",)]
+    counts = raw(path, "SELECT run, count(*) FROM steps GROUP BY run")
+    assert len(counts) >= 3
+    assert {count for _, count in counts} == {500}
+    assert counts == raw(path, "SELECT run, count(*) FROM metrics GROUP BY run")
+    new_run(store, run_of(1))
+    store.close()
+
+
+# -- the schema
+
+
+def schema(path: Path) -> dict[str, Any]:
+    """All tables with columns, types, keys and indexes, as the database tells them."""
+    engine = create_engine(f"sqlite:///{path}")
+    seen = inspect(engine)
+    tables: dict[str, Any] = {}
+    for name in seen.get_table_names():
+        tables[name] = {
+            "columns": [(c["name"], repr(c["type"]), c["nullable"], c["default"]) for c in seen.get_columns(name)],
+            "key": seen.get_pk_constraint(name)["constrained_columns"],
+            "indexes": sorted((i["name"], i["column_names"], i["unique"]) for i in seen.get_indexes(name)),
+            "options": seen.get_table_options(name),
+        }
+    engine.dispose()
+    return tables
+
+
+def test_a_new_store_has_the_schema_that_the_migrations_make(tmp_path: Path) -> None:
+    made, migrated = tmp_path / "made.db", tmp_path / "migrated.db"
+    store = sqlite_store(made)
+    store.runs(RunQuery())
+    store.close()
+    engine = create_engine(f"sqlite:///{migrated}")
+    with engine.begin() as connection:
+        command.upgrade(migrations.configuration(connection), "head")
+        context = MigrationContext.configure(connection, opts={"version_table": "zenbook_version"})
+        assert compare_metadata(context, sql_tables.metadata) == []
+    engine.dispose()
+    assert set(schema(made)) == {*sql_tables.metadata.tables, "zenbook_version"}
+    assert schema(made) == schema(migrated)
+    assert raw(made, "SELECT * FROM zenbook_version") == raw(migrated, "SELECT * FROM zenbook_version")
+
+
+NEXT_REVISION = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "9999"
+down_revision = "0001"
+
+def upgrade():
+    op.add_column("runs", sa.Column("mood", sa.String(20), nullable=False, server_default="good"))
+    {more}
+"""
+
+
+@pytest.fixture
+def next_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """A zenbook with one more revision."""
+
+    def add(more: str) -> None:
+        folder = tmp_path / "versions of 100%"
+        folder.mkdir(exist_ok=True)
+        (folder / "9999_mood.py").write_text(NEXT_REVISION.format(more=more))
+        monkeypatch.setattr(migrations, "HEAD", "9999")
+        monkeypatch.setattr(migrations, "VERSIONS", [*migrations.VERSIONS[:1], folder])
+
+    return add
+
+
+def test_an_older_store_is_migrated_and_keeps_its_rows(
+    store: SqlMetadataStore, path: Path, next_revision: Callable[[str], None]
+) -> None:
+    new_run(store, run_of(1), step_of(1))
+    store.close()
+    next_revision("")
+    new_run(store, run_of(2))
+    assert raw(path, "SELECT id, mood FROM runs") == [("run-0001", "good"), ("run-0002", "good")]
+    assert raw(path, "SELECT version_num FROM zenbook_version") == [("9999",)]
+    assert store.steps(["run-0001"]) == [step_of(1)]
+    assert store.describe().endswith("schema 9999")
+
+
+def test_a_migration_that_fails_changes_nothing(
+    store: SqlMetadataStore, path: Path, next_revision: Callable[[str], None]
+) -> None:
+    new_run(store, run_of(1))
+    store.close()
+    before = schema(path)
+    next_revision("op.drop_table('params'); op.drop_table('never was')")
+    with pytest.raises(StoreError, match="no such table: never was"):
+        store.runs(RunQuery())
+    assert schema(path) == before
+    assert raw(path, "SELECT version_num FROM zenbook_version") == [("0001",)]
+    next_revision("")
+    assert len(store.runs(RunQuery())) == 1
+
+
+def test_a_store_of_a_newer_zenbook_is_refused_and_left(store: SqlMetadataStore, path: Path) -> None:
+    new_run(store, run_of(1))
+    store.close()
+    raw(path, "UPDATE zenbook_version SET version_num = '0815'")
+    with pytest.raises(StoreError, match=r"made by a newer zenbook \(schema 0815; this one knows 0001\)") as caught:
+        store.runs(RunQuery())
+    assert str(path) in caught.value.message
+    assert "pip install -U zenbook" in caught.value.hint
+    assert raw(path, "SELECT version_num FROM zenbook_version") == [("0815",)]
+
+
+def test_a_foreign_database_is_refused_and_left(path: Path) -> None:
+    path.parent.mkdir()
+    raw(path, "CREATE TABLE runs (distance)")
+    with pytest.raises(StoreError, match="holds tables that aren't zenbook's: runs"):
+        sqlite_store(path).runs(RunQuery())
+    assert raw(path, "SELECT name FROM sqlite_master") == [("runs",)]
+
+
+def test_alembic_is_not_imported_unless_there_is_something_to_migrate(path: Path) -> None:
+    script = """
+        import sys
+        from pathlib import Path
+        from zenbook.flavours.sql import sqlite_store
+        from zenbook.stack.records import RunQuery
+        for _ in range(2):
+            store = sqlite_store(Path(sys.argv[1]))
+            store.runs(RunQuery())
+            store.close()
+        print([name for name in sys.modules if name.split(".")[0] == "alembic"])
+    """
+    command_line = [sys.executable, "-c", textwrap.dedent(script), str(path)]
+    assert subprocess.run(command_line, capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_head_is_the_last_migration(tmp_path: Path) -> None:
+    with create_engine("sqlite://").connect() as connection:
+        assert ScriptDirectory.from_config(migrations.configuration(connection)).get_current_head() == migrations.HEAD
+
+
+def test_keys_fit_mysql_5_6() -> None:
+    """An InnoDB key of the compact row format holds 767 bytes: 191 characters of utf8mb4."""
+    for table in sql_tables.metadata.tables.values():
+        for columns in (table.primary_key.columns, *(index.columns for index in table.indexes)):
+            length = sum(getattr(column.type, "length", None) or 0 for column in columns)
+            assert 0 < length <= 191, (table.name, [column.name for column in columns])
+            assert not [column for column in columns if isinstance(column.type, sql_tables.LongText)]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "upsert", "ignore"),
+    [
+        (sqlite.dialect(), "ON CONFLICT (digest, format) DO UPDATE", "ON CONFLICT (digest, format) DO NOTHING"),
+        (postgresql.dialect(), "ON CONFLICT (digest, format) DO UPDATE", "ON CONFLICT (digest, format) DO NOTHING"),
+        (mysql.dialect(), "ON DUPLICATE KEY UPDATE", "INSERT IGNORE INTO artifacts"),
+    ],
+)
+def test_statements_are_made_for_each_dialect(dialect: Any, upsert: str, ignore: str) -> None:
+    artifacts = sql_tables.artifacts
+    assert upsert in str(sql_statements.upsert(artifacts, dialect.name).compile(dialect=dialect))
+    assert ignore in str(sql_statements.insert_ignore(artifacts, dialect.name).compile(dialect=dialect))
+    for table in sql_tables.metadata.tables.values():
+        made = str(CreateTable(table).compile(dialect=dialect))
+        assert ("LONGTEXT" in made) == (dialect.name == "mysql" and "TEXT" in made)
+        assert ("utf8mb4_bin" in made) == (dialect.name == "mysql")
+    for statement in (sql_statements.FIND_CACHED, sql_statements.FIND_CACHED_METRICS):
+        assert "WITH" not in str(statement.compile(dialect=dialect))

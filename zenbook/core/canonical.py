@@ -1,0 +1,80 @@
+"""A canonical form of Python source: blind to comments, blank lines and layout, equal on every Python version.
+
+The form is a walk over the syntax tree that leaves out what versions disagree about: empty fields, contexts, positions,
+string prefixes and how an f-string is cut into constants.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from functools import lru_cache
+
+_SKIPPED = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
+
+
+@lru_cache(maxsize=4096)
+def canonical_source(source: str) -> str:
+    """The canonical form of a module's source. Raises `SyntaxError`."""
+    return canonical(ast.parse(source))
+
+
+def canonical(node: ast.AST) -> str:
+    """The canonical form of a syntax tree."""
+    parts: list[str] = []
+    _walk(node, parts.append)
+    return "".join(parts)
+
+
+def _walk(value: object, emit: Callable[[str], None]) -> None:
+    if isinstance(value, ast.Constant):
+        emit(_constant(value.value))
+    elif isinstance(value, ast.AST):
+        emit(type(value).__name__ + "(")
+        fields = _joined(value) if isinstance(value, ast.JoinedStr) else ast.iter_fields(value)
+        for name, child in fields:
+            if name in _SKIPPED or child is None or child == []:
+                continue
+            if name == "format_spec" and not _pieces(child):
+                continue
+            emit(name + "=")
+            _walk(child, emit)
+            emit(",")
+        emit(")")
+    elif isinstance(value, list):
+        emit("[")
+        for child in value:
+            _walk(child, emit)
+            emit(",")
+        emit("]")
+    else:
+        emit(repr(value))
+
+
+def _constant(value: object) -> str:
+    if type(value) is int:  # the decimal form of a huge number is refused by newer Pythons
+        return f"int:{value:#x}"
+    if isinstance(value, str):  # what repr() escapes depends on the Unicode tables of the version
+        return f"str:{ascii(value)}"
+    return f"{type(value).__name__}:{value!r}"
+
+
+def _joined(node: ast.JoinedStr) -> list[tuple[str, object]]:
+    return [("values", _pieces(node))]
+
+
+def _pieces(node: object) -> list[object]:
+    """The parts of an f-string with neighbouring constants joined and empty ones dropped."""
+    if not isinstance(node, ast.JoinedStr):
+        return [node]
+    merged: list[object] = []
+    for one in node.values:
+        if isinstance(one, ast.Constant) and isinstance(one.value, str):
+            last = merged[-1] if merged else None
+            if isinstance(last, ast.Constant):
+                merged[-1] = ast.Constant(str(last.value) + one.value)
+            elif one.value:
+                merged.append(one)
+        else:
+            merged.append(one)
+    return merged

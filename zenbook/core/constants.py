@@ -1,0 +1,217 @@
+"""Values as Python expressions: how a constant of a notebook travels in a capsule.
+
+The expression is made from the value as it is now, not from the line that once made it, so a constant that was changed
+in place travels as it is. Only values whose expression gives an equal value of the same type have one.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import types
+import typing
+from collections.abc import Callable
+from enum import Enum, Flag
+from typing import Any
+
+LIMIT = 256 * 1024  # characters; more than that is data, not a constant
+_ARRAY_LIMIT = 1000  # elements of an array that may be written out
+
+Refer = Callable[[object], str | None]  # an expression for a function, class or module, if it can travel
+
+
+class NotAConstantError(Exception):
+    """A value that has no faithful expression; the text says which part of it."""
+
+
+class Renderer:
+    """Makes expressions, and collects the standard modules that they need as ``modules`` (alias → module)."""
+
+    def __init__(self, refer: Refer) -> None:
+        self.refer = refer
+        self.modules: dict[str, str] = {}
+        self._inside: list[int] = []
+
+    def render(self, value: Any) -> str:
+        """An expression for ``value``. Raises `NotAConstantError`."""
+        text = self._render(value)
+        if len(text) > LIMIT:
+            raise NotAConstantError(f"it is {len(text) // 1024} kB when written out")
+        return text
+
+    def module(self, name: str) -> str:
+        """The alias under which a module is available to the expressions."""
+        alias = "_" + name.replace(".", "_")
+        self.modules[alias] = name
+        return alias
+
+    def _render(self, value: Any) -> str:
+        kind = type(value)
+        if value is None or kind in (bool, int, str, bytes) or value is Ellipsis or value is NotImplemented:
+            return repr(value)
+        if kind is float:
+            return repr(value) if math.isfinite(value) else f"float({str(value)!r})"
+        if kind is complex:
+            return f"complex({self._render(value.real)}, {self._render(value.imag)})"
+        if id(value) in self._inside:
+            raise NotAConstantError("it contains itself")
+        self._inside.append(id(value))
+        try:
+            return self._compound(value, kind)
+        finally:
+            self._inside.pop()
+
+    def _compound(self, value: Any, kind: type) -> str:
+        for render in (self._container, self._referred, self._standard, self._typing, self._instance, self._numpy):
+            text = render(value, kind)
+            if text is not None:
+                return text
+        raise NotAConstantError(f"it is {_a(kind)}" if not self._inside[1:] else f"it holds {_a(kind)}")
+
+    def _container(self, value: Any, kind: type) -> str | None:
+        if kind is tuple:
+            return "(" + "".join(self._render(one) + ", " for one in value).rstrip() + ")" if value else "()"
+        if kind is list:
+            return "[" + ", ".join(self._render(one) for one in value) + "]"
+        if kind is set or kind is frozenset:
+            inner = ", ".join(sorted(self._render(one) for one in value))
+            if kind is set:
+                return "{" + inner + "}" if value else "set()"
+            return f"frozenset({{{inner}}})" if value else "frozenset()"
+        if kind is dict:
+            return "{" + ", ".join(f"{self._render(k)}: {self._render(v)}" for k, v in value.items()) + "}"
+        if kind in (range, slice):
+            return repr(value)
+        if kind.__module__ == "collections":
+            return self._collection(value, kind)
+        if kind is types.SimpleNamespace:
+            return f"{self.module('types')}.SimpleNamespace(**{self._render(vars(value))})"
+        if kind is types.MappingProxyType:
+            return f"{self.module('types')}.MappingProxyType({self._render(dict(value))})"
+        return None
+
+    def _collection(self, value: Any, kind: type) -> str | None:
+        maker = f"{self.module('collections')}.{kind.__name__}"
+        if kind.__name__ == "defaultdict":
+            return f"{maker}({self._render(value.default_factory)}, {self._render(dict(value))})"
+        if kind.__name__ == "OrderedDict":
+            return f"{maker}({self._render(list(value.items()))})"
+        if kind.__name__ == "Counter":
+            return f"{maker}({self._render(dict(value))})"
+        if kind.__name__ == "deque":
+            return f"{maker}({self._render(list(value))}, {value.maxlen!r})"
+        return None
+
+    def _referred(self, value: Any, kind: type) -> str | None:
+        callable_kinds = (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
+        if isinstance(value, callable_kinds) and not isinstance(value, types.GenericAlias):
+            return self.refer(value)
+        if kind.__module__ == "functools" and kind.__name__ == "partial":
+            parts = [self._render(one) for one in (value.func, *value.args)]
+            parts += [f"{name}={self._render(one)}" for name, one in value.keywords.items()]
+            return f"{self.module('functools')}.partial({', '.join(parts)})"
+        if isinstance(value, types.MethodType) and isinstance(value.__self__, type):
+            return f"{self._render(value.__self__)}.{value.__name__}"
+        if hasattr(value, "__wrapped__") or kind.__name__ == "ufunc":
+            return self.refer(value)
+        return None
+
+    def _standard(self, value: Any, kind: type) -> str | None:
+        module, name = kind.__module__, kind.__name__
+        if module.startswith("pathlib") and name in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"):
+            public = "Path" if name in ("PosixPath", "WindowsPath") else name
+            return f"{self.module('pathlib')}.{public}({str(value)!r})"
+        if module == "re" and name == "Pattern":
+            return f"{self.module('re')}.compile({value.pattern!r}, {int(value.flags)})"
+        if module in ("logging", "logging.RootLogger") and name in ("Logger", "RootLogger"):
+            named = "" if name == "RootLogger" else repr(value.name)
+            return f"{self.module('logging')}.getLogger({named})"
+        if module in ("datetime", "decimal", "_decimal", "_pydecimal", "fractions", "uuid", "zoneinfo", "operator", "ipaddress"):
+            return self._reduced(value, module.lstrip("_").removeprefix("py"))
+        return None
+
+    def _reduced(self, value: Any, module: str) -> str | None:
+        kind = type(value)
+        maker = f"{self.module(module)}.{kind.__name__}"
+        if kind.__name__ in ("datetime", "time"):
+            fields = "year month day hour minute second microsecond".split()
+            named = [f"{one}={getattr(value, one)}" for one in fields if hasattr(value, one)]
+            if value.tzinfo is not None:
+                named.append(f"tzinfo={self._render(value.tzinfo)}")
+            return f"{maker}({', '.join([*named, f'fold={value.fold}'])})"
+        if kind.__name__ == "date":
+            return f"{maker}({value.year}, {value.month}, {value.day})"
+        if kind.__name__ == "timedelta":
+            return f"{maker}({value.days}, {value.seconds}, {value.microseconds})"
+        if kind.__name__ == "timezone":
+            return f"{maker}({self._render(value.utcoffset(None))}, {value.tzname(None)!r})"
+        if kind.__name__ == "ZoneInfo":
+            return f"{maker}({value.key!r})"
+        if kind.__name__ in ("Decimal", "Fraction", "UUID") or module == "ipaddress":
+            return f"{maker}({str(value)!r})"
+        if module == "operator":
+            made, arguments = value.__reduce__()[:2]
+            if made is kind:
+                return f"{maker}({', '.join(self._render(one) for one in arguments)})"
+        return None
+
+    def _typing(self, value: Any, kind: type) -> str | None:
+        alias = self.module("typing") if kind.__module__ in ("typing", "types") else ""
+        if value in (typing.Any, typing.Self, typing.NoReturn) if kind.__module__ == "typing" else False:
+            return f"{alias}.{value._name if hasattr(value, '_name') else value.__name__}"
+        if kind is typing.TypeVar:
+            bound = f", bound={self._render(value.__bound__)}" if value.__bound__ is not None else ""
+            rest = "".join(f", {self._render(one)}" for one in value.__constraints__)
+            return f"{alias}.TypeVar({value.__name__!r}{rest}{bound})"
+        if isinstance(value, typing.NewType):
+            return f"{alias}.NewType({value.__name__!r}, {self._render(value.__supertype__)})"
+        origin, arguments = typing.get_origin(value), typing.get_args(value)
+        if origin is None or kind.__module__ not in ("typing", "types"):
+            return None
+        if origin is types.UnionType or origin is typing.Union:
+            return f"{alias}.Union[{', '.join(self._argument(one) for one in arguments)}]"
+        if origin is typing.Literal:
+            return f"{alias}.Literal[{', '.join(self._render(one) for one in arguments)}]"
+        if origin is typing.Annotated:
+            return f"{alias}.Annotated[{', '.join(self._argument(one) for one in arguments)}]"
+        return f"{self._render(origin)}[{', '.join(self._argument(one) for one in arguments)}]"
+
+    def _argument(self, value: Any) -> str:
+        if value is type(None):
+            return "None"
+        return self._render(value)
+
+    def _instance(self, value: Any, kind: type) -> str | None:
+        if isinstance(value, Enum):
+            if isinstance(value, Flag) and value.name is None:
+                return f"{self._render(kind)}({self._render(value.value)})"
+            return f"{self._render(kind)}.{value.name}"
+        if isinstance(value, tuple) and hasattr(kind, "_fields"):
+            return f"{self._render(kind)}({', '.join(self._render(one) for one in value)})"
+        fields = getattr(kind, "__dataclass_fields__", None)
+        if fields is not None and hasattr(value, "__dict__"):
+            ours = {name: one for name, one in fields.items() if one._field_type.name == "_FIELD"}
+            if all(one.init for one in ours.values()) and set(vars(value)) == set(ours):
+                return f"{self._render(kind)}({', '.join(f'{n}={self._render(getattr(value, n))}' for n in ours)})"
+        return None
+
+    def _numpy(self, value: Any, kind: type) -> str | None:
+        numpy = sys.modules.get("numpy")
+        if numpy is None:
+            return None
+        if isinstance(value, numpy.dtype) and value.names is None:
+            return f"{self.module('numpy')}.dtype({value.str!r})"
+        if isinstance(value, numpy.generic) and value.dtype.kind in "biufc":
+            return f"{self.module('numpy')}.{kind.__name__}({self._render(value.item())})"
+        if kind is numpy.ndarray and value.dtype.kind in "biufcU":
+            if value.size > _ARRAY_LIMIT:
+                raise NotAConstantError(f"it is a NumPy array of {value.size} elements")
+            made = f"{self.module('numpy')}.array({self._render(value.ravel().tolist())}, dtype={value.dtype.str!r})"
+            return made if value.ndim == 1 else f"{made}.reshape({value.shape})"
+        return None
+
+
+def _a(kind: type) -> str:
+    module = kind.__module__.partition(".")[0]
+    name = kind.__qualname__ if module in ("builtins", "__main__") else f"{module}.{kind.__qualname__}"
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

@@ -1,0 +1,155 @@
+"""Which installed distribution a module belongs to, and in which version.
+
+`importlib.metadata.packages_distributions` reads every installed file list (0.2 s and more); here the folder names
+answer most questions, and a file list is read only to confirm.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import sysconfig
+from functools import lru_cache
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+
+_INSTALLED = re.compile(r"[/\\](site|dist)-packages([/\\]|$)")
+_INFO = re.compile(r"^(?P<name>.+?)-(?P<version>[^-]+)(-py[\d.]+)?\.(dist-info|egg-info)$")
+_USUAL = {  # modules whose distribution has another name: a first guess, confirmed by its file list
+    "sklearn": "scikit_learn",
+    "PIL": "pillow",
+    "cv2": "opencv_python",
+    "yaml": "pyyaml",
+    "bs4": "beautifulsoup4",
+    "skimage": "scikit_image",
+    "dateutil": "python_dateutil",
+    "attr": "attrs",
+}
+
+
+def is_stdlib(module: str) -> bool:
+    """Whether a module comes with Python."""
+    return module.partition(".")[0] in sys.stdlib_module_names
+
+
+def is_installed(path: str) -> bool:
+    """Whether a file belongs to an installed distribution or to Python itself, and not to the user's project."""
+    return bool(_INSTALLED.search(path)) or path.startswith(_python_folders())
+
+
+@lru_cache(maxsize=1)
+def _python_folders() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    return tuple(paths[key] + os.sep for key in ("stdlib", "platstdlib"))
+
+
+def find_module(name: str) -> ModuleSpec | None:
+    """Where a module would be imported from, without importing its parents. None if there is no such module."""
+    loaded = sys.modules.get(name)
+    spec = getattr(loaded, "__spec__", None)
+    if spec is not None and spec.origin is not None:
+        return spec  # type: ignore[no-any-return]
+    parent, _, _ = name.rpartition(".")
+    if not parent:
+        return PathFinder.find_spec(name)
+    above = find_module(parent)
+    if above is None or above.submodule_search_locations is None:
+        return None
+    return PathFinder.find_spec(name, list(above.submodule_search_locations))
+
+
+def version_of(module: str) -> tuple[str, str] | None:
+    """(distribution, version) of an importable module that is installed; None for one that is not.
+
+    A module that no distribution claims counts with the digest of its file as version.
+    """
+    top = module.partition(".")[0]
+    return _version_of(top if _is_regular(top) else module, installation_stamp())
+
+
+@lru_cache(maxsize=512)
+def _is_regular(top: str) -> bool:
+    spec = find_module(top)
+    return spec is not None and spec.origin is not None
+
+
+def installation_stamp() -> tuple[tuple[str, int], ...]:
+    """The state of the folders that packages are installed in: an installation changes their time stamps."""
+    stamps = []
+    for folder in sys.path:
+        if _INSTALLED.search(folder):
+            try:
+                stamps.append((folder, os.stat(folder).st_mtime_ns))  # noqa: PTH116
+            except OSError:
+                continue
+    return tuple(stamps)
+
+
+@lru_cache(maxsize=2048)
+def _version_of(module: str, stamp: tuple[tuple[str, int], ...]) -> tuple[str, str] | None:
+    spec = find_module(module)
+    if spec is None:
+        return None
+    origin = spec.origin or next(iter(spec.submodule_search_locations or ()), None)
+    if origin is None or origin in ("built-in", "frozen"):
+        return None
+    folder = _installation_folder(origin)
+    if folder is None:
+        return module.partition(".")[0], _digest_version(origin)
+    relative = Path(origin).relative_to(folder).as_posix()
+    infos = _distributions(folder, stamp)
+    guess = _normalized(_USUAL.get(module, module.partition(".")[0]))
+    order = sorted(infos, key=lambda name: name != guess)
+    for name in order:
+        info, version = infos[name]
+        if _claims(folder / info, relative):
+            return name.replace("_", "-"), version
+    return module.partition(".")[0], _digest_version(origin)
+
+
+def _installation_folder(origin: str) -> Path | None:
+    for folder in sorted({Path(one) for one in sys.path if one}, key=lambda one: -len(str(one))):
+        if origin.startswith(str(folder) + os.sep):
+            return folder
+    return None
+
+
+@lru_cache(maxsize=64)
+def _distributions(folder: Path, stamp: tuple[tuple[str, int], ...]) -> dict[str, tuple[str, str]]:
+    """Normalized name → (metadata folder, version) of what is installed in a folder."""
+    found = {}
+    for entry in os.listdir(folder):  # noqa: PTH208
+        match = _INFO.match(entry)
+        if match:
+            found[_normalized(match["name"])] = (entry, match["version"])
+    return found
+
+
+def installed_distributions() -> dict[str, str]:
+    """Name → version of all that is installed; the first on ``sys.path`` counts."""
+    stamp, found = installation_stamp(), {}
+    for folder, _ in reversed(stamp):
+        found.update({name.replace("_", "-"): version for name, (_, version) in _distributions(Path(folder), stamp).items()})
+    return dict(sorted(found.items()))
+
+
+def _claims(info: Path, relative: str) -> bool:
+    for name, columns in (("RECORD", True), ("installed-files.txt", False), ("SOURCES.txt", False)):
+        try:
+            text = (info / name).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        return f"\n{relative}," in "\n" + text if columns else relative in text
+    return False
+
+
+def _normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "_", name).lower()
+
+
+def _digest_version(origin: str) -> str:
+    from zenbook.core.digest import digest_of_path
+
+    path = Path(origin)
+    return digest_of_path(path)[:16] if path.exists() else ""

@@ -1,0 +1,117 @@
+"""The graph of a pipeline: immutable nodes, and where each node's inputs come from.
+
+A graph holds no store, no engine and no function. Arguments are JSON (see `values`), in which ``{"$input": name}``
+stands for an object that comes from another step or was passed to the pipeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+Json = object  # what `json.dumps` takes
+
+
+class StepKind(StrEnum):
+    """How a step was written."""
+
+    FUNCTION = "function"
+    CELL = "cell"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRef:
+    """A step's output, by the node's name."""
+
+    step: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """Where an input comes from: the first of ``sources`` that exists when the step's turn comes.
+
+    There is more than one source where an earlier cell may or may not have changed an object in place. ``given`` is
+    the key of an object that was passed to the pipeline. ``optional`` inputs (the random state) may be missing.
+    """
+
+    sources: tuple[OutputRef, ...] = ()
+    given: str = ""
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often a failed step is tried again: ``count`` more times, after ``delay`` seconds, doubled each time."""
+
+    count: int = 0
+    delay: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class StepOptions:
+    """What a user may set on a step."""
+
+    cache: bool = True
+    retries: Retries = Retries()
+    timeout: float | None = None  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One use of a step in a pipeline."""
+
+    name: str
+    step: str
+    kind: StepKind
+    outputs: tuple[str, ...]  # for a cell: the names it assigns
+    arguments: Mapping[str, Json] = field(default_factory=dict)
+    inputs: Mapping[str, Input] = field(default_factory=dict)
+    after: tuple[str, ...] = ()
+    options: StepOptions = StepOptions()
+    doc: str = ""
+    inferred: bool = False  # a cell's outputs that nobody asked for by name: what can't be stored is left out
+
+    @property
+    def upstream(self) -> tuple[str, ...]:
+        """Names of the nodes that must end before this one, without repetition."""
+        sources = (ref.step for one in self.inputs.values() for ref in one.sources)
+        return tuple(dict.fromkeys((*sources, *self.after)))
+
+    @property
+    def params(self) -> dict[str, Json]:
+        """The arguments that are plain values."""
+        return {name: value for name, value in self.arguments.items() if not _has_input(value)}
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Nodes in an order in which they can run."""
+
+    nodes: tuple[Node, ...]
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __getitem__(self, name: str) -> Node:
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise KeyError(name)
+
+    @property
+    def edges(self) -> tuple[tuple[str, str], ...]:
+        """(from, to) pairs of node names, without repetition."""
+        return tuple((source, node.name) for node in self.nodes for source in node.upstream)
+
+
+def _has_input(template: Json) -> bool:
+    if isinstance(template, dict):
+        return "$input" in template or any(_has_input(one) for one in template.values())
+    if isinstance(template, list):
+        return any(_has_input(one) for one in template)
+    return False

@@ -1,0 +1,144 @@
+"""The plan: frozen JSON with all that a run needs. It alone leaves the notebook.
+
+A plan holds no function, no cell, no store and no secret: the graph, the arguments, the capsules by digest, each
+node's fingerprint and the distributions that the capsules import.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from zenbook.core.capsule import Capsule
+from zenbook.core.events import Stored
+from zenbook.core.graph import Graph, Input, Json, Node, OutputRef, Retries, StepKind, StepOptions
+from zenbook.errors import RunError
+
+PLAN_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What a node runs: the capsule's digest in `Plan.capsules`, and the fingerprint of what it does."""
+
+    capsule: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A graph with everything that its nodes need to run anywhere."""
+
+    pipeline: str
+    graph: Graph
+    code: Mapping[str, Code]  # by node name
+    capsules: Mapping[str, Capsule]  # by digest
+    params: Mapping[str, Json] = field(default_factory=dict)  # of the pipeline
+    given: Mapping[str, Stored] = field(default_factory=dict)  # objects passed to the pipeline, by `Input.given`
+    formats: tuple[str, ...] = ()  # digests of capsules that define a user's own formats
+    python: str = ""
+    kind: str = "pipeline"
+    doc: str = ""
+
+    def capsule_of(self, node: str) -> Capsule:
+        """The capsule that a node runs."""
+        return self.capsules[self.code[node].capsule]
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """The distributions that the capsules import, as ``name==version``."""
+        pins = {f"{name}=={version}" for one in self.capsules.values() for name, version in one.requirements if version}
+        return tuple(sorted(pins))
+
+    def to_json(self) -> str:
+        """The plan as JSON with sorted keys: the same plan gives the same text."""
+        body = {
+            "version": PLAN_VERSION,
+            "pipeline": self.pipeline,
+            "kind": self.kind,
+            "doc": self.doc,
+            "python": self.python,
+            "params": dict(self.params),
+            "given": {key: asdict(one) for key, one in self.given.items()},
+            "formats": list(self.formats),
+            "requirements": list(self.requirements),
+            "nodes": [_node_to_json(node, self.code[node.name]) for node in self.graph],
+            "capsules": {digest: one.to_json() for digest, one in self.capsules.items()},
+        }
+        return json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote. Raises `RunError` for a plan of a newer zenbook, or no plan at all."""
+        try:
+            body = json.loads(text)
+            version = body["version"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError("This is no zenbook plan.", "Give the plan.json that zenbook wrote.") from error
+        if version > PLAN_VERSION:
+            raise RunError(
+                f"The plan has version {version}; this zenbook reads up to version {PLAN_VERSION}.",
+                "Upgrade it: pip install -U zenbook",
+            )
+        return cls(
+            pipeline=body["pipeline"],
+            kind=body["kind"],
+            doc=body["doc"],
+            python=body["python"],
+            params=body["params"],
+            given={key: Stored(**one) for key, one in body["given"].items()},
+            formats=tuple(body["formats"]),
+            graph=Graph(tuple(_node_from_json(one) for one in body["nodes"])),
+            code={one["name"]: Code(one["capsule"], one["fingerprint"]) for one in body["nodes"]},
+            capsules={digest: Capsule.from_json(one) for digest, one in body["capsules"].items()},
+        )
+
+
+def _node_to_json(node: Node, code: Code) -> dict[str, Any]:
+    return {
+        "name": node.name,
+        "step": node.step,
+        "kind": str(node.kind),
+        "outputs": list(node.outputs),
+        "arguments": dict(node.arguments),
+        "inputs": {
+            name: {
+                "sources": [[ref.step, ref.output] for ref in one.sources],
+                "given": one.given,
+                "optional": one.optional,
+            }
+            for name, one in node.inputs.items()
+        },
+        "after": list(node.after),
+        "options": {
+            "cache": node.options.cache,
+            "retries": node.options.retries.count,
+            "retry_delay": node.options.retries.delay,
+            "timeout": node.options.timeout,
+        },
+        "doc": node.doc,
+        "inferred": node.inferred,
+        "capsule": code.capsule,
+        "fingerprint": code.fingerprint,
+    }
+
+
+def _node_from_json(body: dict[str, Any]) -> Node:
+    options = body["options"]
+    return Node(
+        name=body["name"],
+        step=body["step"],
+        kind=StepKind(body["kind"]),
+        outputs=tuple(body["outputs"]),
+        arguments=body["arguments"],
+        inputs={
+            name: Input(tuple(OutputRef(*ref) for ref in one["sources"]), one["given"], one["optional"])
+            for name, one in body["inputs"].items()
+        },
+        after=tuple(body["after"]),
+        options=StepOptions(options["cache"], Retries(options["retries"], options["retry_delay"]), options["timeout"]),
+        doc=body["doc"],
+        inferred=body["inferred"],
+    )

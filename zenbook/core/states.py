@@ -1,0 +1,44 @@
+"""The states of a run and of a step run."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class RunState(StrEnum):
+    """What became of a run."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    CRASHED = "crashed"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run can't change any more."""
+        return self not in (RunState.PENDING, RunState.RUNNING)
+
+
+class StepState(StrEnum):
+    """What became of a step in one run."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    CACHED = "cached"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+    CRASHED = "crashed"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the step run can't change any more."""
+        return self not in (StepState.PENDING, StepState.RUNNING)
+
+    @property
+    def has_outputs(self) -> bool:
+        """Whether the step's outputs exist."""
+        return self in (StepState.SUCCEEDED, StepState.CACHED)

@@ -1,0 +1,101 @@
+"""Type annotations of steps: the names of their outputs, and whether a value fits."""
+
+from __future__ import annotations
+
+import inspect
+import numbers
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, Union
+
+from zenbook.errors import DefinitionError
+
+_NUMBERS: dict[type, type] = {int: numbers.Integral, float: numbers.Real, complex: numbers.Complex}
+
+
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The annotations of a function, evaluated where that is possible."""
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except Exception:  # noqa: BLE001  # a forward reference to what is not there: such annotations count as absent
+        given = getattr(function, "__annotations__", {})
+        return {name: hint for name, hint in given.items() if not isinstance(hint, str)}
+
+
+def output_names(hint: Any, step: str) -> tuple[str, ...]:
+    """The outputs that a return annotation names: of a NamedTuple, an annotated tuple or an annotated type.
+
+    A tuple of fixed length without names gives ``output_0``, ``output_1``…; anything else one ``output``.
+    Raises `DefinitionError` when two have the same name.
+    """
+    fields = getattr(hint, "_fields", None)
+    if isinstance(hint, type) and issubclass(hint, tuple) and fields:
+        return tuple(fields)
+    if typing.get_origin(hint) is tuple:
+        parts = typing.get_args(hint)
+        if len(parts) > 1 and parts[-1] is not Ellipsis:
+            names = tuple(_annotated_name(part) or f"output_{place}" for place, part in enumerate(parts))
+            if len(set(names)) < len(names):
+                raise DefinitionError(
+                    f"Step {step!r} names two of its outputs alike: {', '.join(names)}.", "Give each its own name."
+                )
+            return names
+    return (_annotated_name(hint) or "output",)
+
+
+def output_hints(hint: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    """The annotation of each output."""
+    if len(names) == 1:
+        return {names[0]: hint}
+    if isinstance(hint, type) and hasattr(hint, "_fields"):
+        return {name: one for name, one in hints_of(hint).items() if name in names}
+    if typing.get_origin(hint) is tuple and len(typing.get_args(hint)) == len(names):
+        return dict(zip(names, typing.get_args(hint), strict=True))
+    return {}
+
+
+def _annotated_name(hint: Any) -> str | None:
+    if typing.get_origin(hint) is Annotated:
+        return next((one for one in typing.get_args(hint)[1:] if isinstance(one, str)), None)
+    return None
+
+
+def conforms(value: Any, hint: Any) -> bool:
+    """Whether a value fits an annotation, looking at classes and not into containers; what can't be told fits."""
+    if hint is Any or hint is inspect.Parameter.empty or isinstance(hint, str | typing.TypeVar):
+        return True
+    if hint is None:
+        return value is None
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        return conforms(value, parts[0])
+    if origin is Union or origin is types.UnionType:
+        return any(conforms(value, one) for one in parts)
+    if origin is Literal:
+        return any(type(value) is type(one) and value == one for one in parts)
+    kind = origin or hint
+    if not isinstance(kind, type):
+        return True
+    if getattr(kind, "_is_protocol", False):
+        return True
+    if kind in _NUMBERS:
+        return isinstance(value, _NUMBERS[kind]) and not (isinstance(value, bool) and kind is not bool)
+    try:
+        return isinstance(value, kind)
+    except TypeError:
+        return True
+
+
+def describe(hint: Any) -> str:
+    """An annotation for people."""
+    if isinstance(hint, type) and typing.get_origin(hint) is None:
+        return hint.__name__
+    if typing.get_origin(hint) is Annotated:
+        return describe(typing.get_args(hint)[0])
+    return str(hint).replace("typing.", "")
+
+
+def signature_of(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """The parameters of a function, by name."""
+    return inspect.signature(function).parameters

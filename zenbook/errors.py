@@ -1,0 +1,80 @@
+"""One family of errors: a sentence that says what is wrong, a hint that says what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ZenbookError(Exception):
+    """A user's mistake or a failed component, told in one sentence and a way out.
+
+    ``message`` says what is wrong, ``hint`` what to do about it (may be empty).
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.message, self.hint)
+
+    def _render_traceback_(self) -> list[str]:
+        """Show the sentence and the hint alone: IPython asks this of an exception."""
+        return [f"{type(self).__name__}: {self.message}", *([self.hint] if self.hint else [])]
+
+
+class DefinitionError(ZenbookError):
+    """A function or a cell that can't be a step, or options that a step doesn't have."""
+
+
+class WiringError(ZenbookError):
+    """A pipeline that connects its steps in a way that can't run."""
+
+
+class CaptureError(ZenbookError):
+    """Something that a step needs and that can't travel to another process."""
+
+
+class FormatError(ZenbookError):
+    """A value that can't be stored, or stored bytes that can't become a value."""
+
+
+class ArtifactError(ZenbookError):
+    """An artifact that is missing, or whose bytes are not those that were recorded."""
+
+
+class StoreError(ZenbookError):
+    """A store that can't be opened, read or written."""
+
+
+class StackError(ZenbookError):
+    """A stack or a component that is unknown, incomplete or can't be set up."""
+
+
+class RunError(ZenbookError):
+    """A run that can't be started, found or continued."""
+
+
+class StepTimeoutError(ZenbookError):
+    """A step that took longer than its ``timeout``."""
+
+
+def did_you_mean(name: str, known: Iterable[str], *, noun: str = "", plural: str = "") -> str:
+    """Close matches of a misspelt name as a sentence, else all that is known.
+
+    The matches are those of `difflib.get_close_matches` without regard to case.
+    """
+    names = sorted({str(one) for one in known})
+    folded = {one.casefold(): one for one in names}
+    close = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)
+    if close:
+        return f"Did you mean {' or '.join(repr(folded[one]) for one in close)}?"
+    if not names:
+        return f"There are no {plural or noun + 's'} yet." if noun or plural else ""
+    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    return f"Known {plural or noun + 's'}: {shown}." if noun or plural else f"Known: {shown}."

@@ -1,0 +1,1 @@
+"""From a plan to files, one module for each target."""

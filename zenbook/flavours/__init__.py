@@ -1,0 +1,1 @@
+"""Flavours of components, one module each, found by entry point."""

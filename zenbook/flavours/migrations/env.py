@@ -1,0 +1,15 @@
+"""Alembic runs this file; the connection, its transaction and its lock are those of `bring_to_head`."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from zenbook.flavours.sql_tables import metadata, version
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table=version.name,
+    transactional_ddl=True,  # SQLite can, although Alembic thinks otherwise: a migration happens in whole or not at all
+)
+context.run_migrations()

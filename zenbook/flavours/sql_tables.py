@@ -1,0 +1,223 @@
+"""The tables of the SQL metadata store.
+
+MySQL 5.6 sets the limits: an indexed key holds 191 characters of utf8mb4, so run ids have at most 24, step names 100
+and other names 64; there are no JSON columns and no common table expressions. Long texts come last in a table, since
+SQLite reads a row from the front and so never touches a plan that a list doesn't show.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Dialect,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from zenbook.stack.records import (
+    ArtifactRecord,
+    CodeRecord,
+    EnvironmentRecord,
+    InputRecord,
+    LogRecord,
+    MetricRecord,
+    OutputRecord,
+    ParamRecord,
+    RunRecord,
+    StepRecord,
+)
+
+
+class LongText(TypeDecorator[str]):
+    """A text without a limit: MySQL's TEXT ends at 64 KiB."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """MySQL's own type is imported only for MySQL: its dialect takes 10 ms to import."""
+        if dialect.name not in ("mysql", "mariadb"):
+            return dialect.type_descriptor(Text())
+        from sqlalchemy.dialects.mysql import LONGTEXT
+
+        return dialect.type_descriptor(LONGTEXT())
+
+
+metadata = MetaData()
+
+
+def _table(name: str, *columns: Column[Any] | Index, clustered: bool) -> Table:
+    """A table; ``clustered`` keeps the rows in their key's B-tree, which suits short rows (MySQL always does it)."""
+    return Table(
+        name,
+        metadata,
+        *columns,
+        sqlite_with_rowid=not clustered,
+        mysql_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+    )
+
+
+def _key(name: str, type_: TypeEngine[Any]) -> Column[Any]:
+    return Column(name, type_, primary_key=True, nullable=False, autoincrement=False)
+
+
+def _value(name: str, type_: TypeEngine[Any]) -> Column[Any]:
+    return Column(name, type_, nullable=False)
+
+
+def _maybe(name: str, type_: TypeEngine[Any]) -> Column[Any]:
+    return Column(name, type_, nullable=True)
+
+
+RUN_ID, STEP_NAME, NAME, DIGEST = String(24), String(100), String(64), String(64)
+
+runs = _table(
+    "runs",
+    _key("id", RUN_ID),
+    _value("pipeline", String(100)),
+    _value("stack", String(100)),
+    _value("state", String(16)),
+    _value("created_at", Double()),
+    _maybe("started_at", Double()),
+    _maybe("ended_at", Double()),
+    _value("host", String(255)),
+    _value("user", String(255)),
+    _value("process", String(64)),
+    _value("orchestrator", String(64)),
+    _value("environment", DIGEST),
+    _value("kind", String(16)),
+    _value("error", LongText()),
+    _value("plan", LongText()),
+    Index("runs_by_pipeline", "pipeline", "id"),
+    clustered=False,
+)
+
+steps = _table(
+    "steps",
+    _key("run", RUN_ID),
+    _key("name", STEP_NAME),
+    _value("position", Integer()),
+    _value("state", String(16)),
+    _value("fingerprint", DIGEST),
+    _value("capsule", DIGEST),
+    _value("cache_key", DIGEST),
+    _value("attempt", Integer()),
+    _maybe("started_at", Double()),
+    _maybe("ended_at", Double()),
+    _value("cached_from", RUN_ID),
+    _value("random_in", DIGEST),
+    _value("why", LongText()),
+    _value("notes", LongText()),
+    _value("error", LongText()),
+    _value("traceback", LongText()),
+    # State and run make the newest succeeded one the first entry, however often the step was served from the cache.
+    Index("steps_by_cache_key", "cache_key", "state", "run"),
+    clustered=False,
+)
+
+artifacts = _table(
+    "artifacts",
+    _key("digest", DIGEST),
+    _key("format", NAME),
+    _value("address", String(255)),
+    _value("size", BigInteger()),
+    _value("created_at", Double()),
+    clustered=True,
+)
+
+outputs = _table(
+    "outputs",
+    _key("run", RUN_ID),
+    _key("step", STEP_NAME),
+    _key("name", NAME),
+    _value("digest", DIGEST),
+    _value("format", NAME),
+    _value("member", NAME),
+    _value("type", String(255)),
+    _value("note", LongText()),
+    _value("preview", LongText()),
+    clustered=True,
+)
+
+inputs = _table(
+    "inputs",
+    _key("run", RUN_ID),
+    _key("step", STEP_NAME),
+    _key("name", NAME),
+    _value("source_step", STEP_NAME),
+    _value("source_output", NAME),
+    _value("digest", DIGEST),
+    _value("format", NAME),
+    _value("member", NAME),
+    clustered=True,
+)
+
+params = _table(
+    "params",
+    _key("run", RUN_ID),
+    _key("step", STEP_NAME),
+    _key("name", NAME),
+    _value("content", DIGEST),
+    _value("value", LongText()),
+    clustered=True,
+)
+
+metrics = _table(
+    "metrics",
+    _key("run", RUN_ID),
+    _key("step", STEP_NAME),
+    _key("name", NAME),
+    _key("n", Integer()),
+    _maybe("value", Double()),  # NULL is not-a-number, which neither SQLite nor MySQL can hold
+    _value("at", Double()),
+    _maybe("index", BigInteger()),
+    clustered=True,
+)
+
+logs = _table(
+    "logs",
+    _key("run", RUN_ID),
+    _key("step", STEP_NAME),
+    _key("n", Integer()),
+    _value("at", Double()),
+    _value("stream", String(16)),
+    _value("text", LongText()),
+    clustered=True,
+)
+
+code = _table("code", _key("digest", DIGEST), _value("capsule", LongText()), clustered=False)
+
+environments = _table("environments", _key("digest", DIGEST), _value("description", LongText()), clustered=False)
+
+
+version = Table(  # as Alembic makes its own
+    "zenbook_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="zenbook_version_pkc"),
+)
+
+RECORDS: dict[Table, type[Any]] = {
+    runs: RunRecord,
+    steps: StepRecord,
+    artifacts: ArtifactRecord,
+    outputs: OutputRecord,
+    inputs: InputRecord,
+    params: ParamRecord,
+    metrics: MetricRecord,
+    logs: LogRecord,
+    code: CodeRecord,
+    environments: EnvironmentRecord,
+}

@@ -1,0 +1,82 @@
+"""Progress in a notebook: one output per run, updated in place, and a static picture when the run has ended.
+
+The bundle is the same at all times: an image with a data URI, which a saved notebook shows with no kernel, no widget
+manager and no trust. A quick run shows its last state and nothing before.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+import uuid
+
+from IPython.core.getipython import get_ipython
+
+from zenbook.core.events import Event, Logged, RunFinished, RunStarted
+from zenbook.runs.view import RunView, html, text
+
+DELAY = 0.15  # seconds: a run that ends within shows only its end
+INTERVAL = 0.125  # seconds between updates
+
+
+class NotebookProgress:
+    """A listener that shows a run in one output of the cell that started it.
+
+    It passes every event on to its view. The output goes to the display publisher that is in place when the progress is
+    made: what a step captures later (or what is captured of a step, to show it again) does not hold the progress.
+    """
+
+    def __init__(self, view: RunView) -> None:
+        shell = get_ipython()
+        if shell is None:
+            msg = "progress in a notebook needs an IPython shell"
+            raise RuntimeError(msg)
+        self.view = view
+        self._publisher = shell.display_pub
+        self._display = uuid.uuid4().hex
+        self._lock = threading.Lock()  # the timer's thread shows, too
+        self._timer: threading.Timer | None = None
+        self._began = time.monotonic()
+        self._shown_at: float | None = None
+        self._ended = False
+
+    def on_event(self, event: Event) -> None:
+        """Take one event of the view's run."""
+        self.view.on_event(event)
+        if event.run != self.view.run or isinstance(event, Logged):
+            return
+        with self._lock:
+            if isinstance(event, RunStarted):
+                self._began = time.monotonic()
+            elif isinstance(event, RunFinished):
+                self._ended = True
+                self._show()
+            elif not self._ended:
+                self._show_in_time()
+
+    def _show_in_time(self) -> None:
+        """Show now if it is time, else when it will be, also if a step blocks the main thread until then."""
+        due = self._began + DELAY if self._shown_at is None else self._shown_at + INTERVAL
+        wait = due - time.monotonic()
+        if wait <= 0:
+            self._show()
+        elif self._timer is None:
+            # ipykernel finds the cell that an output belongs to in the context.
+            context = contextvars.copy_context()
+            self._timer = threading.Timer(wait, context.run, args=(self._on_time,))
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _on_time(self) -> None:
+        with self._lock:
+            if self._timer is threading.current_thread():  # else it was cancelled while it waited for the lock
+                self._show()
+
+    def _show(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        bundle = {"text/html": html(self.view), "text/plain": text(self.view)}
+        first, self._shown_at = self._shown_at is None, time.monotonic()
+        self._publisher.publish(bundle, transient={"display_id": self._display}, update=not first)

@@ -1,0 +1,313 @@
+"""Call a step's capsule with its inputs and store what it gives."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import CodeType, ModuleType
+from typing import Any, BinaryIO
+
+from zenbook.core.capsule import Capsule
+from zenbook.core.events import Stored
+from zenbook.core.graph import Node, StepKind
+from zenbook.core.loading import entry_of, future_flags, loaded
+from zenbook.core.source import remember_cell
+from zenbook.core.trace import call
+from zenbook.core.types import conforms, describe, hints_of, output_hints
+from zenbook.errors import FormatError, RunError
+from zenbook.runs import randomness
+from zenbook.runs.artifacts import Reader, store_bundle, store_bytes, store_value
+from zenbook.runs.context import METRIC_NAME_LIMIT, as_metric
+from zenbook.runs.formats import BundleFormat, Format, format_named, groups_of_shared
+from zenbook.runs.interruption import awaited, time_limit
+from zenbook.runs.shown import SHOWN, Entry, Shower, add_text
+from zenbook.runs.streams import also
+
+RANDOM = "__random__"  # the implicit output of a cell: the global random states that it leaves
+_IMMUTABLE = (bool, int, float, complex, str, bytes, type(None))
+Arguments = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+@dataclass(slots=True)
+class Called:
+    """What a call gave: stored outputs, metrics of scalar outputs, and what is to be noted."""
+
+    outputs: dict[str, Stored] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    random_in: str = ""
+    notes: tuple[str, ...] = ()
+    value: Any = None  # of a cell's last line
+
+
+def call_step(
+    node: Node, capsule: Capsule, reader: Reader, stored: Mapping[str, Stored], arguments: Arguments, shower: Shower | None
+) -> Called:
+    """Load the inputs, call the step's capsule, store the outputs.
+
+    Raises what the step raises, `FormatError` for an output that can't be stored, `RunError` for outputs of another
+    number or type than the step says.
+    """
+    with loaded(capsule) as main:
+        objects = reader.read_all(stored)
+        if node.kind is StepKind.CELL:
+            return _Cell(node, capsule, reader, stored, objects, shower).run(main, arguments(objects))
+        function = entry_of(capsule, main)
+        with randomness.watched() as watch, time_limit(node.options.timeout, node.name):
+            value = call(function, arguments(objects))
+            if inspect.iscoroutine(value):
+                value = awaited(value)
+        del objects
+        called = _store_outputs(node, function, value, reader)
+        called.notes = _random_notes(node, watch)
+        return called
+
+
+# --- function steps -----------------------------------------------------------------------------------------------
+
+
+def _store_outputs(node: Node, function: Callable[..., Any], value: Any, reader: Reader) -> Called:
+    hint = hints_of(function).get("return") if getattr(function, "__annotations__", None) else None
+    hints = output_hints(hint, node.outputs)
+    called = Called()
+    for name, one in _split(node, value).items():
+        expected = hints.get(name)
+        if expected is not None and not conforms(one, expected):
+            raise RunError(
+                f"Step {node.name!r} says that its output {name!r} is {describe(expected)}, and gave "
+                f"{type(one).__name__}.",
+                "Mend the step or its annotation.",
+            )
+        called.outputs[name] = _store(node, name, one, reader, expected)
+        metric = as_metric(one)
+        if metric is not None:
+            called.metrics[(node.step if name == "output" else name)[:METRIC_NAME_LIMIT]] = metric
+    return called
+
+
+def _split(node: Node, value: Any) -> dict[str, Any]:
+    if len(node.outputs) == 1:
+        return {node.outputs[0]: value}
+    if not isinstance(value, tuple | list) or len(value) != len(node.outputs):
+        given = f"{len(value)} values" if isinstance(value, tuple | list) else type(value).__name__
+        raise RunError(
+            f"Step {node.name!r} has the outputs {', '.join(node.outputs)}, and returned {given}.",
+            "Return a tuple with one value for each output.",
+        )
+    return dict(zip(node.outputs, value, strict=True))
+
+
+def _store(node: Node, name: str, value: Any, reader: Reader, hint: Any = None) -> Stored:
+    try:
+        made = store_value(reader.artifacts, value, hint)
+    except FormatError as error:
+        raise FormatError(
+            f"The output {name!r} of step {node.name!r} can't be stored: {error.message}", error.hint
+        ) from error
+    reader.keep(made, value)
+    return made
+
+
+def _random_notes(node: Node, watch: randomness.Watch) -> tuple[str, ...]:
+    names = {"random": "Python's `random`", "numpy": "`numpy.random`"}
+    drew = [names[one] for one in watch.drew]
+    if not drew:
+        return ()
+    return (
+        f"draws from the global state of {' and '.join(drew)} without a seed, so it can't be repeated: "
+        "seed it in the step, or use a generator of its own",
+    )
+
+
+# --- cells --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Cell:
+    """A cell that runs in its capsule's main module."""
+
+    node: Node
+    capsule: Capsule
+    reader: Reader
+    stored: Mapping[str, Stored]
+    objects: dict[str, Any]
+    shower: Shower | None
+
+    def run(self, main: ModuleType, arguments: dict[str, Any]) -> Called:
+        space = vars(main)
+        space.update(arguments)
+        entries: list[Entry] = []
+        showing = self.shower.showing(entries) if self.shower is not None else nullcontext()
+        called = Called()
+        with randomness.watched() as watch, time_limit(self.node.options.timeout, self.node.name):
+            with also(lambda stream, text: add_text(entries, stream, text) if stream != "log" else None), showing:
+                called.value = _execute(self.capsule, space)
+        if self.shower is not None:
+            self.shower.result(called.value, entries)
+        self._store_names(space, called)
+        self._store_random(watch, called)
+        if entries:
+            called.outputs[SHOWN] = store_value(self.reader.artifacts, entries)
+        return called
+
+    def _store_names(self, space: dict[str, Any], called: Called) -> None:
+        values = {name: space[name] for name in self.node.outputs if name in space}
+        values |= self._changed_inputs(values)
+        groups = groups_of_shared(values) if len(values) > 1 else [(name,) for name in values]
+        refused: list[str] = []
+        for group in groups:
+            try:
+                called.outputs |= self._store_group({name: values[name] for name in group})
+            except FormatError as error:
+                if not self.node.inferred:
+                    raise
+                refused += self._store_each({name: values[name] for name in group}, called, error)
+        for name in values:
+            metric = as_metric(values[name])
+            if metric is not None and len(name) <= METRIC_NAME_LIMIT:
+                called.metrics[name] = metric
+        called.notes += tuple(refused)
+
+    def _store_group(self, values: dict[str, Any]) -> dict[str, Stored]:
+        if len(values) > 1:
+            return store_bundle(self.reader.artifacts, values)
+        return {name: _store(self.node, name, value, self.reader) for name, value in values.items()}
+
+    def _store_each(self, values: dict[str, Any], called: Called, error: FormatError) -> list[str]:
+        """Store what can be stored of names that the user did not ask for; say of the rest that it is not."""
+        if len(values) == 1:
+            return [f"`{next(iter(values))}` is not stored: {error.message}"]
+        refused = []
+        for name, value in values.items():
+            try:
+                called.outputs[name] = _store(self.node, name, value, self.reader)
+            except FormatError as one:
+                refused.append(f"`{name}` is not stored: {one.message}")
+        return refused
+
+    def _changed_inputs(self, assigned: Mapping[str, Any]) -> dict[str, Any]:
+        """The inputs whose content is another than before the cell ran."""
+        changed: dict[str, Any] = {}
+        bundles: dict[str, list[str]] = {}
+        for name, one in self.stored.items():
+            if name in assigned or name not in self.objects or type(self.objects[name]) in _IMMUTABLE:
+                continue
+            if one.member:
+                bundles.setdefault(one.digest, []).append(name)
+            elif self._differs(one, self.objects[name]):
+                changed[name] = self.objects[name]
+        for names in bundles.values():
+            if self._bundle_differs(names):
+                changed |= {name: self.objects[name] for name in names}
+        return changed
+
+    def _differs(self, one: Stored, value: Any) -> bool:
+        form = format_named(one.format)
+        now = _digest(form, value)
+        if now == one.digest:
+            return False
+        return now is None or now != _digest(form, self.reader.read(one))  # a round trip alone may change the bytes
+
+    def _bundle_differs(self, names: list[str]) -> bool:
+        form = BundleFormat()
+        fresh = self.reader.read_all({name: self.stored[name] for name in names})
+        now = _digest(form, {name: self.objects[name] for name in names})
+        return now is None or now != _digest(form, {name: fresh[name] for name in names})
+
+    def _store_random(self, watch: randomness.Watch, called: Called) -> None:
+        if watch.changed:
+            called.outputs[RANDOM] = store_bytes(
+                self.reader.artifacts, randomness.to_bytes(randomness.snapshot())
+            )
+            if watch.drew:
+                called.random_in = randomness.digest(watch.before)
+
+
+class _Digesting:
+    """A file that only hashes."""
+
+    def __init__(self) -> None:
+        from blake3 import blake3
+
+        self.hash = blake3(max_threads=blake3.AUTO)
+        self.size = 0
+        self.closed = False
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        self.hash.update(view)
+        self.size += view.nbytes
+        return view.nbytes
+
+    def tell(self) -> int:
+        return self.size
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def writable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return False
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _digest(form: Format, value: Any) -> str | None:
+    """The digest that a value would be stored under; None where the format does not take it any more."""
+    file = _Digesting()
+    try:
+        if not isinstance(form, BundleFormat) and not form.accepts(value):
+            return None
+        form.write(value, _as_file(file))
+    except FormatError:
+        return None
+    return file.hash.hexdigest()
+
+
+def _as_file(file: Any) -> BinaryIO:
+    return file  # type: ignore[no-any-return]
+
+
+def _execute(capsule: Capsule, space: dict[str, Any]) -> Any:
+    """Execute a cell's code; the value of its last line, if that is an expression."""
+    origin = capsule.cell_origin
+    file = origin.file if origin is not None and origin.file else f"<zenbook-cell-{capsule.digest[:12]}>"
+    if origin is None or not origin.file:
+        remember_cell(file, capsule.cell)
+    main = next((one for one in capsule.modules if one.name == "__main__"), None)
+    flags = future_flags(main) if main is not None else 0
+    body, last = _compile_cell(capsule.cell, file, origin.line if origin is not None else 1, flags)
+    for code in (body, last):
+        if code is None:
+            continue
+        value = eval(code, space)  # noqa: S307
+        if inspect.iscoroutine(value):
+            value = awaited(value)
+        if code is last:
+            return value
+    return None
+
+
+@lru_cache(maxsize=512)
+def _compile_cell(text: str, file: str, line: int, flags: int) -> tuple[CodeType | None, CodeType | None]:
+    tree = ast.parse(text)
+    if line > 1:
+        ast.increment_lineno(tree, line - 1)
+    flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    body = compile(tree, file, "exec", flags=flags, dont_inherit=True) if tree.body else None
+    if last is None:
+        return body, None
+    assert isinstance(last, ast.Expr)
+    return body, compile(ast.Expression(last.value), file, "eval", flags=flags, dont_inherit=True)
+
+

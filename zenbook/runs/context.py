@@ -1,0 +1,62 @@
+"""What a step's own code may ask of zenbook while it runs."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from zenbook.core.events import Listener, Measured
+from zenbook.errors import DefinitionError
+
+METRIC_NAME_LIMIT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """The step that runs in this context."""
+
+    run: str
+    step: str
+    listener: Listener
+
+
+current_step: ContextVar[StepContext | None] = ContextVar("zenbook_step", default=None)
+
+
+def log_metrics(values: Mapping[str, Any] | None = None, /, *, step: int | None = None, **named: Any) -> None:
+    """Record metrics of the step that runs: ``log_metrics(accuracy=0.9)``, ``log_metrics({"loss": 0.1}, step=3)``.
+
+    ``step`` is the epoch or iteration, for curves. Outside of a run this does nothing, so that a step can be called as
+    a plain function. Raises `DefinitionError` for a value that is no number.
+    """
+    context = current_step.get()
+    for name, value in {**(values or {}), **named}.items():
+        if not isinstance(name, str) or not name or len(name) > METRIC_NAME_LIMIT:
+            raise DefinitionError(
+                f"A metric can't be named {name!r}.", f"A name is a text of at most {METRIC_NAME_LIMIT} characters."
+            )
+        number = as_metric(value)
+        if number is None:
+            raise DefinitionError(
+                f"The metric {name!r} is {type(value).__name__}, which is no number.", "Log an int, a float or a bool."
+            )
+        if context is not None:
+            context.listener.on_event(Measured(context.run, context.step, name, number, step))
+
+
+def as_metric(value: Any) -> float | None:
+    """A scalar as a metric's value; None for what is no real number."""
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, numbers.Real):
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf if value > 0 else -math.inf
+    if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+        return as_metric(value.item())
+    return None

@@ -1,0 +1,112 @@
+"""Where a run runs: Python, packages, git, host and user."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from zenbook.core.digest import digest_of_text
+from zenbook.core.distributions import installed_distributions
+from zenbook.stack.records import EnvironmentRecord
+
+_FRESH = 5.0  # seconds for which git is not asked again
+_answers: dict[str, tuple[float, dict[str, Any]]] = {}
+
+
+class EnvironmentQuestion:
+    """Asks about the environment in the background, since git takes some milliseconds to answer."""
+
+    def __init__(self) -> None:
+        self._git: dict[str, Any] = {}
+        self._thread: threading.Thread | None = None
+        folder = str(Path.cwd())
+        known = _answers.get(folder)
+        if known is not None and time.monotonic() - known[0] < _FRESH:
+            self._git = known[1]
+        else:
+            self._thread = threading.Thread(target=self._ask, args=(folder,), daemon=True, name="zenbook-git")
+            self._thread.start()
+
+    def _ask(self, folder: str) -> None:
+        self._git = git_state(Path(folder))
+        _answers[folder] = time.monotonic(), self._git
+
+    def answer(self) -> EnvironmentRecord:
+        """The description, by its digest."""
+        if self._thread is not None:
+            self._thread.join()
+        body = {
+            "python": platform.python_version(),
+            "implementation": sys.implementation.name,
+            "platform": platform.platform(),
+            "packages": installed_distributions(),
+            "git": self._git,
+            "host": socket.gethostname(),
+            "user": user_name(),
+        }
+        text = json.dumps(body, sort_keys=True)
+        return EnvironmentRecord(digest_of_text(text), text)
+
+
+def git_state(folder: Path) -> dict[str, Any]:
+    """The commit, branch and whether tracked files are changed; empty outside of a repository."""
+    if not any((one / ".git").exists() for one in (folder, *folder.parents)):
+        return {}
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return {}
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit, "branch": _git(folder, "rev-parse", "--abbrev-ref", "HEAD"), "dirty": bool(changes)}
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["git", *arguments],  # noqa: S607
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def user_name() -> str:
+    """Who runs this, or "" where the machine does not say."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return ""
+
+
+def process_identity() -> str:
+    """This process as "pid:start time", so that a pid used again is not mistaken for it."""
+    import psutil
+
+    return f"{os.getpid()}:{psutil.Process().create_time():.2f}"
+
+
+def is_alive(process: str) -> bool:
+    """Whether a process of this machine, as `process_identity` names it, still runs."""
+    import psutil
+
+    pid, _, started = process.partition(":")
+    try:
+        return f"{psutil.Process(int(pid)).create_time():.2f}" == started
+    except (psutil.Error, ValueError):
+        return False

@@ -1,0 +1,194 @@
+"""Which of several values share mutable objects, and so must be stored together to share them again when loaded.
+
+A pickler meets every object that belongs to a value. Two values share when both pickles meet the same object, unless it
+can't change (texts, numbers, dtypes, labels) or belongs to a library (matplotlib's unit circle, say): such an object is
+in a module or a class of the library, and every figure has it.
+
+Sharing of memory below different objects (an array and a view of it, a frame and its column) is not sharing here: no
+pickle keeps it, and pandas hides it.
+"""
+
+from __future__ import annotations
+
+import enum
+import io
+import sys
+import types
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import cache
+from itertools import combinations
+from typing import Any
+
+_PLAIN = {
+    type(None), bool, int, float, complex, str, bytes, type, range, slice, type(Ellipsis), type(NotImplemented),
+    types.BuiltinFunctionType, types.ModuleType, types.CodeType, types.MappingProxyType, types.GetSetDescriptorType,
+    types.MemberDescriptorType, types.WrapperDescriptorType, types.MethodDescriptorType,
+}  # fmt: skip
+# Their identity is no state; what they hold is met by itself.
+_TRANSPARENT = {
+    tuple,
+    frozenset,
+    types.FunctionType,
+    types.MethodType,
+    types.CellType,
+    staticmethod,
+    classmethod,
+    property,
+}
+_IMMUTABLE = (
+    "numpy.generic", "numpy.dtype", "numpy.ufunc", "pandas.Index", "pandas.api.extensions.ExtensionDtype",
+    "pandas.Timestamp", "pandas.Timedelta", "pandas.tseries.offsets.BaseOffset", "pyarrow.DataType", "pyarrow.Schema",
+    "pyarrow.Field", "pyarrow.Array", "pyarrow.ChunkedArray", "pyarrow.Table", "pyarrow.RecordBatch", "pyarrow.Buffer",
+    "polars.DataType", "datetime.date", "datetime.time", "datetime.timedelta", "datetime.tzinfo", "decimal.Decimal",
+    "fractions.Fraction", "pathlib.PurePath", "uuid.UUID", "re.Pattern",
+)  # fmt: skip
+# Large, and holding no Python objects that another value could hold too.
+_ATOMIC = ("numpy.ndarray", "pandas.DataFrame", "pandas.Series", "polars.DataFrame", "polars.Series")
+
+
+def groups_of_shared(values: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Names of the values in groups, each in the order of ``values``; a value that shares with none is alone.
+
+    Calls the objects' own ``__reduce__`` and ``__getstate__``. A value that can't be pickled shares what was met of it.
+    """
+    rules = _Rules()
+    changing = {name: value for name, value in values.items() if not rules.is_immutable(value)}
+    groups = {name: {name} for name in values}
+    if len(changing) > 1:
+        for one, other in _sharing_pairs(changing, rules):
+            merged = groups[one] | groups[other]
+            groups.update(dict.fromkeys(merged, merged))
+    ordered = {name: tuple(one for one in values if one in groups[name]) for name in values}
+    return list(dict.fromkeys(ordered.values()))
+
+
+def _sharing_pairs(values: dict[str, Any], rules: _Rules) -> list[tuple[str, str]]:
+    found = _pairs({name: _meet(value, rules) for name, value in values.items()})
+    if not found or rules.all_atomic(values.values()):
+        return found
+    # Only now is it worth the time to learn what belongs to libraries, and to leave it out.
+    rules.owned = _objects_of_libraries()
+    suspects = {name for pair in found for name in pair}
+    return _pairs({name: _meet(values[name], rules) for name in values if name in suspects})
+
+
+def _pairs(met: dict[str, tuple[set[int], Any]]) -> list[tuple[str, str]]:
+    # The picklers are alive until here: an id is the same object as long as a pickler's memo holds it.
+    return [(one, other) for one, other in combinations(met, 2) if not met[one][0].isdisjoint(met[other][0])]
+
+
+def _meet(value: Any, rules: _Rules) -> tuple[set[int], Any]:
+    """Ids of the mutable objects of a value, and what keeps them alive."""
+    if rules.is_atomic(value):
+        return {id(value)}, value
+    pickler = _meeting_pickler()(rules)
+    # A value that can't be pickled is told of when it is stored, with a better message.
+    with suppress(Exception):
+        pickler.dump(value)
+    memo = pickler.memo.copy()
+    ids = {key for key, (_, one) in memo.items() if key not in rules.owned and not rules.is_ignored(one)}
+    ids.add(id(value))
+    return ids, (value, memo)
+
+
+class _Rules:
+    """Which objects are no shared state. One for each question: modules may have been loaded since the last."""
+
+    def __init__(self) -> None:
+        self.owned: dict[int, Any] = {}
+        self._immutable = tuple(_loaded_classes(_IMMUTABLE))
+        self._atomic = tuple(_loaded_classes(_ATOMIC))
+        self._known: dict[type, bool] = {}
+
+    def is_immutable(self, value: Any) -> bool:
+        kind = type(value)
+        known = self._known.get(kind)
+        if known is None:
+            known = kind in _PLAIN or issubclass(kind, (type, enum.Enum, *self._immutable))
+            self._known[kind] = known
+        return known or (kind in {tuple, frozenset} and all(map(self.is_immutable, value)))
+
+    def is_ignored(self, value: Any) -> bool:
+        return type(value) in _TRANSPARENT or self.is_immutable(value)
+
+    def is_atomic(self, value: Any) -> bool:
+        if not isinstance(value, self._atomic):
+            return False
+        kinds = [value.dtype] if hasattr(value, "dtype") else list(getattr(value, "dtypes", ()))
+        return not any(getattr(one, "hasobject", False) or str(one) == "Object" for one in kinds)
+
+    def all_atomic(self, values: Iterable[Any]) -> bool:
+        return all(map(self.is_atomic, values))
+
+
+def _loaded_classes(names: Iterable[str]) -> Iterable[type]:
+    for name in names:
+        module, _, attribute = name.rpartition(".")
+        found = getattr(sys.modules.get(module), attribute, None)
+        if isinstance(found, type):
+            yield found
+
+
+class _Nowhere(io.RawIOBase):
+    def write(self, data: Any) -> int:
+        return len(data)
+
+
+def _nothing(*held: Any) -> None:
+    """Stands for an object that the pickler only looks at."""
+
+
+@cache
+def _meeting_pickler() -> Any:
+    """The pickler's class, made on first use: it needs cloudpickle."""
+    from zenbook.runs.formats.pickler import ByValuePickler
+
+    class MeetingPickler(ByValuePickler):
+        def __init__(self, rules: _Rules) -> None:
+            super().__init__(_Nowhere(), protocol=5, buffer_callback=lambda _: False)
+            self.rules = rules
+
+        def reducer_override(self, obj: Any) -> Any:
+            if obj is _nothing:
+                return NotImplemented
+            if id(obj) in self.rules.owned or self.rules.is_immutable(obj):
+                return _nothing, ()
+            if isinstance(obj, types.FunctionType):  # its globals are the notebook's, not its own
+                cells = [one for one in obj.__closure__ or () if one != types.CellType()]
+                return _nothing, (
+                    *(one.cell_contents for one in cells),
+                    obj.__defaults__,
+                    obj.__kwdefaults__,
+                    obj.__dict__,
+                )
+            if self.rules.is_atomic(obj):
+                return _nothing, ()
+            return super().reducer_override(obj)
+
+    return MeetingPickler
+
+
+def _objects_of_libraries() -> dict[int, Any]:
+    """Objects in the modules and classes of what was imported, by id; also those in their dicts and lists."""
+    found: dict[int, Any] = {}
+    for name, module in list(sys.modules.items()):
+        if name in {"__main__", "__mp_main__"} or getattr(module, "__spec__", None) is None:
+            continue
+        for one in list(vars(module).values()):
+            if isinstance(one, type) and one.__module__ == name:
+                _add(list(vars(one).values()), found)
+        _add(list(vars(module).values()), found)
+    return found
+
+
+def _add(objects: list[Any], found: dict[int, Any]) -> None:
+    for one in objects:
+        kind = type(one)
+        if kind in _PLAIN or kind in _TRANSPARENT or isinstance(one, type):
+            continue
+        found[id(one)] = one
+        if kind is dict:
+            _add([inner for inner in list(one.values()) if type(inner) is not dict], found)
+        elif kind in {list, set}:
+            _add([inner for inner in list(one) if type(inner) not in {list, set}], found)

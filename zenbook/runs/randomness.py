@@ -1,0 +1,142 @@
+"""The global random states of `random` and NumPy: an implicit input and output of a cell, and a trap for a function.
+
+Whether code drew from a state is seen by comparing it before and after; whether it depended on the state that it
+found is seen by watching for a seed that is set before the first draw.
+"""
+
+from __future__ import annotations
+
+import builtins
+import pickle
+import random
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from zenbook.core.digest import digest_of_bytes
+
+State = tuple[Any, Any]  # (of `random`, of NumPy or None)
+
+
+class Watch:
+    """What happened to the global random states while the block ran."""
+
+    def __init__(self) -> None:
+        self.before = snapshot()
+        self.reseeded: set[str] = set()  # seeded while the state was still the one that was found
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The generators whose state is another than before: "random", "numpy"."""
+        after = snapshot()
+        names = ("random", "numpy")
+        return tuple(
+            name
+            for name, old, new in zip(names, self.before, after, strict=True)
+            if old is not None and not _same(old, new)
+        )
+
+    @property
+    def drew(self) -> tuple[str, ...]:
+        """The generators from which was drawn without a seed before."""
+        return tuple(name for name in self.changed if name not in self.reseeded)
+
+
+@contextmanager
+def watched() -> Iterator[Watch]:
+    """Watch the global random states. What modules draw while they are imported is given back: see `_importing`."""
+    watch = Watch()
+    actual_import = builtins.__import__
+    builtins.__import__ = ours = _importing(actual_import)
+    replaced: list[tuple[Any, str, Any]] = []
+    for place, (name, module) in enumerate((("random", random), ("numpy", _numpy_random()))):
+        for function in ("seed", "setstate", "set_state"):
+            actual = getattr(module, function, None) if module is not None else None
+            if actual is not None:
+                replaced.append((module, function, actual))
+                setattr(module, function, _noting(actual, watch, name, place))
+    try:
+        yield watch
+    finally:
+        for module, function, actual in replaced:
+            setattr(module, function, actual)
+        if builtins.__import__ is ours:
+            builtins.__import__ = actual_import
+
+
+def _importing(actual: Callable[..., Any]) -> Callable[..., Any]:
+    """An import that leaves the states as they were.
+
+    Some modules draw when they are first imported. Whether a step comes first is chance; it must not look as if the
+    step drew, and must not change what it draws.
+    """
+
+    def importing(name: str, *args: Any, **kwargs: Any) -> Any:
+        loaded = sys.modules.get(name)
+        wanted = (args[2] if len(args) > 2 else kwargs.get("fromlist")) or ()
+        if loaded is not None and all(one in vars(loaded) for one in wanted):
+            return actual(name, *args, **kwargs)
+        before, count = snapshot(), len(sys.modules)
+        try:
+            return actual(name, *args, **kwargs)
+        finally:
+            if len(sys.modules) != count:
+                random.setstate(before[0])
+                if before[1] is not None:
+                    _numpy_random().set_state(before[1])
+
+    return importing
+
+
+def snapshot() -> State:
+    """The states as they are now."""
+    numpy = _numpy_random()
+    return random.getstate(), None if numpy is None else numpy.get_state()
+
+
+def restore(state: State) -> None:
+    """Set the states."""
+    random.setstate(state[0])
+    if state[1] is not None:
+        import numpy.random
+
+        numpy.random.set_state(state[1])
+
+
+def to_bytes(state: State) -> bytes:
+    """The states as bytes."""
+    return pickle.dumps(state, protocol=4)
+
+
+def from_bytes(data: bytes) -> State:
+    """What `to_bytes` was given; the bytes must be known to the metadata store."""
+    return pickle.loads(data)  # type: ignore[no-any-return]  # noqa: S301
+
+
+def digest(state: State) -> str:
+    """What identifies the states, 64 hex digits."""
+    return digest_of_bytes(to_bytes(state))
+
+
+def _noting(actual: Callable[..., Any], watch: Watch, name: str, place: int) -> Callable[..., Any]:
+    def seed(*args: Any, **kwargs: Any) -> Any:
+        fixed = (args or kwargs) and (args[0] if args else next(iter(kwargs.values()))) is not None
+        if fixed and _same(watch.before[place], snapshot()[place]):
+            watch.reseeded.add(name)
+        return actual(*args, **kwargs)
+
+    return seed
+
+
+def _numpy_random() -> Any:
+    numpy = sys.modules.get("numpy")
+    return getattr(numpy, "random", None) if numpy is not None and "numpy.random" in sys.modules else None
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one is None or other is None:
+        return one is other
+    if isinstance(one[1], tuple):
+        return bool(one == other)
+    return one[2:] == other[2:] and bool((one[1] == other[1]).all())

@@ -1,0 +1,167 @@
+"""Writes what happens to the metadata store: the listener without which nothing would be remembered.
+
+A step's end and the next step's start are one transaction; ends of cached steps and log lines wait for the next one,
+since losing them costs nothing that can't be served again.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from zenbook.core.events import (
+    Event,
+    Logged,
+    Measured,
+    RunFinished,
+    RunStarted,
+    StepFinished,
+    StepRetried,
+    StepStarted,
+    Stored,
+)
+from zenbook.core.plan import Plan
+from zenbook.core.states import RunState, StepState
+from zenbook.stack.components import MetadataStore
+from zenbook.stack.records import (
+    ArtifactRecord,
+    Batch,
+    InputRecord,
+    LogRecord,
+    MetricRecord,
+    OutputRecord,
+    RunUpdate,
+    StepRecord,
+)
+
+_EVERY = 0.5  # seconds after which waiting rows are written even if no step begins
+_MANY = 500  # rows after which they are
+
+
+class Recorder:
+    """Records the events of one run's steps."""
+
+    def __init__(self, metadata: MetadataStore, plan: Plan, run: str) -> None:
+        self.metadata = metadata
+        self.run = run
+        self.steps = pending_steps(plan, run)
+        self.batch = Batch()
+        self.waiting = 0
+        self.written = time.monotonic()
+        self.lines: dict[str, int] = {}
+        self.values: dict[tuple[str, str], int] = {}
+
+    def on_event(self, event: Event) -> None:
+        """Take note of an event, and write when it is time."""
+        if isinstance(event, StepStarted):
+            self._started(event)
+            self.flush()
+        elif isinstance(event, StepFinished):
+            self._finished(event)
+            due = time.monotonic() - self.written > _EVERY or self.waiting > _MANY
+            if due or event.state not in (StepState.CACHED, StepState.SUCCEEDED, StepState.SKIPPED):
+                self.flush()
+        elif isinstance(event, Logged):
+            self._line(event.step, event.at, event.stream, event.text)
+            if time.monotonic() - self.written > _EVERY:
+                self.flush()
+        elif isinstance(event, Measured):
+            self._metric(event.step, event.name, event.value, event.at, event.index)
+        elif isinstance(event, StepRetried):
+            self._line(event.step, event.at, "log", f"attempt {event.attempt} failed: {event.error}\n")
+            self.flush()
+        elif isinstance(event, RunStarted):
+            self.batch.runs.append(RunUpdate(event.run, RunState.RUNNING, event.at, None))
+        elif isinstance(event, RunFinished):
+            self.batch.runs.append(RunUpdate(event.run, event.state, None, event.at, event.error))
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits, in one transaction. Raises `StoreError`; what waits is kept then."""
+        if self.batch:
+            self.metadata.write(self.batch)
+            self.batch, self.waiting = Batch(), 0
+        self.written = time.monotonic()
+
+    def _started(self, event: StepStarted) -> None:
+        record = replace(
+            self.steps[event.step],
+            state=StepState.RUNNING,
+            cache_key=event.cache_key,
+            attempt=event.attempt,
+            started_at=event.at,
+            why=event.why,
+        )
+        self._put(record)
+
+    def _put(self, record: StepRecord) -> None:
+        self.steps[record.name] = record
+        waiting = self.batch.steps
+        if waiting and waiting[-1].name == record.name:
+            waiting[-1] = record
+        else:
+            waiting.append(record)
+        self.waiting += 1
+
+    def _finished(self, event: StepFinished) -> None:
+        self._put(
+            replace(
+                self.steps[event.step],
+                state=event.state,
+                cache_key=event.cache_key,
+                attempt=event.attempt,
+                started_at=event.started_at,
+                ended_at=event.at,
+                error=event.error,
+                traceback=event.traceback,
+                why=event.why,
+                cached_from=event.cached_from,
+                random_in=event.random_in,
+                notes=event.notes,
+            )
+        )
+        batch = self.batch
+        for name, used in event.inputs:
+            one = used.stored
+            batch.inputs.append(
+                InputRecord(
+                    event.run, event.step, name, used.source_step, used.source_output, one.digest, one.format, one.member
+                )
+            )
+        for name, one in event.outputs:
+            batch.outputs.append(_output(event, name, one))
+            if event.state is not StepState.CACHED:
+                batch.artifacts.append(ArtifactRecord(one.digest, one.format, one.address, one.size, event.at))
+        for name, value in event.metrics:
+            self._metric(event.step, name, value, event.at, None)
+
+    def _metric(self, step: str, name: str, value: float, at: float, index: int | None) -> None:
+        place = self.values.get((step, name), 0)
+        self.values[step, name] = place + 1
+        self.batch.metrics.append(MetricRecord(self.run, step, name, place, value, at, index))
+
+    def _line(self, step: str, at: float, stream: str, text: str) -> None:
+        place = self.lines.get(step, 0)
+        self.lines[step] = place + 1
+        self.batch.logs.append(LogRecord(self.run, step, place, at, stream, text))
+
+
+def _output(event: StepFinished, name: str, one: Stored) -> OutputRecord:
+    return OutputRecord(
+        event.run, event.step, name, one.digest, one.format, one.member, one.type, one.preview, one.note
+    )
+
+
+def pending_steps(plan: Plan, run: str) -> dict[str, StepRecord]:
+    """The rows of a run's steps before anything has happened."""
+    return {
+        node.name: StepRecord(
+            run=run,
+            name=node.name,
+            position=place,
+            state=StepState.PENDING,
+            fingerprint=plan.code[node.name].fingerprint,
+            capsule=plan.code[node.name].capsule,
+        )
+        for place, node in enumerate(plan.graph)
+    }

@@ -1,0 +1,35 @@
+"""What a cell showed while it ran, so that it can be shown again when the cell is served from the cache.
+
+A list of entries in order: ``{"stream": "stdout", "text": …}``, ``{"data": mime bundle, "metadata": …}`` for a display
+and ``{"result": mime bundle, "metadata": …}`` for the value of the last line.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+SHOWN = "__shown__"
+Entry = dict[str, Any]
+
+
+class Shower(Protocol):
+    """How a notebook shows what a cell displays, and takes note of it."""
+
+    def showing(self, entries: list[Entry]) -> AbstractContextManager[None]:
+        """While the block runs, what is displayed goes to ``entries`` too."""
+
+    def result(self, value: Any, entries: list[Entry]) -> None:
+        """Take note of the value of the cell's last line."""
+
+
+current_shower: ContextVar[Shower | None] = ContextVar("zenbook_shower", default=None)
+
+
+def add_text(entries: list[Entry], stream: str, text: str) -> None:
+    """Append printed text, to the last entry if that is of the same stream."""
+    if entries and entries[-1].get("stream") == stream:
+        entries[-1]["text"] += text
+    else:
+        entries.append({"stream": stream, "text": text})

@@ -1,0 +1,315 @@
+"""Run one step of one plan: look the cache up, load inputs, call, store outputs, tell what happened.
+
+This is the only way in which a step runs: the local orchestrator calls it in the kernel's process, and the worker in a
+process of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from zenbook.core.events import (
+    Event,
+    Listener,
+    Listeners,
+    Logged,
+    StepFinished,
+    StepRetried,
+    StepStarted,
+    Stored,
+    UsedInput,
+)
+from zenbook.core.fingerprint import cache_key
+from zenbook.core.graph import Json, Node
+from zenbook.core.plan import Plan
+from zenbook.core.states import StepState
+from zenbook.core.values import decode, paths_in
+from zenbook.core.digest import digest_of_path
+from zenbook.errors import RunError, ZenbookError
+from zenbook.runs import randomness
+from zenbook.runs.artifacts import Reader
+from zenbook.runs.calling import RANDOM, Called, call_step
+from zenbook.runs.context import StepContext, current_step
+from zenbook.runs.failures import describe_failure, one_line
+from zenbook.runs.interruption import pause
+from zenbook.runs.recorder import Recorder
+from zenbook.runs.shown import SHOWN, Shower, current_shower
+from zenbook.runs.streams import recorded
+from zenbook.runs.user_formats import user_formats
+from zenbook.stack.components import ArtifactStore, MetadataStore
+from zenbook.stack.records import CachedStep, OutputRecord
+from zenbook.stack.stack import OpenStack
+
+HIDDEN = frozenset({RANDOM, SHOWN})
+
+
+@dataclass
+class Execution:
+    """What running the steps of one run needs, and what became of those that ran in this process."""
+
+    plan: Plan
+    run: str
+    artifacts: ArtifactStore
+    metadata: MetadataStore
+    listener: Listener
+    watching: Listener  # those of the listeners that do not record
+    use_cache: bool = True
+    shower: Shower | None = None  # how a cell's displays are shown and recorded, in a notebook
+    finished: dict[str, StepFinished] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)  # what a cell's last line gave, by step
+
+    def __post_init__(self) -> None:
+        self.reader = Reader(self.artifacts, self.metadata)
+
+    @classmethod
+    @contextmanager
+    def recorded(
+        cls, plan: Plan, run: str, stack: OpenStack, watching: Listener, *, use_cache: bool
+    ) -> Iterator[Execution]:
+        """An execution whose steps are recorded in the stack's metadata store and watched by a listener."""
+        recorder = Recorder(stack.metadata, plan, run)
+        both = Listeners((recorder, watching))
+        with user_formats(plan):
+            execution = cls(
+                plan, run, stack.artifacts, stack.metadata, both, watching, use_cache=use_cache, shower=current_shower.get()
+            )
+            try:
+                yield execution
+            finally:
+                recorder.flush()
+
+    def tell(self, event: Event) -> None:
+        """Pass an event on, and remember ends of steps."""
+        if isinstance(event, StepFinished):
+            self.finished[event.step] = event
+        self.listener.on_event(event)
+
+    def output(self, step: str, output: str) -> Stored | None:
+        """An output of a step of this run, from memory or from the metadata store."""
+        done = self.finished.get(step)
+        if done is not None:
+            return next((stored for name, stored in done.outputs if name == output), None)
+        for record in self.metadata.outputs([self.run], step):
+            if record.name == output:
+                return as_stored(record)
+        return None
+
+
+def run_step(execution: Execution, node: Node) -> StepFinished:
+    """Run one step, or serve it from the cache, and tell the listener.
+
+    Raises what the step itself raises, or a `ZenbookError` where something around it fails, after telling of the end.
+    """
+    call = _Call(execution, node)
+    try:
+        call.prepare()
+        hit = call.look_up()
+        if hit is not None:
+            finished = call.served(hit)
+            execution.tell(finished)
+            return finished
+        return call.attempts()
+    except BaseException as error:
+        if node.name not in execution.finished:
+            execution.tell(call.failed(error))
+        raise
+
+
+class _Call:
+    """One step run, from its inputs to its end."""
+
+    def __init__(self, execution: Execution, node: Node) -> None:
+        self.execution = execution
+        self.node = node
+        self.inputs: dict[str, UsedInput] = {}
+        self.key = ""
+        self.attempt = 0
+        self.started_at: float | None = None
+        self.why = ""
+        self.notes: tuple[str, ...] = ()
+
+    def prepare(self) -> None:
+        """Find the inputs and make the cache key."""
+        plan, node = self.execution.plan, self.node
+        for name, wanted in node.inputs.items():
+            found = self._find_input(name)
+            if found is not None:
+                self.inputs[name] = found
+            elif not wanted.optional:
+                missing = wanted.sources[0] if wanted.sources else None
+                raise RunError(
+                    f"Step {node.name!r} needs {f'{missing.output!r} of step {missing.step!r}' if missing else name}, "
+                    "which this run does not have.",
+                    "Run the whole pipeline again; what is unchanged comes from the cache.",
+                )
+        contents = tuple(digest_of_path(path) for value in node.arguments.values() for path in paths_in(value))
+        keys = {name: used.stored.key for name, used in self.inputs.items() if name != RANDOM}
+        self.key = cache_key(plan.code[node.name].fingerprint, node.arguments, keys, node.outputs, contents)
+
+    def _find_input(self, name: str) -> UsedInput | None:
+        wanted = self.node.inputs[name]
+        if wanted.given:
+            return UsedInput("", wanted.given, self.execution.plan.given[wanted.given])
+        for ref in wanted.sources:
+            stored = self.execution.output(ref.step, ref.output)
+            if stored is not None:
+                return UsedInput(ref.step, ref.output, stored)
+        return None
+
+    # --- cache --------------------------------------------------------------------------------------------------
+
+    def look_up(self) -> CachedStep | None:
+        """The step run whose outputs can be served, if there is one."""
+        execution, node = self.execution, self.node
+        if not execution.use_cache or not node.options.cache:
+            self.why = "the cache is off for this run" if node.options.cache else "the cache is off for this step"
+            return None
+        state: str | None = None
+        for hit in execution.metadata.find_cached(self.key):
+            if hit.step.random_in:
+                if state is None:
+                    state = randomness.digest(self._random_state())
+                if hit.step.random_in != state:
+                    self.why = "it draws from the global random state, which is another now"
+                    continue
+            if all(execution.reader.exists(as_stored(one)) for one in hit.outputs):
+                return hit
+            self.why = "an artifact that it made is gone from the store"
+        return None
+
+    def _random_state(self) -> randomness.State:
+        given = self.inputs.get(RANDOM)
+        if given is None:
+            return randomness.snapshot()
+        return randomness.from_bytes(self.execution.reader.read(given.stored))
+
+    def served(self, hit: CachedStep) -> StepFinished:
+        """The end of a step that is served from the cache."""
+        outputs = tuple((one.name, as_stored(one)) for one in hit.outputs)
+        shared = {name: stored for name, stored in outputs if name == RANDOM}
+        if shared:
+            randomness.restore(randomness.from_bytes(self.execution.reader.read(shared[RANDOM])))
+        return self._finished(
+            StepState.CACHED,
+            outputs=outputs,
+            metrics=tuple((one.name, one.value) for one in hit.metrics),
+            why=f"unchanged since run {hit.step.run}",
+            cached_from=hit.step.run,
+            random_in=hit.step.random_in,
+            notes=hit.step.notes,
+        )
+
+    # --- running ------------------------------------------------------------------------------------------------
+
+    def attempts(self) -> StepFinished:
+        """Call the step, again after a failure as often as its options say."""
+        execution, node = self.execution, self.node
+        retries = node.options.retries
+        while True:
+            self.attempt += 1
+            self.started_at = time.time()
+            execution.tell(
+                StepStarted(execution.run, node.name, self.attempt, self.key, self.why, at=self.started_at)
+            )
+            try:
+                finished = self._attempt()
+            except Exception as error:
+                if self.attempt > retries.count or _is_final(error):
+                    raise
+                delay = retries.delay * 2 ** (self.attempt - 1)
+                execution.tell(StepRetried(execution.run, node.name, self.attempt, one_line(error), delay))
+                pause(delay)
+            else:
+                execution.tell(finished)
+                return finished
+
+    def _attempt(self) -> StepFinished:
+        execution, node = self.execution, self.node
+        capsule = execution.plan.capsule_of(node.name)
+        stored = {name: used.stored for name, used in self.inputs.items() if name != RANDOM}
+        if RANDOM in self.inputs:
+            randomness.restore(self._random_state())
+        token = current_step.set(StepContext(execution.run, node.name, execution.listener))
+        try:
+            with recorded(self._log):
+                called = call_step(node, capsule, execution.reader, stored, self._arguments, execution.shower)
+        finally:
+            current_step.reset(token)
+        execution.values[node.name] = called.value
+        return self._succeeded(called)
+
+    def _arguments(self, objects: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of the call, with the loaded inputs in their places."""
+        return {name: _filled(template, objects) for name, template in self.node.arguments.items()}
+
+    def _log(self, stream: str, text: str) -> None:
+        self.execution.listener.on_event(Logged(self.execution.run, self.node.name, stream, text))
+
+    def _succeeded(self, called: Called) -> StepFinished:
+        return self._finished(
+            StepState.SUCCEEDED,
+            outputs=tuple(called.outputs.items()),
+            metrics=tuple(called.metrics.items()),
+            random_in=called.random_in,
+            notes=called.notes,
+            why=self.why,
+        )
+
+    def failed(self, error: BaseException) -> StepFinished:
+        """The end of a step that failed or was interrupted."""
+        cancelled = isinstance(error, KeyboardInterrupt)
+        line, text = describe_failure(error)
+        return self._finished(
+            StepState.CANCELLED if cancelled else StepState.FAILED,
+            error="interrupted" if cancelled else line,
+            traceback="" if cancelled else text,
+            why=self.why,
+        )
+
+    def _finished(self, state: StepState, **facts: Any) -> StepFinished:
+        return StepFinished(
+            run=self.execution.run,
+            step=self.node.name,
+            state=state,
+            attempt=self.attempt,
+            started_at=self.started_at,
+            cache_key=self.key,
+            inputs=tuple(self.inputs.items()),
+            **facts,
+        )
+
+
+def as_stored(record: OutputRecord) -> Stored:
+    """The artifact reference that a record holds."""
+    return Stored(
+        record.digest, record.format, record.member, record.address, record.size, record.type, record.preview, record.note
+    )
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether trying again can't help: the mistake is in how the step is made, not in what it met."""
+    from zenbook.errors import StepTimeoutError
+
+    return isinstance(error, ZenbookError) and not isinstance(error, StepTimeoutError)
+
+
+def _filled(template: Json, objects: Mapping[str, Any]) -> Any:
+    if isinstance(template, list):
+        return [_filled(one, objects) for one in template]
+    if isinstance(template, Mapping):
+        if len(template) == 1:
+            tag, body = next(iter(template.items()))
+            if tag == "$input":
+                return objects[body]
+            if tag == "$tuple":
+                return tuple(_filled(one, objects) for one in body)
+            if tag == "$dict":
+                return {decode(key): _filled(one, objects) for key, one in body}
+            if tag.startswith("$"):
+                return decode(template)
+        return {key: _filled(one, objects) for key, one in template.items()}
+    return decode(template)

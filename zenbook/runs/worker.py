@@ -1,0 +1,66 @@
+"""Run one step of a plan in a process of its own: ``python -m zenbook.runs.worker PLAN STEP --run ID``.
+
+The exit code is 0 when the step succeeded or was served from the cache, 1 when it failed, 2 for bad arguments, 130
+when it was interrupted. What became of it is in the metadata store.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+from zenbook.core.events import Listeners
+from zenbook.core.plan import Plan
+from zenbook.errors import ZenbookError, did_you_mean
+from zenbook.runs.failures import describe_failure
+from zenbook.runs.step_run import Execution, run_step
+from zenbook.runs.streams import proxied_streams
+from zenbook.stack.stack import open_stack
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the worker and give its exit code."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        plan = Plan.from_json(Path(options.plan).read_text(encoding="utf-8"))
+        names = [node.name for node in plan.graph]
+        if options.step not in names:
+            print(f"The plan has no step {options.step!r}. {did_you_mean(options.step, names)}", file=sys.stderr)
+            return 2
+        stack = open_stack(options.stack)
+        nothing = Listeners(())
+        with (
+            proxied_streams(),
+            Execution.recorded(plan, options.run, stack, nothing, use_cache=not options.no_cache) as execution,
+        ):
+            run_step(execution, plan.graph[options.step])
+    except KeyboardInterrupt:
+        return 130
+    except (ZenbookError, OSError) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:  # noqa: BLE001  # the step's own: shown as its user wants it
+        print(describe_failure(error)[1], file=sys.stderr)
+        return 1
+    return 0
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m zenbook.runs.worker", description=__doc__)
+    parser.add_argument("plan", help="the plan's JSON file")
+    parser.add_argument("step", help="the node to run")
+    parser.add_argument("--run", required=True, help="the id of the run")
+    parser.add_argument("--stack", default=None, help="the stack; by default the active one")
+    parser.add_argument("--no-cache", action="store_true", help="run the step even if nothing changed")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

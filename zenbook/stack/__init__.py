@@ -1,0 +1,1 @@
+"""Interfaces of the components, their flavours, the stack and the workspace."""

@@ -1,0 +1,187 @@
+"""The three kinds of component: what runs ask of them, whatever their flavour."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, ClassVar
+
+from zenbook.stack.records import (
+    Batch,
+    CachedStep,
+    CodeRecord,
+    EnvironmentRecord,
+    InputRecord,
+    LogRecord,
+    MetricRecord,
+    OutputRecord,
+    ParamRecord,
+    RunQuery,
+    RunRecord,
+    StepRecord,
+)
+
+if TYPE_CHECKING:
+    from zenbook.core.events import Listener
+    from zenbook.core.plan import Plan
+    from zenbook.stack.stack import OpenStack
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBytes:
+    """What `ArtifactStore.put` wrote: the blake3 digest (64 hex digits), the address, the size in bytes."""
+
+    digest: str
+    address: str
+    size: int
+
+
+class ArtifactStore(ABC):
+    """Keeps artifacts, addressed by the digest of their content. Writing the same bytes twice stores them once."""
+
+    on_this_machine: ClassVar[bool] = False  # whether `local_path` names the stored file itself
+
+    @abstractmethod
+    def put(self, write: Callable[[BinaryIO], object], *, suffix: str) -> StoredBytes:
+        """Store what ``write`` writes to the file it is given, atomically, hashing on the way.
+
+        Raises `StoreError` when the store can't be written (full, read-only); nothing is left behind. What ``write``
+        itself raises passes through, and leaves nothing behind either.
+        """
+
+    def put_bytes(self, data: bytes, *, suffix: str) -> StoredBytes:
+        """Store bytes that are in memory already."""
+        return self.put(lambda file: file.write(data), suffix=suffix)
+
+    @abstractmethod
+    def open(self, address: str) -> AbstractContextManager[BinaryIO]:
+        """Open an artifact for reading. Raises `ArtifactError` when there is none at that address."""
+
+    @abstractmethod
+    def local_path(self, address: str) -> Path:
+        """Where the artifact can be read and memory-mapped as a file; a remote store downloads it first.
+
+        Raises `ArtifactError` when there is none at that address.
+        """
+
+    @abstractmethod
+    def exists(self, address: str) -> bool:
+        """Whether an artifact is there."""
+
+    @abstractmethod
+    def uri(self, address: str) -> str:
+        """The artifact's address for people and other programs: a path or a URL."""
+
+    @abstractmethod
+    def addresses(self) -> Iterator[str]:
+        """All that is stored."""
+
+    @abstractmethod
+    def delete(self, address: str) -> None:
+        """Remove an artifact; removing what is not there is no error."""
+
+
+class MetadataStore(ABC):
+    """Remembers runs. Every method may be called from any thread; every write is one transaction.
+
+    Raises `StoreError` when the store can't be reached, read or written.
+    """
+
+    @abstractmethod
+    def create_run(
+        self,
+        run: RunRecord,
+        *,
+        steps: Sequence[StepRecord],
+        params: Sequence[ParamRecord],
+        code: Sequence[CodeRecord],
+        environment: EnvironmentRecord | None,
+    ) -> None:
+        """Write a new run with its steps, all or nothing. Code and environment that are known already are left."""
+
+    @abstractmethod
+    def write(self, batch: Batch) -> None:
+        """Write all changes of a batch, or none."""
+
+    @abstractmethod
+    def find_cached(self, cache_key: str) -> list[CachedStep]:
+        """The succeeded step runs with this cache key, newest first, with their outputs and metrics (at most 8)."""
+
+    @abstractmethod
+    def previous_step(self, pipeline: str, step: str, *, before: str) -> StepRecord | None:
+        """The newest step run of this name in an older run (id below ``before``) of the pipeline, if there is one."""
+
+    @abstractmethod
+    def run(self, run_id: str) -> RunRecord | None:
+        """One run with its plan."""
+
+    @abstractmethod
+    def runs(self, query: RunQuery) -> list[RunRecord]:
+        """Runs without their plans, newest first."""
+
+    @abstractmethod
+    def find_run_ids(self, part: str, *, limit: int = 5) -> list[str]:
+        """Ids of runs that begin or end with ``part``, newest first."""
+
+    @abstractmethod
+    def steps(self, run_ids: Sequence[str]) -> list[StepRecord]:
+        """The steps of some runs, by run and position."""
+
+    @abstractmethod
+    def outputs(self, run_ids: Sequence[str], step: str | None = None) -> list[OutputRecord]:
+        """The outputs of some runs, with address and size of their artifacts."""
+
+    @abstractmethod
+    def inputs(self, run_ids: Sequence[str]) -> list[InputRecord]:
+        """The inputs of some runs."""
+
+    @abstractmethod
+    def params(self, run_ids: Sequence[str]) -> list[ParamRecord]:
+        """The parameters of some runs."""
+
+    @abstractmethod
+    def metrics(self, run_ids: Sequence[str]) -> list[MetricRecord]:
+        """The metrics of some runs, in the order in which they were logged."""
+
+    @abstractmethod
+    def logs(self, run_id: str, step: str | None = None) -> list[LogRecord]:
+        """What a run's steps printed, in order."""
+
+    @abstractmethod
+    def code(self, digest: str) -> CodeRecord | None:
+        """A capsule."""
+
+    @abstractmethod
+    def environment(self, digest: str) -> EnvironmentRecord | None:
+        """A description of where a run ran."""
+
+    @abstractmethod
+    def address_of(self, digest: str, format: str) -> str | None:
+        """Where an artifact is stored, or None when this store doesn't know the digest."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """One line for people: kind, place, schema revision. Holds no secret."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of connections."""
+
+
+class Orchestrator(ABC):
+    """Executes a plan. It sees no function and no cell."""
+
+    @abstractmethod
+    def execute(self, plan: Plan, run_id: str, stack: OpenStack, listener: Listener, *, use_cache: bool) -> None:
+        """Run the plan's steps in order, record what becomes of them, and tell ``listener`` too.
+
+        Raises a step's own exception after telling of its end, and `KeyboardInterrupt` when interrupted. The run's
+        row exists already; the launcher tells of the run's start and end.
+        """
+
+    @abstractmethod
+    def describe(self) -> str:
+        """One line for people."""

@@ -1,0 +1,75 @@
+"""Flavours: kinds of component, found by entry point and loaded on first use."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from enum import StrEnum
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from zenbook.errors import StackError, did_you_mean
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic import BaseModel
+
+
+class ComponentKind(StrEnum):
+    """The three components of a stack."""
+
+    ARTIFACT_STORE = "artifact_store"
+    METADATA_STORE = "metadata_store"
+    ORCHESTRATOR = "orchestrator"
+
+    @property
+    def spoken(self) -> str:
+        """For people."""
+        return self.value.replace("_", " ")
+
+    @property
+    def group(self) -> str:
+        """The entry point group of its flavours."""
+        return f"zenbook.{self.value}s"
+
+
+class Flavour(ABC):
+    """How a component of one flavour is configured and made."""
+
+    kind: ClassVar[ComponentKind]
+    name: ClassVar[str]
+    settings: ClassVar[type[BaseModel]]  # extra keys forbidden
+
+    @abstractmethod
+    def make(self, settings: Any, home: Path) -> Any:
+        """The component; ``settings`` is an instance of `settings`, ``home`` the workspace's folder."""
+
+
+@lru_cache(maxsize=8)
+def _points(kind: ComponentKind) -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=kind.group)}
+
+
+def flavours(kind: ComponentKind) -> tuple[str, ...]:
+    """The names of the flavours that are installed."""
+    return tuple(sorted(_points(kind)))
+
+
+def flavour(kind: ComponentKind, name: str) -> Flavour:
+    """Load a flavour. Raises `StackError` for one that is not installed, or whose own packages are missing."""
+    point = _points(kind).get(name)
+    if point is None:
+        raise StackError(
+            f"There is no {kind.spoken} of flavour {name!r}.",
+            did_you_mean(name, _points(kind), noun="flavour")
+            or "Install zenbook (pip install zenbook), so that its entry points are known.",
+        )
+    try:
+        made = point.load()()
+    except ImportError as error:
+        extra = f'pip install "zenbook[{name}]"'
+        raise StackError(f"The {kind.spoken} {name!r} needs a package that is missing: {error}.", extra) from error
+    if not isinstance(made, Flavour) or made.kind is not kind:
+        raise StackError(f"The entry point {point.value!r} is no flavour of {kind.spoken}.", "Mend that package.")
+    return made

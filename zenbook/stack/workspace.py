@@ -1,0 +1,149 @@
+"""The workspace: the ``.zen`` folder with the registered components and stacks, the active stack and the default stores.
+
+It makes itself on first use. It is the nearest ``.zen`` at or above the current folder, else a new one in the current
+folder; ``ZENBOOK_WORKSPACE`` names another.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zenbook.errors import StackError
+
+FOLDER = ".zen"
+CONFIG_VERSION = 1
+_SECTIONS = ("artifact_stores", "metadata_stores", "orchestrators", "stacks")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What ``config.yaml`` says."""
+
+    active: str = "default"
+    components: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None  # section → name → {flavour, options}
+    stacks: Mapping[str, Mapping[str, Any]] | None = None
+
+    def component(self, section: str, name: str) -> Mapping[str, Any] | None:
+        """A registered component's flavour and options."""
+        return ((self.components or {}).get(section) or {}).get(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A ``.zen`` folder, which may not exist yet."""
+
+    home: Path
+
+    @classmethod
+    def find(cls) -> Workspace:
+        """The workspace that counts here. Nothing is made."""
+        named = os.environ.get("ZENBOOK_WORKSPACE")
+        if named:
+            path = Path(named).expanduser().absolute()
+            return cls(path if path.name == FOLDER else path / FOLDER)
+        here = Path.cwd()
+        for folder in (here, *here.parents):
+            if (folder / FOLDER).is_dir():
+                return cls(folder / FOLDER)
+        return cls(here / FOLDER)
+
+    @property
+    def exists(self) -> bool:
+        """Whether the folder is there."""
+        return self.home.is_dir()
+
+    def ensure(self) -> Workspace:
+        """Make the folder if it is not there. Raises `StackError` where that is not possible."""
+        if not self.exists:
+            try:
+                self.home.mkdir(parents=True, exist_ok=True)
+                (self.home / ".gitignore").write_text("*\n", encoding="utf-8")
+            except OSError as error:
+                raise StackError(
+                    f"The workspace {self.home} can't be made: {error.strerror or error}.",
+                    "Choose another place with `zen init --path DIR` or the variable ZENBOOK_WORKSPACE.",
+                ) from error
+        return self
+
+    @property
+    def config_file(self) -> Path:
+        """Where components and stacks are registered."""
+        return self.home / "config.yaml"
+
+    def config(self) -> Config:
+        """Read ``config.yaml``; without one, the defaults. Raises `StackError` for a file that can't be read."""
+        try:
+            text = self.config_file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return Config()
+        except (OSError, UnicodeDecodeError) as error:
+            raise StackError(f"{self.config_file} can't be read: {error}.", "Mend its permissions or its text.") from error
+        return _parse(text, self.config_file)
+
+    def set_active(self, stack: str) -> None:
+        """Switch the active stack, atomically."""
+        self.ensure()
+        body = self._body()
+        body["active"] = stack
+        self._write(body)
+
+    def _body(self) -> dict[str, Any]:
+        import yaml
+
+        self.config()  # refuses what can't be understood before anything is written over it
+        try:
+            body = yaml.safe_load(self.config_file.read_text(encoding="utf-8")) or {}
+        except FileNotFoundError:
+            body = {}
+        return {"version": CONFIG_VERSION, **body}
+
+    def _write(self, body: dict[str, Any]) -> None:
+        import yaml
+
+        text = yaml.safe_dump(body, sort_keys=False, allow_unicode=True)
+        try:
+            descriptor, name = tempfile.mkstemp(dir=self.home, prefix="config-", suffix=".tmp")
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+            Path(name).replace(self.config_file)
+        except OSError as error:
+            raise StackError(
+                f"{self.config_file} can't be written: {error.strerror or error}.", "Is the folder writable?"
+            ) from error
+
+
+def _parse(text: str, file: Path) -> Config:
+    import yaml
+
+    try:
+        body = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise StackError(f"{file} is no YAML: {' '.join(str(error).split())}.", "Mend it by hand.") from error
+    if not isinstance(body, dict):
+        raise StackError(f"{file} holds {type(body).__name__} and not settings by name.", "Mend it by hand.")
+    version = body.get("version", CONFIG_VERSION)
+    if not isinstance(version, int) or version > CONFIG_VERSION:
+        raise StackError(
+            f"{file} was made by a newer zenbook (version {version}; this one knows {CONFIG_VERSION}).",
+            "Upgrade this one: pip install -U zenbook",
+        )
+    unknown = sorted(set(body) - {"version", "active", *_SECTIONS})
+    if unknown:
+        from zenbook.errors import did_you_mean
+
+        raise StackError(
+            f"{file} has an unknown key {unknown[0]!r}.", did_you_mean(unknown[0], ["active", *_SECTIONS], noun="key")
+        )
+    for section in _SECTIONS:
+        if not isinstance(body.get(section) or {}, dict):
+            raise StackError(f"In {file}, {section!r} is not a mapping of names.", "Mend it by hand.")
+    return Config(
+        active=str(body.get("active") or "default"),
+        components={section: body.get(section) or {} for section in _SECTIONS if section != "stacks"},
+        stacks=body.get("stacks") or {},
+    )
