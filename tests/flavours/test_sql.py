@@ -514,8 +514,10 @@ def test_a_network_disk_gets_a_rollback_journal(path: Path, tmp_path: Path, monk
 
 @pytest.mark.parametrize(
     ("kind", "shared"),
-    [("nfs", True), ("nfs4", True), ("cifs", True), ("9p", True), ("fuse.sshfs", True), ("fuse.rclone", True)]
-    + [("ext4", False), ("tmpfs", False), ("overlay", False), ("fuse.fuse-overlayfs", False), ("fuseblk", False)],
+    [
+        *((kind, True) for kind in ("nfs", "nfs4", "cifs", "9p", "fuse.sshfs", "fuse.rclone")),
+        *((kind, False) for kind in ("ext4", "tmpfs", "overlay", "fuse.fuse-overlayfs", "fuseblk")),
+    ],
 )
 def test_kinds_of_disks(kind: str, shared: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mounts = tmp_path / "mounts"
@@ -620,8 +622,8 @@ def test_a_writer_killed_in_the_middle_of_a_batch_leaves_all_or_none(path: Path)
 
         store = sqlite_store(Path(sys.argv[1]))
         def batch(run, *more):
-            store.write(Batch(steps=[StepRecord(run, f"s{n}", n, StepState.SUCCEEDED, why="x" * 1000) for n in range(500)],
-                              metrics=[*(MetricRecord(run, "s", "m", n, n, n) for n in range(500)), *more]))
+            steps = [StepRecord(run, f"s{n}", n, StepState.SUCCEEDED, why="x" * 1000) for n in range(500)]
+            store.write(Batch(steps=steps, metrics=[*(MetricRecord(run, "s", "m", n, n, n) for n in range(500)), *more]))
         batch("whole")
         if sys.argv[2] == "inside":
             batch("half", Deadly())

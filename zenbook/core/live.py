@@ -382,7 +382,13 @@ class LiveCode:
     def _names(self, node: ast.stmt, function: types.FunctionType) -> Names:
         future = bool(function.__code__.co_flags & 0x1000000)  # CO_FUTURE_ANNOTATIONS
         self.future_annotations |= future
-        return names_of([node], future_annotations=future)
+        return self._with_imports(names_of([node], future_annotations=future), function.__globals__)
+
+    def _with_imports(self, names: Names, namespace: dict[str, Any]) -> Names:
+        """Follow the imports that the code makes itself when it is called."""
+        for node in names.imports:
+            self.project.follow_import(node, namespace.get("__package__") or "")
+        return names
 
     def _bound_text(
         self, name: str, inner: str, text: str, function: types.FunctionType, item: _Item, where: str
@@ -463,7 +469,7 @@ class LiveCode:
             bool(one.__code__.co_flags & 0x1000000) for one in vars(cls).values() if isinstance(one, types.FunctionType)
         )
         self.future_annotations |= future
-        names = names_of([node], future_annotations=future)
+        names = self._with_imports(names_of([node], future_annotations=future), namespace)
         self._read_all(names, namespace, item, skip={node.name}, where=f" ({definition.place})")
         pieces = [Piece(text_of(definition), definition.file, min([node.lineno, *(d.lineno for d in node.decorator_list)]))]
         if node.name != name:

@@ -199,7 +199,8 @@ class ProjectCode:
                 return True
             return any(self._is_own_decorator(mod, one) for one in node.decorator_list)
         if isinstance(node, ast.Import | ast.ImportFrom):
-            return not _binds_read(statement, mod) and not mod.package
+            own = [getattr(node, "module", None) or one.name for one in node.names]
+            return not _binds_read(statement, mod) and not mod.package and not all(map(is_stdlib, own))
         return _acts(node)
 
     def _is_own_decorator(self, mod: _ProjectModule, decorator: ast.expr) -> bool:

@@ -249,7 +249,7 @@ class _HashingFile(io.BufferedIOBase):
 
     def __init__(self, temporary: _Temporary) -> None:
         self._temporary = temporary
-        self._hash = blake3()
+        self._hash = blake3(max_threads=blake3.AUTO)
         self._pending = bytearray()
         self._written = 0
 

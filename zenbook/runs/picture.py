@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from zenbook.core.layout import Box, Curve, Layout, Point, Spacing, layout
 from zenbook.core.states import StepState
-from zenbook.runs.table import duration, escaped, one_line, width
+from zenbook.runs.table import escaped, one_line, width
 
 if TYPE_CHECKING:
     from zenbook.runs.view import RunView, StepView
@@ -54,7 +54,7 @@ def picture(view: RunView) -> str:
     names = tuple(view.steps)
     if not names:
         return _EMPTY
-    place = _layout(names, drawn_edges(names, tuple(view.edges)), _box_width(names))
+    place, edges = _placed(names, drawn_edges(names, tuple(view.edges)))
     wide, high = _n(place.width), _n(place.height)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" viewBox="0 0 {wide} {high}"',
@@ -63,7 +63,7 @@ def picture(view: RunView) -> str:
         "<defs>",
         *(_ICONS[state] for state in dict.fromkeys(step.state for step in view.steps.values())),
         "</defs>",
-        _edges(place),
+        edges,
     ]
     room = next(iter(place.boxes.values())).width - _TEXT_LEFT - _TEXT_RIGHT
     parts += (_step(step, place.boxes[name], room) for name, step in view.steps.items())
@@ -132,12 +132,13 @@ _HEIGHT = 40.0
 _TEXT_LEFT = 29.0
 _TEXT_RIGHT = 9.0
 _MIN_WIDTH, _MAX_WIDTH = 104.0, 168.0
-_layout_of = lru_cache(maxsize=32)(layout)
 _NARROW, _BROAD = frozenset("ijltfrI.,:;'|!()[]-/ "), frozenset("mwMW@%&—…")
 
 
-def _layout(names: tuple[str, ...], edges: tuple[tuple[str, str], ...], box_width: float) -> Layout:
-    return _layout_of(names, edges, Spacing(box_width=box_width, box_height=_HEIGHT))
+@lru_cache(maxsize=32)  # a run is drawn again and again while only its states change
+def _placed(names: tuple[str, ...], edges: tuple[tuple[str, str], ...]) -> tuple[Layout, str]:
+    place = layout(names, edges, Spacing(box_width=_box_width(names), box_height=_HEIGHT))
+    return place, _edges(place)
 
 
 def _box_width(names: Sequence[str]) -> float:
@@ -184,11 +185,9 @@ def _step(step: StepView, box: Box, room: float) -> str:
 
 
 def _second_line(step: StepView) -> str:
-    took = step.duration
-    if took is None or step.state is StepState.CACHED:
+    if not step.took:
         return str(step.state)
-    again = f" ×{step.attempt}" if step.attempt > 1 else ""
-    return duration(took) + again
+    return step.took + (f" ×{step.attempt}" if step.again else "")
 
 
 def _edges(place: Layout) -> str:

@@ -16,6 +16,7 @@ from zenbook.core.types import conforms, describe, hints_of
 from zenbook.core.values import NotPlainError, encode
 from zenbook.errors import DefinitionError, WiringError, did_you_mean
 from zenbook.runs.environment import EnvironmentQuestion
+from zenbook.runs.failures import users_frames
 from zenbook.runs.history import Run
 from zenbook.runs.launch import launch
 from zenbook.runs.planning import make_plan
@@ -51,7 +52,11 @@ class Pipeline:
         question = EnvironmentQuestion()
         stack = open_stack(self.stack)
         plan = self._plan(stack, args, kwargs)
-        return Run(launch(plan, stack, use_cache=self.cache, question=question), stack)
+        try:
+            return Run(launch(plan, stack, use_cache=self.cache, question=question), stack)
+        except BaseException as error:
+            error.__traceback__ = users_frames(error.__traceback__)  # what follows is the user's own
+            raise
 
     def __repr__(self) -> str:
         return f"<pipeline {self.name}{inspect.signature(self.function)}>"

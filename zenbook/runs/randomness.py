@@ -12,6 +12,7 @@ import random
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import get_ident
 from typing import Any
 
 from zenbook.core.digest import digest_of_bytes
@@ -72,19 +73,24 @@ def _importing(actual: Callable[..., Any]) -> Callable[..., Any]:
     step drew, and must not change what it draws.
     """
 
+    busy: set[int] = set()  # threads that are within an import: what an inner one draws, the outermost gives back
+
     def importing(name: str, *args: Any, **kwargs: Any) -> Any:
+        thread = get_ident()
+        if thread in busy:
+            return actual(name, *args, **kwargs)
         loaded = sys.modules.get(name)
         wanted = (args[2] if len(args) > 2 else kwargs.get("fromlist")) or ()
         if loaded is not None and all(one in vars(loaded) for one in wanted):
             return actual(name, *args, **kwargs)
+        busy.add(thread)
         before, count = snapshot(), len(sys.modules)
         try:
             return actual(name, *args, **kwargs)
         finally:
+            busy.discard(thread)
             if len(sys.modules) != count:
-                random.setstate(before[0])
-                if before[1] is not None:
-                    _numpy_random().set_state(before[1])
+                restore(before)
 
     return importing
 
@@ -130,8 +136,9 @@ def _noting(actual: Callable[..., Any], watch: Watch, name: str, place: int) -> 
 
 
 def _numpy_random() -> Any:
-    numpy = sys.modules.get("numpy")
-    return getattr(numpy, "random", None) if numpy is not None and "numpy.random" in sys.modules else None
+    """NumPy's module of random numbers once it is there in whole; asking `numpy` for it would import it."""
+    module = sys.modules.get("numpy.random")
+    return module if hasattr(module, "get_state") else None
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -53,10 +53,19 @@ class StepView:
     @property
     def told(self) -> str:
         """The state in words: ``succeeded in 1.2 s, attempt 2``."""
-        took, words = self.duration, str(self.state)
-        if took is not None and self.state is not StepState.CACHED:
-            words += f" {'in' if self.state is StepState.SUCCEEDED else 'after'} {duration(took)}"
-        return words + (f", attempt {self.attempt}" if self.attempt > 1 else "")
+        joint = "in" if self.state is StepState.SUCCEEDED else "after"
+        words = f"{self.state} {joint} {self.took}" if self.took else str(self.state)
+        return words + (f", {self.again}" if self.again else "")
+
+    @property
+    def again(self) -> str:
+        """Which attempt it was, unless the first sufficed: ``attempt 2``."""
+        return f"attempt {self.attempt}" if self.attempt > 1 and self.state is not StepState.CACHED else ""
+
+    @property
+    def took(self) -> str:
+        """The duration for people, empty where there was nothing to wait for."""
+        return "" if self.duration is None or self.state is StepState.CACHED else duration(self.duration)
 
 
 @dataclass(slots=True)
@@ -192,18 +201,16 @@ def text(view: RunView) -> str:
 
 def step_line(step: StepView, name: str, room: int) -> str:
     """One aligned line about a step; ``name`` is filled up to ``room`` columns."""
-    took = "" if step.duration is None or step.state is StepState.CACHED else duration(step.duration)
-    again = f"  attempt {step.attempt}" if step.attempt > 1 else ""
-    return f"  {SIGNS[step.state]} {padded(name, room)}  {step.state:<9}  {took:>10}{again}".rstrip()
+    return f"  {SIGNS[step.state]} {padded(name, room)}  {step.state:<9}  {step.took:>10}  {step.again}".rstrip()
 
 
 def html(view: RunView) -> str:
     """The run as static HTML that needs no kernel, no script, no style sheet and no trust."""
-    alt = f"{header(view)}: " + ", ".join(f"{step.name} {step.state}" for step in view.steps.values())
     parts = [
         _html_header(view),
+        _faint(_circumstances(view)),
         _line(f"{SIGNS[StepState.FAILED]} {view.error}", COLOURS[StepState.FAILED]) if view.error else "",
-        f'<img src="{data_uri(picture(view))}" alt="{escaped(cut(one_line(alt), 300))}" style="max-width:100%">',
+        f'<img src="{data_uri(picture(view))}" alt="{escaped(header(view))}" style="max-width:100%">',
     ]
     if len(drawn_edges(tuple(view.steps), view.edges)) < len(view.edges):
         parts.append(_faint(f"Of {len(view.edges)} edges, those that follow from others are not drawn."))
@@ -254,20 +261,15 @@ def _html_header(view: RunView) -> str:
     return (
         f'<div style="margin:2px 0"><span style="color:{COLOURS[view.state]}">{SIGNS[view.state]}</span> '
         f"<b>{escaped(one_line(view.pipeline))}</b> <code>{escaped(view.run)}</code> "
-        f"{_happened(view)} · {_totals(view)}{_stack(view)}{_params(view)}</div>"
+        f"{_happened(view)} · {_totals(view)}</div>"
     )
 
 
-def _stack(view: RunView) -> str:
-    return f" · on {escaped(one_line(view.stack))}" if view.stack else ""
-
-
-def _params(view: RunView) -> str:
-    if not view.params:
-        return ""
+def _circumstances(view: RunView) -> str:
+    """The stack and the parameters."""
     shown = [f"{name} = {cut(json.dumps(value, ensure_ascii=False), 40)}" for name, value in view.params.items()]
-    kept = ", ".join(shown[:MANY]) + (", …" if len(shown) > MANY else "")
-    return f'<span style="opacity:.7"> · {escaped(one_line(kept))}</span>'
+    params = ", ".join(shown[:MANY]) + (", …" if len(shown) > MANY else "")
+    return " · ".join(one_line(one) for one in (view.stack and f"on {view.stack}", params) if one)
 
 
 def _line(words: str, colour: str) -> str:
@@ -275,7 +277,7 @@ def _line(words: str, colour: str) -> str:
 
 
 def _faint(words: str) -> str:
-    return f'<div style="opacity:.7">{escaped(words)}</div>'
+    return f'<div style="opacity:.7">{escaped(words)}</div>' if words else ""
 
 
 def _metrics(view: RunView) -> str:
@@ -294,12 +296,11 @@ def _row(step: StepView) -> str:
     why = one_line(step.error or step.why)
     short = cut(why, 90)
     title = f' title="{escaped(why)}"' if short != why else ""
-    took = "" if step.duration is None or step.state is StepState.CACHED else duration(step.duration)
-    again = f" (attempt {step.attempt})" if step.attempt > 1 else ""
+    again = f" ({step.again})" if step.again else ""
     return (
         f'<tr><td style="{_CELL}"><span style="color:{COLOURS[step.state]}">{SIGNS[step.state]}</span> '
         f"{escaped(cut(one_line(step.name), 60))}</td>"
-        f'<td style="{_CELL}">{step.state}{again}</td><td style="{_CELL};white-space:nowrap">{took}</td>'
+        f'<td style="{_CELL}">{step.state}{again}</td><td style="{_CELL};white-space:nowrap">{step.took}</td>'
         f'<td style="{_CELL};opacity:.7"{title}>{escaped(short)}</td></tr>'
     )
 

@@ -81,7 +81,8 @@ def test_what_npy_cannot_tell_is_pickled_without_a_note(store, array):
 @pytest.mark.parametrize(
     "scalar",
     [
-        np.float64(1.5), np.float32(-0.0), np.float16(2), np.int8(-3), np.uint64(2**64 - 1), np.bool(True), np.complex64(1j),
+        np.float64(1.5), np.float32(-0.0), np.float16(2), np.int8(-3), np.uint64(2**64 - 1), np.bool(True),
+        np.complex64(1j),
         np.str_("a"), np.str_(""), np.bytes_(b"ab"), np.datetime64("2026-11-23", "D"), np.datetime64("NaT", "ns"),
         np.timedelta64(3, "h"), np.longdouble("0.1"), np.zeros(1, [("a", "i4"), ("b", "f8")])[0],
     ],

@@ -173,7 +173,7 @@ def test_a_pydantic_model_of_a_notebook_is_of_the_live_class(notebook, store):
 
 
 def test_an_estimator_of_a_notebook_is_of_the_live_class(notebook, store):
-    cell = "from sklearn.base import BaseEstimator\nclass Mine(BaseEstimator):\n    def __init__(self, c=1):\n        self.c = c\n"
+    cell = "from sklearn.base import BaseEstimator\nclass Mine(BaseEstimator):\n    def __init__(self, c=1): self.c = c\n"
     stored = store(notebook(cell).Mine(c=5))
     assert stored.format.name == "sklearn"
     kernel = notebook(cell)

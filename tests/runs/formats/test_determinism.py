@@ -9,13 +9,15 @@ import hashlib, io
 import numpy as np, pandas as pd, pyarrow as pa, polars as pl
 from zenbook.runs.formats import format_for
 
-frame = pd.DataFrame({"f": np.arange(50) / 3, "i": range(50), "s": ["a", None] * 25, "c": pd.Categorical(list("uvwxy") * 10)})
+frame = pd.DataFrame({"f": np.arange(50) / 3, "i": range(50), "s": ["a", None] * 25})
+frame["c"] = pd.Categorical(list("uvwxy") * 10)
 frame.attrs = {"tags": {"a", "b", "c", "d"}}
 values = [
     {"a", "b", "c", ("d", 1), None}, frozenset("abcdef"), {"x": {"q", "r"}}, "text", b"bytes",
     np.arange(10.0), np.array(["a", "b"]), np.float32(2), frame, frame["s"], frame.set_index("s"), frame["c"],
     pd.DataFrame({"n": pd.array([1, None], dtype="Int64")}),
-    pa.table({"a": [1, None], "s": ["x", "y"]}), pl.DataFrame({"a": [1, None], "s": ["x", "y"]}), pl.Series("n", ["x", None]),
+    pa.table({"a": [1, None], "s": ["x", "y"]}), pl.DataFrame({"a": [1, None], "s": ["x", "y"]}),
+    pl.Series("n", ["x", None]),
 ]
 for value in values:
     file = io.BytesIO()
@@ -27,7 +29,9 @@ for value in values:
 
 def test_other_processes_write_the_same_bytes():
     running = [
-        subprocess.Popen([sys.executable, "-c", CODE], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONHASHSEED": seed})
+        subprocess.Popen(
+            [sys.executable, "-c", CODE], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONHASHSEED": seed}
+        )
         for seed in ("1", "2", "3")
     ]
     seen = {one.communicate()[0] for one in running}

@@ -3,6 +3,7 @@ import json
 import sqlite3
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -73,9 +74,14 @@ def test_models_are_stored_as_sklearn_without_a_note(store):
 
 
 def test_large_arrays_inside_an_object_are_mapped_and_writable(store):
-    value = Odd({"a": np.arange(100_000.0), "f": np.asfortranarray(np.ones((300, 200))), "df": pd.DataFrame(np.ones((9999, 3)))})
+    value = Odd(
+        {"a": np.arange(100_000.0), "f": np.asfortranarray(np.ones((300, 200))), "df": pd.DataFrame(np.ones((9999, 3)))}
+    )
     stored = store(value)
-    assert (stored.format.name, stored.format.note) == ("pickle", "pickled: readable only by Python with the same packages")
+    assert (stored.format.name, stored.format.note) == (
+        "pickle",
+        "pickled: readable only by Python with the same packages",
+    )
     one, other = stored.load(), stored.load()
     array = one.inner["a"]
     assert array.ctypes.data % 64 == 0
@@ -117,7 +123,7 @@ def test_a_bundle_keeps_what_its_members_share(store):
         ((i for i in ()), "output", "generator", "list("),
         ({"model": Odd(threading.Lock())}, "output['model'].inner", "lock", "__getstate__"),
         ([1, [Odd({"c": sqlite3.connect(":memory:")})]], "output[1][0].inner['c']", "Connection", "inside the step"),
-        (Odd(open(__file__, "rb")), "output.inner", "BufferedReader", "path"),  # noqa: SIM115
+        (Odd(Path(__file__).open("rb")), "output.inner", "BufferedReader", "path"),  # noqa: SIM115
         (Odd(Refusing()), "output.inner", "Refusing", "format"),
         (sys._getframe(), "output", "frame", "Return something"),
     ],

@@ -151,6 +151,8 @@ def test_formats_of_installed_packages_are_asked_for_unknown_types_only(monkeypa
 
 def test_importing_the_formats_imports_no_heavy_library():
     heavy = "{'numpy', 'pandas', 'pyarrow', 'polars', 'matplotlib', 'sklearn', 'pydantic', 'cloudpickle'}"
-    code = f"import sys, zenbook.runs.formats as f; f.format_for(1); f.format_for('a'); print({heavy} & set(sys.modules))"
+    code = (
+        f"import sys, zenbook.runs.formats as f; f.format_for(1); f.format_for('a'); print({heavy} & set(sys.modules))"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"

@@ -76,15 +76,18 @@ def test_models_of_the_same_data_are_apart():
 
 
 def test_a_model_that_keeps_the_data_shares_it():
-    model = KNeighborsClassifier().fit(X, Y)
-    assert model._fit_X is X
-    assert together(X=X, model=model) == [("X", "model")]
-    assert together(X=X.copy(), model=model) == []
+    mine = X.copy()  # X itself belongs to this module
+    model = KNeighborsClassifier().fit(mine, Y)
+    assert model._fit_X is mine
+    assert together(X=mine, model=model) == [("X", "model")]
+    assert together(X=mine.copy(), model=model) == []
 
 
 def test_a_random_state_is_shared():
     state = np.random.RandomState(0)
-    assert together(a=LogisticRegression(random_state=state), b=RandomForestClassifier(random_state=state)) == [("a", "b")]
+    assert together(a=LogisticRegression(random_state=state), b=RandomForestClassifier(random_state=state)) == [
+        ("a", "b")
+    ]
     assert together(rng=state, b=RandomForestClassifier(random_state=state)) == [("rng", "b")]
     # NumPy's own global one belongs to NumPy.
     everyones = np.random.mtrand._rand
@@ -115,7 +118,13 @@ def test_what_cannot_change_is_not_shared():
     dtype = pd.CategoricalDtype(["u"])
     frames = {name: pd.DataFrame({"x": [object(), 1]}, index=index) for name in "ab"}
     assert together(**frames) == []
-    assert together(a=[text, pair, dtype, Colour.RED, np.dtype("f8"), int, len, Colour], b=[pair, text, dtype, Colour.RED, Colour]) == []
+    assert (
+        together(
+            a=[text, pair, dtype, Colour.RED, np.dtype("f8"), int, len, Colour],
+            b=[pair, text, dtype, Colour.RED, Colour],
+        )
+        == []
+    )
     assert together(a=text, b=text, c=pair, d=pair, e=index, f=index, g=None, h=None, i=Colour.RED, j=Colour.RED) == []
 
 

@@ -10,6 +10,5 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     version_table=version.name,
-    transactional_ddl=True,  # SQLite can, although Alembic thinks otherwise: a migration happens in whole or not at all
 )
 context.run_migrations()

@@ -30,14 +30,14 @@ class FigureFormat(Format):
         return read_container(source)
 
     def preview(self, value: Any) -> dict[str, Any]:
-        """Size in inches, number of axes and a small PNG, drawn from a copy: drawing changes a figure."""
+        """Size in inches, number of axes and a small PNG, from a copy: even asking for its size changes a figure."""
         from zenbook.runs.formats.memory import BytesSource
 
         file = io.BytesIO()
         self.write(value, file)
         copy = self.read(BytesSource(file.getvalue()))
-        width, height = (float(one) for one in value.get_size_inches())
-        facts: dict[str, Any] = {"size": [width, height], "axes": len(value.axes)}
+        width, height = (float(one) for one in copy.get_size_inches())
+        facts: dict[str, Any] = {"size": [width, height], "axes": len(copy.axes)}
         png = io.BytesIO()
         copy.savefig(png, format="png", dpi=max(1.0, _WIDE / max(width, height, 0.1)))
         picture = base64.b64encode(png.getvalue()).decode()
@@ -58,6 +58,12 @@ def reduce_callbacks(callbacks: Any) -> Any:
     make, arguments, state, *_ = callbacks.__reduce_ex__(2)
     numbers = [number for each in state["callbacks"].values() for number in each]
     return make, arguments, {**state, "_cid_gen": max(numbers, default=-1) + 1}
+
+
+def reduce_transform(transform: Any) -> Any:
+    """How a transform is pickled: its parents by number, where matplotlib has their addresses in memory."""
+    make, arguments, state, *_ = transform.__reduce_ex__(2)
+    return make, arguments, {**state, "_parents": dict(enumerate(state["_parents"].values()))}
 
 
 def restore_figure(figure: Any, state: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ import cloudpickle
 from cloudpickle import cloudpickle as internals
 
 from zenbook.runs.formats.by_source import is_importable, resolve, source_digest
-from zenbook.runs.formats.figures import reduce_callbacks, reduce_figure
+from zenbook.runs.formats.figures import reduce_callbacks, reduce_figure, reduce_transform
 
 
 def _reduce_code(code: types.CodeType) -> Any:
@@ -44,8 +44,9 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
                 return reduce_figure(obj)
             if isinstance(obj, sys.modules["matplotlib.cbook"].CallbackRegistry):
                 return reduce_callbacks(obj)
+            if isinstance(obj, sys.modules["matplotlib.transforms"].TransformNode):
+                return reduce_transform(obj)
         return NotImplemented
-
 
     def _reduce_definition(self, obj: Any) -> Any:
         reduced = super().reducer_override(obj)

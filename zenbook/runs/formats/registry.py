@@ -122,9 +122,7 @@ def _checked(kind: Any) -> Format:
         )
     types: Any = kind.types
     if isinstance(types, str):
-        raise FormatError(
-            f"The `types` of {kind.__qualname__} is one str.", f"Write a tuple: types = ({types!r},)"
-        )
+        raise FormatError(f"The `types` of {kind.__qualname__} is one str.", f"Write a tuple: types = ({types!r},)")
     if not kind.suffix.startswith("."):
         raise FormatError(f"The `suffix` of {kind.__qualname__} is {kind.suffix!r}.", "A suffix begins with a dot.")
     return kind()

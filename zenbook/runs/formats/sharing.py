@@ -64,21 +64,32 @@ def groups_of_shared(values: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _sharing_pairs(values: dict[str, Any], rules: _Rules) -> list[tuple[str, str]]:
-    found = _pairs({name: _meet(value, rules) for name, value in values.items()})
-    if not found or rules.all_atomic(values.values()):
+    met = {name: _meet(value, rules) for name, value in values.items()}
+    found = _pairs(met)
+    unsure = [pair for pair in found if not _one_holds_the_other(pair, values, met)]
+    if not unsure:
         return found
     # Only now is it worth the time to learn what belongs to libraries, and to leave it out.
     rules.owned = _objects_of_libraries()
-    suspects = {name for pair in found for name in pair}
-    return _pairs({name: _meet(values[name], rules) for name in values if name in suspects})
+    again = {name: _meet(values[name], rules) for name in {name: None for pair in unsure for name in pair}}
+    kept = set(_pairs(again))
+    return [pair for pair in found if pair not in unsure or pair in kept]
 
 
-def _pairs(met: dict[str, tuple[set[int], Any]]) -> list[tuple[str, str]]:
-    # The picklers are alive until here: an id is the same object as long as a pickler's memo holds it.
+# Ids of what was met, and the pickler's memo: an id means the same object as long as the memo is alive.
+_Met = tuple[set[int], Any]
+
+
+def _pairs(met: dict[str, _Met]) -> list[tuple[str, str]]:
     return [(one, other) for one, other in combinations(met, 2) if not met[one][0].isdisjoint(met[other][0])]
 
 
-def _meet(value: Any, rules: _Rules) -> tuple[set[int], Any]:
+def _one_holds_the_other(pair: tuple[str, str], values: dict[str, Any], met: dict[str, _Met]) -> bool:
+    one, other = pair
+    return id(values[one]) in met[other][0] or id(values[other]) in met[one][0]
+
+
+def _meet(value: Any, rules: _Rules) -> _Met:
     """Ids of the mutable objects of a value, and what keeps them alive."""
     if rules.is_atomic(value):
         return {id(value)}, value
@@ -113,13 +124,10 @@ class _Rules:
         return type(value) in _TRANSPARENT or self.is_immutable(value)
 
     def is_atomic(self, value: Any) -> bool:
-        if not isinstance(value, self._atomic):
+        if not issubclass(type(value), self._atomic):
             return False
         kinds = [value.dtype] if hasattr(value, "dtype") else list(getattr(value, "dtypes", ()))
         return not any(getattr(one, "hasobject", False) or str(one) == "Object" for one in kinds)
-
-    def all_atomic(self, values: Iterable[Any]) -> bool:
-        return all(map(self.is_atomic, values))
 
 
 def _loaded_classes(names: Iterable[str]) -> Iterable[type]:
@@ -155,13 +163,8 @@ def _meeting_pickler() -> Any:
             if id(obj) in self.rules.owned or self.rules.is_immutable(obj):
                 return _nothing, ()
             if isinstance(obj, types.FunctionType):  # its globals are the notebook's, not its own
-                cells = [one for one in obj.__closure__ or () if one != types.CellType()]
-                return _nothing, (
-                    *(one.cell_contents for one in cells),
-                    obj.__defaults__,
-                    obj.__kwdefaults__,
-                    obj.__dict__,
-                )
+                cells = [one.cell_contents for one in obj.__closure__ or () if one != types.CellType()]
+                return _nothing, (*cells, *(obj.__defaults__ or ()), *(obj.__kwdefaults__ or {}).values())
             if self.rules.is_atomic(obj):
                 return _nothing, ()
             return super().reducer_override(obj)
@@ -169,26 +172,43 @@ def _meeting_pickler() -> Any:
     return MeetingPickler
 
 
+# What these modules hold may be the user's: the last value shown, the notebook's namespace.
+_NOT_LIBRARIES = {"__main__", "__mp_main__", "builtins", "sys", "gc", "IPython", "ipykernel", "zenbook"}
+
+
 def _objects_of_libraries() -> dict[int, Any]:
-    """Objects in the modules and classes of what was imported, by id; also those in their dicts and lists."""
+    """Objects in the modules and classes of what was imported, by id, with all that is in their lists and dicts."""
+    # Proxies (of pydantic, of modules that load themselves when touched) must not notice that they are looked at.
     found: dict[int, Any] = {}
+    arrays = tuple(_loaded_classes(_ATOMIC))
     for name, module in list(sys.modules.items()):
-        if name in {"__main__", "__mp_main__"} or getattr(module, "__spec__", None) is None:
+        names = _attributes(module)
+        if name.partition(".")[0] in _NOT_LIBRARIES or names.get("__spec__") is None:
             continue
-        for one in list(vars(module).values()):
-            if isinstance(one, type) and one.__module__ == name:
-                _add(list(vars(one).values()), found)
-        _add(list(vars(module).values()), found)
+        waiting = list(names.values())
+        for one in list(waiting):
+            if issubclass(type(one), type) and type.__getattribute__(one, "__module__") == name:
+                waiting += _attributes(one).values()
+        while waiting:
+            one = waiting.pop()
+            kind = type(one)
+            if kind in _SKIPPED or id(one) in found or issubclass(kind, type):
+                continue
+            found[id(one)] = one
+            if issubclass(kind, dict):
+                waiting += dict.values(one)
+            elif kind in {list, set, tuple}:
+                waiting += one
+            else:  # the arrays of a constant object: copies of matplotlib's unit circle keep its codes
+                waiting += [inner for inner in _attributes(one).values() if issubclass(type(inner), arrays)]
     return found
 
 
-def _add(objects: list[Any], found: dict[int, Any]) -> None:
-    for one in objects:
-        kind = type(one)
-        if kind in _PLAIN or kind in _TRANSPARENT or isinstance(one, type):
-            continue
-        found[id(one)] = one
-        if kind is dict:
-            _add([inner for inner in list(one.values()) if type(inner) is not dict], found)
-        elif kind in {list, set}:
-            _add([inner for inner in list(one) if type(inner) not in {list, set}], found)
+def _attributes(obj: Any) -> dict[str, Any]:
+    try:
+        return dict((type if issubclass(type(obj), type) else object).__getattribute__(obj, "__dict__"))
+    except (AttributeError, TypeError):  # it has none, or something else under that name
+        return {}
+
+
+_SKIPPED = (_PLAIN | _TRANSPARENT) - {tuple}

@@ -1,0 +1,141 @@
+"""What ``zen run`` can run: something with a name and parameters, found in a file or in a notebook."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import sys
+from collections.abc import Iterable, Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Protocol
+
+from zenbook.core.types import hints_of
+from zenbook.errors import RunError, did_you_mean
+from zenbook.runs.history import Run
+from zenbook.runs.pipeline import Pipeline
+
+
+class Runnable(Protocol):
+    """A pipeline, or the step cells of a notebook as one."""
+
+    @property
+    def name(self) -> str:
+        """The pipeline's name."""
+
+    def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool) -> Run:
+        """Run it with parameters given as texts."""
+
+
+class Place(Protocol):
+    """Where runnables are looked for: a module, a notebook's file, the notebook itself."""
+
+    def find(self, name: str | None) -> Runnable:
+        """The runnable of that name; without a name, the only one. Raises `RunError`."""
+
+
+class FunctionPipeline:
+    """A `Pipeline` that takes its parameters as texts."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+
+    @property
+    def name(self) -> str:
+        """The pipeline's name."""
+        return self.pipeline.name
+
+    def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool) -> Run:
+        """Run the pipeline. Raises `RunError` for a parameter that it does not have, or a text that does not fit."""
+        function = self.pipeline.function
+        parameters = inspect.signature(function).parameters
+        hints = hints_of(function)
+        values = {
+            name: parse_param(self.name, name, text, hints.get(name), parameters) for name, text in params.items()
+        }
+        return self.pipeline.options(stack=stack or self.pipeline.stack, cache=cache and self.pipeline.cache)(**values)
+
+
+def parse_param(owner: str, name: str, text: str, hint: Any, known: Mapping[str, Any]) -> Any:
+    """A parameter's text as a value of its annotation, else of its default's type, else as a Python literal.
+
+    Raises `RunError` for an unknown name or a text that does not fit.
+    """
+    if name not in known:
+        raise RunError(f"{owner!r} has no parameter {name!r}.", did_you_mean(name, known, noun="parameter"))
+    default = known[name].default if isinstance(known[name], inspect.Parameter) else known[name]
+    if hint is None and default not in (None, inspect.Parameter.empty):
+        hint = type(default)
+    if hint is None or hint is Any:
+        return _literal(text)
+    from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+
+    value = _literal(text) if hint not in (str, Path) else text
+    try:
+        adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
+        return adapter.validate_python(text if isinstance(value, str) else value)
+    except PydanticUserError:
+        return value
+    except ValidationError as error:
+        raise RunError(
+            f"The parameter {name!r} of {owner!r} is {text!r}: {error.errors()[0]['msg']}.",
+            f"Give it as --param {name}=VALUE.",
+        ) from None
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return {"true": True, "false": False, "null": None, "none": None}.get(text.lower(), text)
+
+
+def choose(pipelines: Iterable[Pipeline], name: str | None, where: str) -> FunctionPipeline:
+    """The pipeline of that name; without a name, the only one. Raises `RunError`."""
+    known = {one.name: one for one in pipelines}
+    if name is not None:
+        if name not in known:
+            raise RunError(f"There is no pipeline {name!r} in {where}.", did_you_mean(name, known, noun="pipeline"))
+        return FunctionPipeline(known[name])
+    if len(known) == 1:
+        return FunctionPipeline(next(iter(known.values())))
+    if not known:
+        raise RunError(f"There is no pipeline in {where}.", "Put @pipeline on a function that calls steps.")
+    raise RunError(f"There are several pipelines in {where}.", f"Name one of them: {', '.join(sorted(known))}.")
+
+
+class ModuleFile:
+    """A ``.py`` file, imported under its own name."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def find(self, name: str | None) -> Runnable:
+        """The pipeline of that name. Raises `RunError`, and what importing the file raises."""
+        folder = str(self.path.parent.resolve())
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+        module = importlib.import_module(self.path.stem)
+        if Path(module.__file__ or "").resolve() != self.path.resolve():
+            raise RunError(
+                f"Python imports {module.__file__} as {self.path.stem!r} and not {self.path}.",
+                "Rename the file: another module has its name.",
+            )
+        return choose((one for one in vars(module).values() if isinstance(one, Pipeline)), name, self.path.name)
+
+
+def find_target(target: str) -> Runnable:
+    """What ``FILE[:PIPELINE]`` names. Raises `RunError` for a file that is not there or of no known kind."""
+    file, colon, name = target.rpartition(":") if ":" in target[2:] else (target, "", "")
+    path = Path(file if colon else target)
+    if not path.is_file():
+        raise RunError(
+            f"There is no file {str(path)!r}.", "Give a .py file or an .ipynb notebook, as in `zen run train.py:training`."
+        )
+    kinds = {point.name: point for point in entry_points(group="zenbook.places")}
+    kind = path.suffix.lstrip(".")
+    if kind not in kinds:
+        raise RunError(f"{path.name} is neither a Python file nor a notebook.", "Give a .py or an .ipynb file.")
+    place: Place = kinds[kind].load()(path)
+    return place.find(name or None)
