@@ -145,7 +145,7 @@ def stack_describe(name: str | None) -> Table:
     chosen = opened.stack
     rows = [
         ("stack", chosen.name, ""),
-        ("artifact store", chosen.artifact_store, opened.artifacts.uri("")),
+        ("artifact store", chosen.artifact_store, opened.artifacts.describe()),
         ("metadata store", chosen.metadata_store, opened.metadata.describe()),
         ("orchestrator", chosen.orchestrator, opened.orchestrator.describe()),
     ]
@@ -370,7 +370,7 @@ def main() -> None:
 
 
 def _watch() -> None:
-    from zenbook.runs.launch import watch_runs_with
+    from zenbook.runs.watching import watch_runs_with
     from zenbook.runs.terminal import TerminalProgress
 
     watch_runs_with(lambda view: TerminalProgress(view, sys.stderr))

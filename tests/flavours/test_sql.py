@@ -437,6 +437,7 @@ def test_a_forked_child_and_its_parent_write_and_close_as_they_like(store: SqlMe
     (child_hears, say_to_child), (hear, child_says) = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(20)
         try:
             new_run(store, run_of(2))

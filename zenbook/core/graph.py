@@ -74,6 +74,12 @@ class Node:
     inferred: bool = False  # a cell's outputs that nobody asked for by name: what can't be stored is left out
 
     @property
+    def shown_upstream(self) -> tuple[str, ...]:
+        """Names of the nodes whose outputs this one takes by name, without repetition."""
+        sources = (ref.step for one in self.inputs.values() if not one.optional for ref in one.sources)
+        return tuple(dict.fromkeys((*sources, *self.after)))
+
+    @property
     def upstream(self) -> tuple[str, ...]:
         """Names of the nodes that must end before this one, without repetition."""
         sources = (ref.step for one in self.inputs.values() for ref in one.sources)
@@ -105,8 +111,8 @@ class Graph:
 
     @property
     def edges(self) -> tuple[tuple[str, str], ...]:
-        """(from, to) pairs of node names, without repetition."""
-        return tuple((source, node.name) for node in self.nodes for source in node.upstream)
+        """(from, to) pairs of node names, without repetition; implicit inputs are left out."""
+        return tuple((source, node.name) for node in self.nodes for source in node.shown_upstream)
 
 
 def _has_input(template: Json) -> bool:

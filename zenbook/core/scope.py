@@ -33,6 +33,7 @@ class Names:
     soft: set[Chain] = field(default_factory=set)
     free: set[str] = field(default_factory=set)
     deleted: set[str] = field(default_factory=set)
+    sure: set[str] = field(default_factory=set)  # bound on every path at the end
     changed: dict[str, ast.AST] = field(default_factory=dict)
     rebound: dict[str, ast.AST] = field(default_factory=dict)
     imports: list[ast.Import | ast.ImportFrom] = field(default_factory=list)
@@ -47,6 +48,7 @@ def names_of(code: Iterable[ast.stmt], *, future_annotations: bool = False) -> N
     """Find the names of statements that stand at the top level of a module, in their order."""
     walker = _Walker(future_annotations)
     walker.statements(list(code))
+    walker.names.sure = walker.certain
     late_only = {chain[0] for chain in walker.names.late}
     walker.names.free |= {name for name in late_only if name not in walker.names.binds}
     return walker.names

@@ -39,6 +39,8 @@ class LocalArtifactStore(ArtifactStore):
     replaced when it is stored again.
     """
 
+    on_this_machine = True
+
     def __init__(self, root: Path) -> None:
         self._root = os.path.abspath(root)
         self._tmp = os.path.join(self._root, "tmp")
@@ -87,6 +89,10 @@ class LocalArtifactStore(ArtifactStore):
     def exists(self, address: str) -> bool:
         """Whether an artifact is there."""
         return os.path.exists(self._path(address))
+
+    def describe(self) -> str:
+        """Where the files are."""
+        return f"files in {self._root}"
 
     def uri(self, address: str) -> str:
         """The artifact's absolute path."""
@@ -249,7 +255,7 @@ class _HashingFile(io.BufferedIOBase):
 
     def __init__(self, temporary: _Temporary) -> None:
         self._temporary = temporary
-        self._hash = blake3(max_threads=blake3.AUTO)
+        self._hash = blake3()
         self._pending = bytearray()
         self._written = 0
 

@@ -83,7 +83,7 @@ class SqlMetadataStore(MetadataStore):
         code: Sequence[CodeRecord],
         environment: EnvironmentRecord | None,
     ) -> None:
-        """Write a new run with its steps, all or nothing."""
+        """Write a new run with its steps, or one that has grown, all or nothing."""
         to = self._writers
         self._database.write(
             (
@@ -252,7 +252,7 @@ class _Writers:
         def insert_ignore(table: Any) -> Writer:
             return database.writer(sql_statements.insert_ignore(table, database.dialect))
 
-        self.new_run = database.writer(sql_statements.insert(sql_tables.runs))
+        self.new_run = upsert(sql_tables.runs)
         self.runs = database.writer(sql_statements.update_run())
         self.steps = upsert(sql_tables.steps)
         self.artifacts = insert_ignore(sql_tables.artifacts)

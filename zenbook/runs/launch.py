@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 
-from zenbook.core.events import Listener, Listeners, RunFinished, RunStarted
+from zenbook.core.events import Listeners, RunFinished, RunStarted
 from zenbook.core.plan import Plan
 from zenbook.core.states import RunState
 from zenbook.core.values import paths_in
@@ -21,24 +20,9 @@ from zenbook.runs.identity import new_run_id
 from zenbook.runs.recorder import pending_steps
 from zenbook.runs.streams import proxied_streams
 from zenbook.runs.view import RunView
+from zenbook.runs.watching import listeners_for
 from zenbook.stack.records import ArtifactRecord, Batch, CodeRecord, ParamRecord, RunRecord, RunUpdate
 from zenbook.stack.stack import OpenStack
-
-Watcher = Callable[[RunView], Listener | None]
-watcher: ContextVar[Watcher | None] = ContextVar("zenbook_watcher", default=None)
-_default_watchers: list[Watcher] = []
-
-
-def watch_runs_with(make: Watcher) -> None:
-    """Show the progress of every run of this process with the listener that ``make`` gives."""
-    _default_watchers[:] = [make]
-
-
-def stop_watching(make: Watcher) -> None:
-    """Take a watcher out again."""
-    if make in _default_watchers:
-        _default_watchers.remove(make)
-
 
 def launch(plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: EnvironmentQuestion | None = None) -> str:
     """Execute a plan and give the run's id.
@@ -50,7 +34,7 @@ def launch(plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: En
     _create(plan, run_id, stack, question or EnvironmentQuestion())
     started = time.time()
     view = RunView.of_graph(plan.graph, run_id, plan.pipeline, stack.stack.name, dict(plan.params))
-    listener = Listeners((view, *_watchers(view)))
+    listener = Listeners((view, *listeners_for(view)))
     listener.on_event(RunStarted(run_id, started))
     state, error_line = RunState.SUCCEEDED, ""
     try:
@@ -119,14 +103,6 @@ def _text(value: object) -> str:
 def _content(value: object) -> str:
     paths = paths_in(value)
     return digest_of_path(paths[0]) if len(paths) == 1 else ""
-
-
-def _watchers(view: RunView) -> Iterator[Listener]:
-    own = watcher.get()
-    for make in [own] if own is not None else _default_watchers:
-        listener = make(view)
-        if listener is not None:
-            yield listener
 
 
 def _end(stack: OpenStack, update: RunUpdate, plan: Plan) -> None:

@@ -20,6 +20,7 @@ from zenbook.runs.failures import users_frames
 from zenbook.runs.history import Run
 from zenbook.runs.launch import launch
 from zenbook.runs.planning import make_plan
+from zenbook.runs.watching import polish
 from zenbook.stack.stack import OpenStack, open_stack
 
 _OPTIONS = ("name", "stack", "cache")
@@ -56,6 +57,7 @@ class Pipeline:
             return Run(launch(plan, stack, use_cache=self.cache, question=question), stack)
         except BaseException as error:
             error.__traceback__ = users_frames(error.__traceback__)  # what follows is the user's own
+            polish(error)
             raise
 
     def __repr__(self) -> str:

@@ -17,7 +17,10 @@ from typing import Any
 
 from zenbook.core.digest import digest_of_bytes
 
-State = tuple[Any, Any]  # (of `random`, of NumPy or None)
+GENERATORS = ("random", "numpy")
+OUTPUTS = {"random": "__random__", "numpy": "__numpy_random__"}  # hidden outputs of a cell: the states that it leaves
+
+State = tuple[Any, Any]  # of the generators, in that order; None for NumPy's while it is not loaded
 
 
 class Watch:
@@ -31,12 +34,16 @@ class Watch:
     def changed(self) -> tuple[str, ...]:
         """The generators whose state is another than before: "random", "numpy"."""
         after = snapshot()
-        names = ("random", "numpy")
         return tuple(
             name
-            for name, old, new in zip(names, self.before, after, strict=True)
+            for name, old, new in zip(GENERATORS, self.before, after, strict=True)
             if old is not None and not _same(old, new)
         )
+
+    @property
+    def found(self) -> str:
+        """The digests of the states from which was drawn as they were found, as ``numpy:digest``, space-separated."""
+        return " ".join(f"{one}:{digest(self.before[GENERATORS.index(one)])}" for one in self.drew)
 
     @property
     def drew(self) -> tuple[str, ...]:
@@ -90,7 +97,9 @@ def _importing(actual: Callable[..., Any]) -> Callable[..., Any]:
         finally:
             busy.discard(thread)
             if len(sys.modules) != count:
-                restore(before)
+                random.setstate(before[0])
+                if before[1] is not None:
+                    _numpy_random().set_state(before[1])
 
     return importing
 
@@ -101,27 +110,29 @@ def snapshot() -> State:
     return random.getstate(), None if numpy is None else numpy.get_state()
 
 
-def restore(state: State) -> None:
-    """Set the states."""
-    random.setstate(state[0])
-    if state[1] is not None:
+def state_of(generator: str) -> Any:
+    """The state of one generator, or None where its module is not loaded."""
+    return snapshot()[GENERATORS.index(generator)]
+
+
+def restore(generator: str, data: bytes) -> None:
+    """Set the state of one generator to what `to_bytes` was given; the bytes must be known to the metadata store."""
+    state = pickle.loads(data)  # noqa: S301
+    if generator == "random":
+        random.setstate(state)
+    else:
         import numpy.random
 
-        numpy.random.set_state(state[1])
+        numpy.random.set_state(state)
 
 
-def to_bytes(state: State) -> bytes:
-    """The states as bytes."""
+def to_bytes(state: Any) -> bytes:
+    """A generator's state as bytes."""
     return pickle.dumps(state, protocol=4)
 
 
-def from_bytes(data: bytes) -> State:
-    """What `to_bytes` was given; the bytes must be known to the metadata store."""
-    return pickle.loads(data)  # type: ignore[no-any-return]  # noqa: S301
-
-
-def digest(state: State) -> str:
-    """What identifies the states, 64 hex digits."""
+def digest(state: Any) -> str:
+    """What identifies a generator's state, 64 hex digits."""
     return digest_of_bytes(to_bytes(state))
 
 

@@ -13,15 +13,13 @@ from zenbook.core.events import (
     Event,
     Logged,
     Measured,
-    RunFinished,
-    RunStarted,
     StepFinished,
     StepRetried,
     StepStarted,
     Stored,
 )
 from zenbook.core.plan import Plan
-from zenbook.core.states import RunState, StepState
+from zenbook.core.states import StepState
 from zenbook.stack.components import MetadataStore
 from zenbook.stack.records import (
     ArtifactRecord,
@@ -30,7 +28,6 @@ from zenbook.stack.records import (
     LogRecord,
     MetricRecord,
     OutputRecord,
-    RunUpdate,
     StepRecord,
 )
 
@@ -69,11 +66,6 @@ class Recorder:
             self._metric(event.step, event.name, event.value, event.at, event.index)
         elif isinstance(event, StepRetried):
             self._line(event.step, event.at, "log", f"attempt {event.attempt} failed: {event.error}\n")
-            self.flush()
-        elif isinstance(event, RunStarted):
-            self.batch.runs.append(RunUpdate(event.run, RunState.RUNNING, event.at, None))
-        elif isinstance(event, RunFinished):
-            self.batch.runs.append(RunUpdate(event.run, event.state, None, event.at, event.error))
             self.flush()
 
     def flush(self) -> None:

@@ -24,15 +24,15 @@ from zenbook.core.events import (
     UsedInput,
 )
 from zenbook.core.fingerprint import cache_key
-from zenbook.core.graph import Json, Node
+from zenbook.core.graph import Json, Node, StepKind
 from zenbook.core.plan import Plan
 from zenbook.core.states import StepState
 from zenbook.core.values import decode, paths_in
-from zenbook.core.digest import digest_of_path
+from zenbook.core.digest import digest_of_bytes, digest_of_path
 from zenbook.errors import RunError, ZenbookError
 from zenbook.runs import randomness
 from zenbook.runs.artifacts import Reader
-from zenbook.runs.calling import RANDOM, Called, call_step
+from zenbook.runs.calling import Called, call_step
 from zenbook.runs.context import StepContext, current_step
 from zenbook.runs.failures import describe_failure, one_line
 from zenbook.runs.interruption import pause
@@ -44,7 +44,8 @@ from zenbook.stack.components import ArtifactStore, MetadataStore
 from zenbook.stack.records import CachedStep, OutputRecord
 from zenbook.stack.stack import OpenStack
 
-HIDDEN = frozenset({RANDOM, SHOWN})
+RANDOM = frozenset(randomness.OUTPUTS.values())
+HIDDEN = RANDOM | {SHOWN}
 
 
 @dataclass
@@ -60,7 +61,7 @@ class Execution:
     use_cache: bool = True
     shower: Shower | None = None  # how a cell's displays are shown and recorded, in a notebook
     finished: dict[str, StepFinished] = field(default_factory=dict)
-    values: dict[str, Any] = field(default_factory=dict)  # what a cell's last line gave, by step
+    called: dict[str, Called] = field(default_factory=dict)  # what calls of cells gave, by step
 
     def __post_init__(self) -> None:
         self.reader = Reader(self.artifacts, self.metadata)
@@ -147,7 +148,7 @@ class _Call:
                     "Run the whole pipeline again; what is unchanged comes from the cache.",
                 )
         contents = tuple(digest_of_path(path) for value in node.arguments.values() for path in paths_in(value))
-        keys = {name: used.stored.key for name, used in self.inputs.items() if name != RANDOM}
+        keys = {name: used.stored.key for name, used in self.inputs.items() if name not in RANDOM}
         self.key = cache_key(plan.code[node.name].fingerprint, node.arguments, keys, node.outputs, contents)
 
     def _find_input(self, name: str) -> UsedInput | None:
@@ -168,31 +169,27 @@ class _Call:
         if not execution.use_cache or not node.options.cache:
             self.why = "the cache is off for this run" if node.options.cache else "the cache is off for this step"
             return None
-        state: str | None = None
         for hit in execution.metadata.find_cached(self.key):
-            if hit.step.random_in:
-                if state is None:
-                    state = randomness.digest(self._random_state())
-                if hit.step.random_in != state:
-                    self.why = "it draws from the global random state, which is another now"
-                    continue
-            if all(execution.reader.exists(as_stored(one)) for one in hit.outputs):
+            if not all(self._random_is(one) for one in hit.step.random_in.split()):
+                self.why = "it draws from the global random state, which is another now"
+            elif not all(execution.reader.exists(as_stored(one)) for one in hit.outputs):
+                self.why = "an artifact that it made is gone from the store"
+            else:
                 return hit
-            self.why = "an artifact that it made is gone from the store"
         return None
 
-    def _random_state(self) -> randomness.State:
-        given = self.inputs.get(RANDOM)
-        if given is None:
-            return randomness.snapshot()
-        return randomness.from_bytes(self.execution.reader.read(given.stored))
+    def _random_is(self, found: str) -> bool:
+        """Whether a generator's state is the one from which a cached cell drew."""
+        generator, _, digest = found.partition(":")
+        given = self.inputs.get(randomness.OUTPUTS[generator])
+        if given is not None:
+            return digest_of_bytes(self.execution.reader.read(given.stored)) == digest
+        return randomness.digest(randomness.state_of(generator)) == digest
 
     def served(self, hit: CachedStep) -> StepFinished:
         """The end of a step that is served from the cache."""
         outputs = tuple((one.name, as_stored(one)) for one in hit.outputs)
-        shared = {name: stored for name, stored in outputs if name == RANDOM}
-        if shared:
-            randomness.restore(randomness.from_bytes(self.execution.reader.read(shared[RANDOM])))
+        self._restore_random(dict(outputs))
         return self._finished(
             StepState.CACHED,
             outputs=outputs,
@@ -230,17 +227,30 @@ class _Call:
     def _attempt(self) -> StepFinished:
         execution, node = self.execution, self.node
         capsule = execution.plan.capsule_of(node.name)
-        stored = {name: used.stored for name, used in self.inputs.items() if name != RANDOM}
-        if RANDOM in self.inputs:
-            randomness.restore(self._random_state())
+        stored = {name: used.stored for name, used in self.inputs.items() if name not in RANDOM}
+        self._restore_random({name: used.stored for name, used in self.inputs.items()})
         token = current_step.set(StepContext(execution.run, node.name, execution.listener))
         try:
             with recorded(self._log):
-                called = call_step(node, capsule, execution.reader, stored, self._arguments, execution.shower)
+                called = call_step(
+                    node,
+                    capsule,
+                    execution.reader,
+                    stored,
+                    self._arguments,
+                    shower=execution.shower,
+                    seeded=[one for one, name in randomness.OUTPUTS.items() if name in self.inputs],
+                )
         finally:
             current_step.reset(token)
-        execution.values[node.name] = called.value
+        if node.kind is StepKind.CELL:
+            execution.called[node.name] = called
         return self._succeeded(called)
+
+    def _restore_random(self, states: Mapping[str, Stored]) -> None:
+        for generator, name in randomness.OUTPUTS.items():
+            if name in states:
+                randomness.restore(generator, self.execution.reader.read(states[name]))
 
     def _arguments(self, objects: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of the call, with the loaded inputs in their places."""
@@ -250,6 +260,8 @@ class _Call:
         self.execution.listener.on_event(Logged(self.execution.run, self.node.name, stream, text))
 
     def _succeeded(self, called: Called) -> StepFinished:
+        if called.live:
+            self.key = ""  # served from the cache, the cell would lack those names
         return self._finished(
             StepState.SUCCEEDED,
             outputs=tuple(called.outputs.items()),

@@ -75,6 +75,10 @@ class ArtifactStore(ABC):
     def uri(self, address: str) -> str:
         """The artifact's address for people and other programs: a path or a URL."""
 
+    def describe(self) -> str:
+        """One line for people."""
+        return type(self).__name__
+
     @abstractmethod
     def addresses(self) -> Iterator[str]:
         """All that is stored."""
@@ -100,7 +104,10 @@ class MetadataStore(ABC):
         code: Sequence[CodeRecord],
         environment: EnvironmentRecord | None,
     ) -> None:
-        """Write a new run with its steps, all or nothing. Code and environment that are known already are left."""
+        """Write a new run with its steps, or one that has grown (a notebook's), all or nothing.
+
+        Code and environment that are known already are left.
+        """
 
     @abstractmethod
     def write(self, batch: Batch) -> None:

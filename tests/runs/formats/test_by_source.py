@@ -173,7 +173,12 @@ def test_a_pydantic_model_of_a_notebook_is_of_the_live_class(notebook, store):
 
 
 def test_an_estimator_of_a_notebook_is_of_the_live_class(notebook, store):
-    cell = "from sklearn.base import BaseEstimator\nclass Mine(BaseEstimator):\n    def __init__(self, c=1): self.c = c\n"
+    cell = """
+from sklearn.base import BaseEstimator
+class Mine(BaseEstimator):
+    def __init__(self, c=1):
+        self.c = c
+"""
     stored = store(notebook(cell).Mine(c=5))
     assert stored.format.name == "sklearn"
     kernel = notebook(cell)
@@ -208,8 +213,74 @@ def test_the_fallback_works_in_a_process_that_never_saw_the_notebook(notebook, s
     assert out.stdout.split() == ["Box", "10"]
 
 
+def test_a_function_below_a_decorator_is_not_taken_for_the_decorated_one(notebook, store):
+    cell = """
+import functools
+def twice(f):
+    @functools.wraps(f)
+    def wrapper(x):
+        return f(f(x))
+    return wrapper
+@twice
+def grow(x):
+    return x + 1
+"""
+    capsule = notebook(cell)
+    inner, outer = store(capsule.grow.__wrapped__), store(capsule.grow)
+    kernel = notebook(cell)
+    assert outer.load() is kernel.grow
+    assert inner.load()(1) == 2
+    notebook()
+    assert outer.load()(1) == 3
+
+
+def test_a_function_is_not_taken_for_the_step_made_of_it(notebook, store):
+    cell = "def load():\n    return 5\n"
+    book = notebook(cell)
+    stored = store(book.load)
+
+    class Step:
+        __wrapped__, __qualname__ = book.load, "load"
+
+        def __call__(self):
+            raise AssertionError
+
+    book.module.load = Step()
+    assert stored.load()() == 5
+
+
 def test_classes_of_installed_packages_go_by_name_alone(notebook):
     from zenbook.runs.formats.pickler import pickled
 
     stream, _ = pickled([format_for, format_named, pytest.Item, dict, type(None), len])
     assert b"resolve" not in stream
+
+
+def test_a_real_shell_and_a_worker_agree_on_a_dataclass_without_methods(tmp_path):
+    """IPython keeps the cells' source; a dataclass has no method that says which cell it is from."""
+    code = f"""
+        import sys, types, linecache
+        from pathlib import Path
+        from IPython.core.interactiveshell import InteractiveShell
+        from zenbook.runs.formats import MappedFile, format_for, format_named, source_digest
+
+        shell = InteractiveShell.instance(user_module=sys.modules["__main__"])
+        cell = "from dataclasses import dataclass\\n@dataclass\\nclass Plain:\\n    x: int\\n"
+        shell.run_cell("1 + 1")
+        shell.run_cell("%time 1" + chr(10) + cell)
+        live = Plain
+        path = Path({str(tmp_path / "value")!r})
+        form = format_for(Plain(5))
+        with path.open("wb") as file:
+            form.write(Plain(5), file)
+        print(type(form.read(MappedFile(path))) is live, source_digest(Plain) is not None)
+
+        capsule = types.ModuleType("__main__")
+        linecache.cache["<capsule>"] = (len(cell), None, cell.splitlines(True), "<capsule>")
+        sys.modules["__main__"] = capsule
+        exec(compile(cell, "<capsule>", "exec"), capsule.__dict__)
+        print(type(form.read(MappedFile(path))) is capsule.Plain)
+    """
+    (tmp_path / "main.py").write_text(textwrap.dedent(code))
+    out = subprocess.run([sys.executable, tmp_path / "main.py"], capture_output=True, text=True, check=True, cwd=".")
+    assert [line for line in out.stdout.splitlines() if line[:4] in {"True", "Fals"}] == ["True True", "True"]

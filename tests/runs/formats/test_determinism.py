@@ -6,6 +6,8 @@ import sys
 
 CODE = """
 import hashlib, io
+import matplotlib; matplotlib.use("agg")
+import matplotlib.pyplot as plt
 import numpy as np, pandas as pd, pyarrow as pa, polars as pl
 from zenbook.runs.formats import format_for
 
@@ -19,6 +21,12 @@ values = [
     pa.table({"a": [1, None], "s": ["x", "y"]}), pl.DataFrame({"a": [1, None], "s": ["x", "y"]}),
     pl.Series("n", ["x", None]),
 ]
+figure, axes = plt.subplots(1, 2)
+axes[0].plot([1, 2, 3], label="line")
+axes[0].legend()
+axes[1].imshow(np.eye(3))
+figure.canvas.draw()
+values.append(figure)
 for value in values:
     file = io.BytesIO()
     form = format_for(value)
@@ -38,5 +46,5 @@ def test_other_processes_write_the_same_bytes():
     assert len(seen) == 1
     names = [line.split()[0] for line in seen.pop().splitlines()]
     assert names[:5] == ["json", "json", "json", "text", "bytes"]
-    assert len(names) == 16
+    assert len(names) == 17
     assert not any(name.startswith("pickle") for name in names)

@@ -58,7 +58,7 @@ def resolve(module: str, qualname: str, digest: str | None, by_value: bytes) -> 
     """
     if digest is not None:
         live = find_live(module, qualname)
-        if live is not None and source_digest(live) == digest:
+        if isinstance(live, (type, types.FunctionType)) and source_digest(live) == digest:
             return live
     if not by_value:
         raise FormatError(

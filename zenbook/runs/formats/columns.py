@@ -241,7 +241,10 @@ def _numpy_to_arrow(values: Any) -> Any:
 
     if values.dtype.kind in "mM":
         return _array(values, np.isnat(values))
-    return _array(values, np.isnan(values) if values.dtype.kind == "f" else None)
+    # The minimum is NaN where any value is: half the time of asking each when there is none.
+    if values.dtype.kind == "f" and values.size and np.isnan(values.min()):
+        return _array(values, np.isnan(values))
+    return _array(values, None)
 
 
 def _array(values: Any, null: Any) -> Any:

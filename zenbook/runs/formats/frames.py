@@ -17,7 +17,7 @@ from zenbook.runs.formats.columns import MappedColumns, column_spec, to_arrow
 from zenbook.runs.formats.plain import InexactError, from_json_bytes, to_json_bytes
 
 _KEY = b"zenbook"
-_TILE = 4096  # rows of a row-major block that are turned at once: what fits the second-level cache
+_TILE = 8192  # rows of a row-major block that are turned at once: what fits the second-level cache
 
 
 class PandasFormat(Format):

@@ -11,12 +11,13 @@ import pickle
 import sys
 import types
 from collections import ChainMap
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import cloudpickle
 from cloudpickle import cloudpickle as internals
 
-from zenbook.runs.formats.by_source import is_importable, resolve, source_digest
+from zenbook.runs.formats.by_source import find_live, is_importable, resolve, source_digest
 from zenbook.runs.formats.figures import reduce_callbacks, reduce_figure, reduce_transform
 
 
@@ -32,50 +33,67 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
         {types.CodeType: _reduce_code}, cloudpickle.Pickler.dispatch_table
     )
 
+    def __init__(self, file: Any, buffer_callback: Callable[[pickle.PickleBuffer], bool] | None = None) -> None:
+        super().__init__(file, protocol=5, buffer_callback=buffer_callback)
+        self._ordinary: set[type] = set()  # classes whose instances pickle as they do anyway: most objects, quickly
+
     def reducer_override(self, obj: Any) -> Any:
         """How a class, function or figure is pickled; called for every object that is not of a builtin type."""
-        if isinstance(obj, (type, types.FunctionType)):
-            return _without_tracker(self._reduce_definition(obj))
-        if isinstance(obj, types.ModuleType):
-            return self._reduce_module(obj)
-        figure = sys.modules.get("matplotlib.figure")
-        if figure is not None:
-            if isinstance(obj, figure.Figure):
-                return reduce_figure(obj)
-            if isinstance(obj, sys.modules["matplotlib.cbook"].CallbackRegistry):
-                return reduce_callbacks(obj)
-            if isinstance(obj, sys.modules["matplotlib.transforms"].TransformNode):
-                return reduce_transform(obj)
+        kind = type(obj)
+        if kind in self._ordinary:
+            return NotImplemented
+        if issubclass(kind, type) or kind is types.FunctionType:
+            return self.reduce_definition(obj)
+        for base, reduce in _special_classes():
+            if issubclass(kind, base):
+                return reduce(obj)
+        self._ordinary.add(kind)
         return NotImplemented
 
-    def _reduce_definition(self, obj: Any) -> Any:
+    def reduce_definition(self, obj: Any) -> Any:
+        """How a class or function is pickled: by reference where it can be imported, else by value."""
         reduced = super().reducer_override(obj)
         # A capsule's module is in sys.modules while its step runs, but can't be imported later.
         if reduced is NotImplemented and obj.__module__ and not is_importable(obj.__module__):
-            if isinstance(obj, type):
-                return internals._dynamic_class_reduce(obj)
-            return self._dynamic_function_reduce(obj)
-        return reduced
-
-    def _reduce_module(self, module: types.ModuleType) -> Any:
-        if module.__name__ == "__main__" or is_importable(module.__name__):
-            return NotImplemented
-        return internals.dynamic_subimport, (module.__name__, {**vars(module), "__builtins__": None})
+            by_value = internals._dynamic_class_reduce if isinstance(obj, type) else self._dynamic_function_reduce
+            reduced = by_value(obj)
+        return _without_tracker(reduced)
 
 
 class Pickler(ByValuePickler):
     """Pickles classes and functions of notebooks and capsules by name and source, others as cloudpickle does."""
 
-    def reducer_override(self, obj: Any) -> Any:
-        """As for every object; a class or function that only a notebook or capsule has is a call of `resolve`."""
-        reduced = super().reducer_override(obj)
-        if isinstance(obj, (type, types.FunctionType)) and obj.__module__ and "<" not in obj.__qualname__:
-            return (resolve, _reference(obj)) if _is_by_value(reduced) else reduced
+    def reduce_definition(self, obj: Any) -> Any:
+        """As by value, but what a notebook or capsule has under a name is a call of `resolve`."""
+        reduced = super().reduce_definition(obj)
+        if _is_by_value(reduced) and obj.__module__ and "<" not in obj.__qualname__:
+            return resolve, _reference(obj)
         return reduced
 
 
+def _special_classes() -> list[tuple[type, Callable[[Any], Any]]]:
+    special: list[tuple[type, Callable[[Any], Any]]] = [(types.ModuleType, _reduce_module)]
+    if "matplotlib.figure" in sys.modules:
+        special += [
+            (sys.modules["matplotlib.figure"].Figure, reduce_figure),
+            (sys.modules["matplotlib.cbook"].CallbackRegistry, reduce_callbacks),
+            (sys.modules["matplotlib.transforms"].TransformNode, reduce_transform),
+        ]
+    return special
+
+
+def _reduce_module(module: types.ModuleType) -> Any:
+    if module.__name__ == "__main__" or is_importable(module.__name__):
+        return NotImplemented
+    held = {name: one for name, one in vars(module).items() if name != "__builtins__"}
+    return internals.dynamic_subimport, (module.__name__, held)
+
+
 def _reference(obj: Any) -> tuple[str, str, str | None, bytes]:
-    digest = source_digest(obj)
+    live = find_live(obj.__module__, obj.__qualname__)
+    # A function below a decorator has the name and the source of the decorated one, and is another.
+    known = live is None or hasattr(live, "__wrapped__") == hasattr(obj, "__wrapped__")
+    digest = source_digest(obj) if known else None
     try:
         by_value = _by_value(obj)
     except Exception:
@@ -88,7 +106,7 @@ def _reference(obj: Any) -> tuple[str, str, str | None, bytes]:
 
 def _by_value(obj: Any) -> bytes:
     with io.BytesIO() as file:
-        ByValuePickler(file, protocol=5).dump(obj)
+        ByValuePickler(file).dump(obj)
         return file.getvalue()
 
 
@@ -120,7 +138,7 @@ def pickled(value: Any) -> tuple[bytes, list[pickle.PickleBuffer]]:
         return False
 
     with io.BytesIO() as file:
-        Pickler(file, protocol=5, buffer_callback=keep).dump(value)
+        Pickler(file, keep).dump(value)
         return file.getvalue(), buffers
 
 
@@ -137,7 +155,7 @@ def find_culprit(value: Any, name: str) -> tuple[str, Any]:
 
 def _can_pickle(value: Any) -> bool:
     try:
-        Pickler(_Nowhere(), protocol=5, buffer_callback=lambda _: False).dump(value)
+        Pickler(_Nowhere(), lambda _: False).dump(value)
     except Exception:  # noqa: BLE001 - whatever a __reduce__ raises means no
         return False
     return True

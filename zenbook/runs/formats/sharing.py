@@ -154,7 +154,7 @@ def _meeting_pickler() -> Any:
 
     class MeetingPickler(ByValuePickler):
         def __init__(self, rules: _Rules) -> None:
-            super().__init__(_Nowhere(), protocol=5, buffer_callback=lambda _: False)
+            super().__init__(_Nowhere(), lambda _: False)
             self.rules = rules
 
         def reducer_override(self, obj: Any) -> Any:

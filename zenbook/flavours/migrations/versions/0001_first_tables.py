@@ -53,7 +53,7 @@ def upgrade() -> None:
         sa.Column("started_at", sa.Double(), nullable=True),
         sa.Column("ended_at", sa.Double(), nullable=True),
         sa.Column("cached_from", sa.String(24), nullable=False),
-        sa.Column("random_in", sa.String(64), nullable=False),
+        sa.Column("random_in", sa.String(255), nullable=False),
         sa.Column("why", LongText(), nullable=False),
         sa.Column("notes", LongText(), nullable=False),
         sa.Column("error", LongText(), nullable=False),

@@ -1,0 +1,104 @@
+"""The magics ``%zen`` and ``%%step``. What they need is imported when they are used."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from IPython.core.magic import no_var_expand
+
+from zenbook.errors import DefinitionError, did_you_mean
+
+if TYPE_CHECKING:
+    from zenbook.notebook.cells import NotebookSteps
+
+_ATTRIBUTE = "_zenbook_steps"
+
+
+def register(shell: Any) -> None:
+    """Register both magics."""
+    shell.register_magic_function(_line_magic(shell), "line", "zen")
+    shell.register_magic_function(_cell_magic(shell), "cell", "step")
+
+
+def unregister(shell: Any) -> None:
+    """Take both out again."""
+    shell.magics_manager.magics["line"].pop("zen", None)
+    shell.magics_manager.magics["cell"].pop("step", None)
+
+
+def steps_of(shell: Any) -> NotebookSteps:
+    """The step cells of a shell's notebook."""
+    from zenbook.notebook.cells import NotebookSteps
+
+    steps = getattr(shell, _ATTRIBUTE, None)
+    if steps is None:
+        steps = NotebookSteps(shell)
+        setattr(shell, _ATTRIBUTE, steps)
+    return steps  # type: ignore[no-any-return]
+
+
+def _line_magic(shell: Any) -> Any:
+    def zen(line: str) -> Any:
+        """Everything that the shell command ``zen`` does: ``%zen --help``, ``%zen runs``, ``%zen stack use prod``.
+
+        The value of the magic is the verb's object: ``x = %zen runs``.
+        """
+        from zenbook.cli import invoke
+        from zenbook.notebook.place import KernelNotebook
+
+        try:
+            words = shlex.split(line)
+        except ValueError as error:
+            raise DefinitionError(f"The line can't be read: {error}.", "Is a quotation mark missing?") from None
+        return invoke(words or ["--help"], KernelNotebook(shell, steps_of(shell)))
+
+    return zen
+
+
+def _cell_magic(shell: Any) -> Any:
+    @no_var_expand  # type: ignore[untyped-decorator]
+    def step(line: str, cell: str) -> Any:
+        """Run the cell as a step: ``%%step NAME [-o OUTPUT,…] [--retries N] [--timeout 10m] [--no-cache]``.
+
+        Names that earlier steps made are its inputs, names bound to plain values its parameters, the names that it
+        assigns its outputs. It is served from the cache when nothing changed.
+        """
+        from zenbook.runs.failures import users_frames
+        from zenbook.runs.watching import polish
+
+        options = _options(line)
+        try:
+            return steps_of(shell).run_cell(options, cell)
+        except BaseException as error:
+            error.__traceback__ = users_frames(error.__traceback__)
+            polish(error)
+            raise
+
+    return step
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        known = [one for action in self._actions for one in action.option_strings]
+        word = message.rpartition(": ")[2].split(" ")[0]
+        hint = did_you_mean(word, known) if word.startswith("-") else _USAGE
+        raise DefinitionError(f"%%step: {message}.", hint)
+
+
+_USAGE = "%%step NAME [-o OUTPUT,…] [--retries N] [--retry-delay 1s] [--timeout 10m] [--no-cache]"
+
+
+def _options(line: str) -> argparse.Namespace:
+    parser = _Parser(prog="%%step", add_help=False, allow_abbrev=False)
+    parser.add_argument("name", nargs="?", default="")
+    parser.add_argument("-o", "--outputs", default=None)
+    parser.add_argument("--retries", type=int, default=0)
+    parser.add_argument("--retry-delay", default="1s")
+    parser.add_argument("--timeout", default=None)
+    parser.add_argument("--no-cache", action="store_true")
+    try:
+        return parser.parse_args(shlex.split(line))
+    except ValueError as error:
+        raise DefinitionError(f"%%step: {error}.", _USAGE) from None

@@ -1,0 +1,39 @@
+"""The notebook as a place where ``%zen run`` finds pipelines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zenbook.notebook.cells import NotebookSteps
+from zenbook.runs.pipeline import Pipeline
+from zenbook.runs.table import Table
+from zenbook.runs.targets import Runnable, choose
+
+
+class KernelNotebook:
+    """The notebook that this kernel runs."""
+
+    def __init__(self, shell: Any, cells: NotebookSteps) -> None:
+        self.shell = shell
+        self.cells = cells
+
+    @property
+    def place(self) -> KernelNotebook:
+        """Itself: it is where the verbs look."""
+        return self
+
+    def find(self, name: str | None) -> Runnable:
+        """A pipeline of the notebook; without a name its step cells, or the only pipeline. Raises `RunError`."""
+        if (name is None or name == self.cells.pipeline) and len(self.cells):
+            return self.cells
+        found = {id(one): one for one in self.shell.user_ns.values() if isinstance(one, Pipeline)}
+        return choose(found.values(), name, "this notebook")
+
+    def steps(self) -> Table:
+        """The step cells in order."""
+        return self.cells.table()
+
+    def drop_step(self, name: str) -> str:
+        """Take a cell's step out."""
+        self.cells.drop(name)
+        return f"Step {name!r} is out of the notebook's pipeline."

@@ -1,0 +1,44 @@
+"""A step's own exception is shown with the user's frames alone; the debugger still sees all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zenbook.runs import watching
+
+_shells: list[Any] = []
+
+
+def polish_in(shell: Any) -> None:
+    """Show exceptions that leave a run in this way."""
+    _shells[:] = [shell]
+    if polish not in watching.polishers:
+        watching.polishers.append(polish)
+
+
+def stop_polishing() -> None:
+    """Show them as Python does."""
+    if polish in watching.polishers:
+        watching.polishers.remove(polish)
+
+
+def polish(error: BaseException) -> None:
+    """Tell IPython how to draw an exception: it asks the exception for ``_render_traceback_``."""
+    if isinstance(error, KeyboardInterrupt):
+        error._render_traceback_ = lambda: ["KeyboardInterrupt: the run was cancelled"]  # type: ignore[attr-defined]
+    elif not hasattr(error, "_render_traceback_") and _shells:
+        error._render_traceback_ = lambda: _drawn(error, _shells[0])  # type: ignore[attr-defined]
+
+
+def _drawn(error: BaseException, shell: Any) -> list[str]:
+    from zenbook.runs.failures import users_frames
+
+    drawer = shell.InteractiveTB
+    frames = users_frames(error.__traceback__)
+    return drawer.structured_traceback(  # type: ignore[no-any-return]
+        type(error), error, frames, tb_offset=drawer.tb_offset if _starts_in_ipython(frames) else 0
+    )
+
+
+def _starts_in_ipython(tb: Any) -> bool:
+    return tb is not None and "IPython" in tb.tb_frame.f_globals.get("__name__", "")

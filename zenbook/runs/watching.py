@@ -1,0 +1,53 @@
+"""Who watches the runs of this process: the notebook or the shell says how progress is shown. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zenbook.core.events import Listener
+    from zenbook.runs.view import RunView
+
+    Watcher = Callable[[RunView], Listener | None]
+
+_watcher: list[Watcher] = []
+_unwatched: ContextVar[bool] = ContextVar("zenbook_unwatched", default=False)
+polishers: list[Callable[[BaseException], None]] = []  # told of an exception before it leaves a run
+
+
+def watch_runs_with(make: Watcher) -> None:
+    """Show the progress of every run of this process with the listener that ``make`` gives."""
+    _watcher[:] = [make]
+
+
+def stop_watching(make: Watcher) -> None:
+    """Take a watcher out again."""
+    if make in _watcher:
+        _watcher.remove(make)
+
+
+@contextmanager
+def unwatched() -> Iterator[None]:
+    """Show no progress of the runs that the block starts."""
+    token = _unwatched.set(True)
+    try:
+        yield
+    finally:
+        _unwatched.reset(token)
+
+
+def listeners_for(view: RunView) -> Iterator[Listener]:
+    """The listeners that show the progress of a run."""
+    for make in () if _unwatched.get() else _watcher:
+        listener = make(view)
+        if listener is not None:
+            yield listener
+
+
+def polish(error: BaseException) -> None:
+    """Let the notebook say how an exception is shown."""
+    for one in polishers:
+        one(error)
