@@ -166,11 +166,17 @@ def test_what_is_not_there_is_none_or_empty(store: SqlMetadataStore) -> None:
 
 
 def test_a_run_is_created_in_whole_or_not_at_all(store: SqlMetadataStore) -> None:
+    with pytest.raises(StoreError):
+        new_run(store, run_of(1), step_of(1), step_of(1, "bad", position=object()))
+    assert store.run("run-0001") is None
+    assert store.steps(["run-0001"]) == []
+
+
+def test_a_run_that_has_grown_is_created_again(store: SqlMetadataStore) -> None:
     new_run(store, run_of(1, plan="first"), step_of(1))
-    with pytest.raises(StoreError, match=r"refused: UNIQUE constraint failed: runs\.id"):
-        new_run(store, run_of(1, plan="second"), step_of(1, "other"))
-    assert store.run("run-0001").plan == "first"  # type: ignore[union-attr]
-    assert [step.name for step in store.steps(["run-0001"])] == ["fit"]
+    new_run(store, run_of(1, plan="second"), step_of(1, "other", position=1))
+    assert store.run("run-0001") == run_of(1, plan="second")
+    assert [step.name for step in store.steps(["run-0001"])] == ["fit", "other"]
 
 
 def test_code_and_environment_that_are_known_are_left(store: SqlMetadataStore) -> None:
@@ -496,6 +502,23 @@ def test_a_local_disk_gets_a_write_ahead_log(store: SqlMetadataStore, path: Path
     assert pragma(store, "synchronous") == 1  # NORMAL
 
 
+def test_a_refused_conversion_of_a_new_file_is_tried_again(tmp_path: Path) -> None:
+    class Refusing(sqlite3.Connection):
+        refused = 0
+
+        def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+            if statement == "PRAGMA journal_mode=wal" and self.refused < 3:
+                self.refused += 1
+                error = sqlite3.OperationalError("database is locked")
+                error.sqlite_errorname = "SQLITE_BUSY"
+                raise error
+            return super().execute(statement, *values)
+
+    with closing(sqlite3.connect(tmp_path / "x.db", factory=Refusing)) as connection:
+        sql_sqlite._set_journal(connection, shared=False)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
 def test_a_network_disk_gets_a_rollback_journal(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     local = sqlite_store(path)
     new_run(local, run_of(1))
@@ -624,7 +647,8 @@ def test_a_writer_killed_in_the_middle_of_a_batch_leaves_all_or_none(path: Path)
         store = sqlite_store(Path(sys.argv[1]))
         def batch(run, *more):
             steps = [StepRecord(run, f"s{n}", n, StepState.SUCCEEDED, why="x" * 1000) for n in range(500)]
-            store.write(Batch(steps=steps, metrics=[*(MetricRecord(run, "s", "m", n, n, n) for n in range(500)), *more]))
+            metrics = [MetricRecord(run, "s", "m", n, n, n) for n in range(500)]
+            store.write(Batch(steps=steps, metrics=[*metrics, *more]))
         batch("whole")
         if sys.argv[2] == "inside":
             batch("half", Deadly())

@@ -67,7 +67,7 @@ class Step(Generic[P, R]):
         if self.given_outputs is not None:
             return self.given_outputs
         names = output_names(self.hints.get("return"), self.name)
-        _check_outputs(names, self.name)
+        check_outputs(names, self.name)
         return names
 
     def options(self, **options: Any) -> Self:
@@ -80,7 +80,7 @@ class Step(Generic[P, R]):
         delay = options.get("retry_delay", now.retries.delay)
         outputs = options.get("outputs", self.given_outputs)
         name = options.get("name", self.name)
-        _check_name(name)
+        check_name(name)
         return replace(
             self,
             name=name,
@@ -129,7 +129,7 @@ def step(function: Any = None, /, **options: Any) -> Any:
         )
     name = getattr(function, "__name__", type(function).__name__)
     name = "step" if name == "<lambda>" else name
-    _check_name(name)
+    check_name(name)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise DefinitionError(
             f"Step {name!r} is a generator: it yields its rows one by one, and an artifact is stored as a whole.",
@@ -178,7 +178,7 @@ def _count(value: object, step: str) -> int:
 
 def _outputs(value: object, step: str) -> tuple[str, ...]:
     names = tuple(_as_sequence(value))
-    _check_outputs(names, step)
+    check_outputs(names, step)
     return names
 
 
@@ -186,7 +186,8 @@ def _as_sequence(value: object) -> Sequence[Any]:
     return value if isinstance(value, list | tuple) and type(value) in (list, tuple) else (value,)
 
 
-def _check_outputs(names: tuple[Any, ...], step: str) -> None:
+def check_outputs(names: tuple[Any, ...], step: str) -> None:
+    """Raise `DefinitionError` for names that can't be those of a step's outputs."""
     for name in names:
         if not isinstance(name, str) or not name.isidentifier() or len(name) > OUTPUT_NAME_LIMIT:
             raise DefinitionError(
@@ -199,11 +200,12 @@ def _check_outputs(names: tuple[Any, ...], step: str) -> None:
         )
 
 
-def _check_name(name: object) -> None:
+def check_name(name: object) -> None:
+    """Raise `DefinitionError` for what can't be the name of a step or pipeline."""
     if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > STEP_NAME_LIMIT:
         shown = f"{name[:40]}…" if isinstance(name, str) and len(name) > STEP_NAME_LIMIT else name
         raise DefinitionError(
-            f"A step can't be named {shown!r}.", f"A name has 1 to {STEP_NAME_LIMIT} printable characters."
+            f"A step or pipeline can't be named {shown!r}.", f"A name has 1 to {STEP_NAME_LIMIT} printable characters."
         )
 
 

@@ -68,7 +68,7 @@ def _cell_magic(shell: Any) -> Any:
         from zenbook.runs.failures import users_frames
         from zenbook.runs.watching import polish
 
-        options = _options(line)
+        options = read_options(line)
         try:
             return steps_of(shell).run_cell(options, cell)
         except BaseException as error:
@@ -90,7 +90,8 @@ class _Parser(argparse.ArgumentParser):
 _USAGE = "%%step NAME [-o OUTPUT,…] [--retries N] [--retry-delay 1s] [--timeout 10m] [--no-cache]"
 
 
-def _options(line: str) -> argparse.Namespace:
+def read_options(line: str) -> argparse.Namespace:
+    """The words behind ``%%step``. Raises `DefinitionError`."""
     parser = _Parser(prog="%%step", add_help=False, allow_abbrev=False)
     parser.add_argument("name", nargs="?", default="")
     parser.add_argument("-o", "--outputs", default=None)

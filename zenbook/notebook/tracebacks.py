@@ -33,6 +33,8 @@ def polish(error: BaseException) -> None:
 def _drawn(error: BaseException, shell: Any) -> list[str]:
     from zenbook.runs.failures import users_frames
 
+    if isinstance(error, SyntaxError):
+        return shell.SyntaxTB.structured_traceback(type(error), error, [])  # type: ignore[no-any-return]
     drawer = shell.InteractiveTB
     frames = users_frames(error.__traceback__)
     return drawer.structured_traceback(  # type: ignore[no-any-return]

@@ -15,7 +15,7 @@ from zenbook.errors import ArtifactError, FormatError
 from zenbook.runs.formats import BundleFormat, Format, MappedFile, format_for, format_named
 from zenbook.stack.components import ArtifactStore, MetadataStore
 
-_IMMUTABLE = frozenset({bool, int, float, complex, str, bytes, type(None)})
+IMMUTABLE = frozenset({bool, int, float, complex, str, bytes, type(None)})
 _SMALL = 64 * 1024  # bytes up to which a value is stored by way of memory
 _verified: dict[tuple[str, int, int, int], str] = {}  # (path, inode, size, mtime) → digest, of this process
 
@@ -43,7 +43,7 @@ def store_bytes(artifacts: ArtifactStore, data: bytes) -> Stored:
 
 
 def _stored(artifacts: ArtifactStore, value: Any, chosen: Format) -> Stored:
-    if type(value) in _IMMUTABLE and (not isinstance(value, str | bytes) or len(value) < _SMALL):
+    if type(value) in IMMUTABLE and (not isinstance(value, str | bytes) or len(value) < _SMALL):
         buffer = io.BytesIO()
         chosen.write(value, buffer)
         written = artifacts.put_bytes(buffer.getvalue(), suffix=chosen.suffix)
@@ -64,7 +64,7 @@ def _stored(artifacts: ArtifactStore, value: Any, chosen: Format) -> Stored:
 
 
 def _preview(value: Any, chosen: Format | None = None) -> str:
-    if type(value) in _IMMUTABLE and (not isinstance(value, str | bytes) or len(value) < 200):
+    if type(value) in IMMUTABLE and (not isinstance(value, str | bytes) or len(value) < 200):
         return json.dumps({"value": value if not isinstance(value, bytes | complex) else repr(value)})
     try:
         facts = (chosen or format_for(value)).preview(value)
@@ -83,7 +83,7 @@ class Reader:
 
     def keep(self, stored: Stored, value: Any) -> None:
         """Remember a value that was just stored, if nobody can change it."""
-        if type(value) in _IMMUTABLE and stored.size <= _SMALL:
+        if type(value) in IMMUTABLE and stored.size <= _SMALL:
             self._kept[stored.key] = value
 
     def read(self, stored: Stored) -> Any:

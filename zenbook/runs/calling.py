@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import CodeType, ModuleType
-from typing import Any, BinaryIO
+from typing import Any
 
 from zenbook.core.capsule import Capsule
 from zenbook.core.events import Stored
@@ -22,12 +22,12 @@ from zenbook.errors import FormatError, RunError
 from zenbook.runs import randomness
 from zenbook.runs.artifacts import Reader, store_bundle, store_bytes, store_value
 from zenbook.runs.context import METRIC_NAME_LIMIT, as_metric
-from zenbook.runs.formats import BundleFormat, Format, format_named, groups_of_shared
+from zenbook.runs.contents import changed_content
+from zenbook.runs.formats import groups_of_shared
 from zenbook.runs.interruption import awaited, time_limit
 from zenbook.runs.shown import SHOWN, Entry, Shower, add_text
 from zenbook.runs.streams import also
 
-_IMMUTABLE = (bool, int, float, complex, str, bytes, type(None))
 Arguments = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
@@ -166,7 +166,9 @@ class _Cell:
 
     def _store_names(self, space: dict[str, Any], called: Called) -> None:
         values = {name: space[name] for name in self.node.outputs if name in space}
-        values |= self._changed_inputs(values)
+        values |= changed_content(
+            self.reader, {name: one for name, one in self.stored.items() if name not in values}, self.objects
+        )
         groups = groups_of_shared(values) if len(values) > 1 else [(name,) for name in values]
         refused: list[str] = []
         for group in groups:
@@ -200,35 +202,6 @@ class _Cell:
                 refused.append(f"`{name}` is not stored: {one.message}")
         return refused
 
-    def _changed_inputs(self, assigned: Mapping[str, Any]) -> dict[str, Any]:
-        """The inputs whose content is another than before the cell ran."""
-        changed: dict[str, Any] = {}
-        bundles: dict[str, list[str]] = {}
-        for name, one in self.stored.items():
-            if name in assigned or name not in self.objects or type(self.objects[name]) in _IMMUTABLE:
-                continue
-            if one.member:
-                bundles.setdefault(one.digest, []).append(name)
-            elif self._differs(one, self.objects[name]):
-                changed[name] = self.objects[name]
-        for names in bundles.values():
-            if self._bundle_differs(names):
-                changed |= {name: self.objects[name] for name in names}
-        return changed
-
-    def _differs(self, one: Stored, value: Any) -> bool:
-        form = format_named(one.format)
-        now = _digest(form, value)
-        if now == one.digest:
-            return False
-        return now is None or now != _digest(form, self.reader.read(one))  # a round trip alone may change the bytes
-
-    def _bundle_differs(self, names: list[str]) -> bool:
-        form = BundleFormat()
-        fresh = self.reader.read_all({name: self.stored[name] for name in names})
-        now = _digest(form, {name: self.objects[name] for name in names})
-        return now is None or now != _digest(form, {name: fresh[name] for name in names})
-
     def _store_random(self, watch: randomness.Watch, called: Called) -> None:
         for generator in watch.changed:
             state = randomness.to_bytes(randomness.state_of(generator))
@@ -237,57 +210,6 @@ class _Cell:
         unseeded = [one for one in watch.drew if one not in self.seeded]
         if unseeded:
             called.notes += (_RANDOM_NOTE.format(" and ".join(_SPOKEN[one] for one in unseeded)),)
-
-
-class _Digesting:
-    """A file that only hashes."""
-
-    def __init__(self) -> None:
-        from blake3 import blake3
-
-        self.hash = blake3(max_threads=blake3.AUTO)
-        self.size = 0
-        self.closed = False
-
-    def write(self, data: Any) -> int:
-        view = memoryview(data).cast("B")
-        self.hash.update(view)
-        self.size += view.nbytes
-        return view.nbytes
-
-    def tell(self) -> int:
-        return self.size
-
-    def flush(self) -> None:
-        """Nothing is kept back."""
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-    def writable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return False
-
-    def seekable(self) -> bool:
-        return False
-
-
-def _digest(form: Format, value: Any) -> str | None:
-    """The digest that a value would be stored under; None where the format does not take it any more."""
-    file = _Digesting()
-    try:
-        if not isinstance(form, BundleFormat) and not form.accepts(value):
-            return None
-        form.write(value, _as_file(file))
-    except FormatError:
-        return None
-    return file.hash.hexdigest()
-
-
-def _as_file(file: Any) -> BinaryIO:
-    return file  # type: ignore[no-any-return]
 
 
 def _execute(capsule: Capsule, space: dict[str, Any]) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from zenbook.core.graph import Json
 from zenbook.core.plan import Plan
-from zenbook.core.step import STEP_NAME_LIMIT, Step
+from zenbook.core.step import Step, check_name
 from zenbook.core.trace import Traced, bind, current_trace, trace_pipeline
 from zenbook.core.types import conforms, describe, hints_of
 from zenbook.core.values import NotPlainError, encode
@@ -71,7 +71,7 @@ class Pipeline:
                     f"There is no option {option!r} of pipeline {self.name!r}.",
                     did_you_mean(option, _OPTIONS, noun="option"),
                 )
-        _check_name(options.get("name", self.name))
+        check_name(options.get("name", self.name))
         return replace(self, **options)
 
     def trace(self, *args: Any, **kwargs: Any) -> Traced:
@@ -122,15 +122,8 @@ def pipeline(function: Any = None, /, **options: Any) -> Any:
             f"The pipeline {function.__name__!r} is a generator or async: it only connects steps.",
             "Write it as a plain function; steps may be async.",
         )
-    _check_name(function.__name__)
+    check_name(function.__name__)
     return Pipeline(function, function.__name__)
-
-
-def _check_name(name: object) -> None:
-    if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > STEP_NAME_LIMIT:
-        raise DefinitionError(
-            f"A pipeline can't be named {name!r:.60}.", f"A name has 1 to {STEP_NAME_LIMIT} printable characters."
-        )
 
 
 def _params(arguments: Mapping[str, Any]) -> dict[str, Json]:

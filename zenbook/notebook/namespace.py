@@ -1,0 +1,120 @@
+"""The notebook's namespace: what steps put there, and whether other cells have changed it since."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from zenbook.core.capsule import Piece
+from zenbook.core.cell import CellCode
+from zenbook.core.events import StepFinished, Stored
+from zenbook.core.graph import Node
+from zenbook.core.loading import run_code
+from zenbook.core.source import remember_cell
+from zenbook.errors import CaptureError
+from zenbook.runs.artifacts import Reader
+from zenbook.runs.contents import changed_content
+from zenbook.runs.step_run import HIDDEN
+
+
+class Namespace:
+    """The user's namespace in an IPython shell, as step cells see it."""
+
+    def __init__(self, shell: Any) -> None:
+        self.shell = shell
+        self._placed: dict[str, tuple[str, Any, Stored | None]] = {}  # name → (step, object, artifact)
+        self._defined: dict[str, str] = {}  # name → text of the cell that defined it
+
+    # --- what steps make ----------------------------------------------------------------------------------------
+
+    def define(self, code: CellCode, origin: Piece) -> None:
+        """Make the cell's imports, functions and classes in the notebook too, under the cell's own lines.
+
+        What can't be defined yet, since it needs the cell's outputs, is left: the capsule has it anyway.
+        """
+        lines = code.text.splitlines()
+        for node in code.definitions:
+            first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))])
+            text = "\n".join(lines[first - 1 : node.end_lineno])
+            name = getattr(node, "name", "")
+            known = self.shell.user_ns.get(name)
+            if name and known is not None and self._defined.get(name) == text:
+                continue  # the same class again would be another class
+            try:
+                run_code(Piece(text, origin.file, origin.line + first - 1), self.shell.user_ns)
+            except NameError:
+                continue
+            if name:
+                self._defined[name] = text
+
+    def place(self, reader: Reader, step: str, finished: StepFinished, live: Mapping[str, Any]) -> None:
+        """Put a step's outputs into the namespace: as they are stored, so that what is seen is what is kept."""
+        stored = {name: one for name, one in finished.outputs if name not in HIDDEN}
+        for name, value in reader.read_all(stored).items():
+            self.shell.user_ns[name] = value
+            self._placed[name] = (step, value, stored[name])
+        for name, value in live.items():
+            self.shell.user_ns[name] = value
+            self._placed[name] = (step, value, None)
+
+    def remove(self, names: Collection[str]) -> None:
+        """Remove what a cell deleted."""
+        for name in names:
+            self.shell.user_ns.pop(name, None)
+            self._placed.pop(name, None)
+
+    def was_placed(self, name: str) -> bool:
+        """Whether a step made the object that the name stands for."""
+        placed = self._placed.get(name)
+        return placed is not None and self.shell.user_ns.get(name) is placed[1]
+
+    def refuse_changes(self, reader: Reader, node: Node) -> None:
+        """Raise `CaptureError` for an input that a cell which is no step has changed or bound to something else."""
+        held: dict[str, tuple[str, Any, Stored]] = {}
+        for name in node.inputs:
+            if name not in self._placed or name not in self.shell.user_ns:
+                continue
+            step, value, stored = self._placed[name]
+            now = self.shell.user_ns[name]
+            if now is not value:
+                raise _changed(node.name, name, step, "made it stand for something else")
+            if stored is None:
+                raise CaptureError(
+                    f"Step {node.name!r} reads `{name}`, which step {step!r} made and which can't be stored.",
+                    "Make it in the step that needs it.",
+                )
+            held[name] = (step, value, stored)
+        changed = changed_content(
+            reader, {name: one[2] for name, one in held.items()}, {name: one[1] for name, one in held.items()}
+        )
+        for name in changed:
+            raise _changed(node.name, name, held[name][0], "changed it")
+
+    # --- the notebook -------------------------------------------------------------------------------------------
+
+    def origin_of(self, text: str, step: str) -> Piece:
+        """Where a step cell's code comes from: the cell that runs now, in which the code begins at the second line."""
+        shown = f"# %%step {step}\n{text}"
+        file = self.shell.compile.cache(shown, len(self.shell.user_ns.get("In", ())) - 1)
+        remember_cell(file, shown)
+        return Piece(text, file, 2)
+
+    def notebook_name(self) -> str:
+        """The notebook's name, where the front end tells it."""
+        named = os.environ.get("JPY_SESSION_NAME") or self.shell.user_ns.get("__vsc_ipynb_file__") or ""
+        return Path(str(named)).stem[:90] or "notebook"
+
+    def cell_id(self) -> str:
+        """The id of the cell that runs now, where the front end tells it."""
+        kernel = getattr(self.shell, "kernel", None)
+        parent = kernel.get_parent("shell") if kernel is not None and hasattr(kernel, "get_parent") else {}
+        return str(((parent or {}).get("metadata") or {}).get("cellId") or "")
+
+
+def _changed(reader: str, name: str, maker: str, what: str) -> CaptureError:
+    return CaptureError(
+        f"Step {reader!r} reads `{name}`, which step {maker!r} made; since then a cell that is no step has {what}.",
+        f"Put %%step on that cell, or run step {maker!r} again to get its `{name}` back.",
+    )

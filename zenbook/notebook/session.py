@@ -1,0 +1,136 @@
+"""The run to which the step cells of a notebook belong: it grows with every cell."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from dataclasses import replace
+
+from zenbook.core.events import Listeners, StepFinished
+from zenbook.core.graph import Node
+from zenbook.core.plan import Plan
+from zenbook.core.states import RunState, StepState
+from zenbook.runs.artifacts import Reader
+from zenbook.runs.calling import Called
+from zenbook.runs.environment import EnvironmentQuestion, process_identity, user_name
+from zenbook.runs.failures import one_line
+from zenbook.runs.identity import new_run_id
+from zenbook.runs.launch import params_of
+from zenbook.runs.recorder import pending_steps
+from zenbook.runs.shown import SHOWN, Entry
+from zenbook.runs.step_run import Execution, run_step
+from zenbook.runs.streams import proxied_streams
+from zenbook.notebook.shower import NotebookShower
+from zenbook.stack.records import Batch, CodeRecord, RunRecord, RunUpdate
+from zenbook.stack.stack import OpenStack
+
+
+class CellRun:
+    """One growing run of a notebook's step cells on one stack."""
+
+    def __init__(self, pipeline: str, stack: OpenStack, before: CellRun | None) -> None:
+        self.stack = stack
+        self.reader = Reader(stack.artifacts, stack.metadata)
+        self.finished: dict[str, StepFinished] = {}
+        self.earlier = {**before.earlier, **before.finished} if before is not None and before.stack is stack else {}
+        now = time.time()
+        self.record = RunRecord(
+            id=new_run_id(now),
+            pipeline=pipeline,
+            stack=stack.stack.name,
+            state=RunState.PENDING,
+            created_at=now,
+            started_at=now,
+            host=socket.gethostname(),
+            user=user_name(),
+            process=process_identity(),
+            orchestrator="cells",
+        )
+
+    def can_take(self, step: str, stack: OpenStack) -> bool:
+        """Whether a step can join this run: it is not in it yet, and the stack is the same."""
+        return step not in self.finished and stack is self.stack
+
+    def run(
+        self, plan: Plan, node: Node, shower: NotebookShower, *, use_cache: bool
+    ) -> tuple[StepFinished, Called | None]:
+        """Run one step of the notebook's plan within this run.
+
+        Gives the step's end, and what the call gave if the step ran. Raises what the step raises.
+        """
+        self._grow(plan)
+        state, error_line = RunState.SUCCEEDED, ""
+        try:
+            with (
+                proxied_streams(),
+                Execution.recorded(plan, self.record.id, self.stack, Listeners(()), use_cache=use_cache) as execution,
+            ):
+                execution.shower = shower
+                execution.finished = self.finished
+                self._take_over(execution, plan, node)
+                finished = run_step(execution, node)
+                return finished, execution.called.get(node.name)
+        except BaseException as error:
+            state = RunState.CANCELLED if isinstance(error, KeyboardInterrupt) else RunState.FAILED
+            error_line = "interrupted" if state is RunState.CANCELLED else one_line(error)
+            raise
+        finally:
+            self.record = replace(self.record, state=state, ended_at=time.time(), error=error_line)
+            update = RunUpdate(self.record.id, state, self.record.started_at, self.record.ended_at, error_line)
+            self.stack.metadata.write(Batch(runs=[update]))
+
+    def _grow(self, plan: Plan) -> None:
+        environment = EnvironmentQuestion().answer()
+        self.record = replace(
+            self.record, state=RunState.RUNNING, ended_at=None, environment=environment.digest, plan=plan.to_json()
+        )
+        new = [one for name, one in pending_steps(plan, self.record.id).items() if name not in self.finished]
+        self.stack.metadata.create_run(
+            self.record,
+            steps=new,
+            params=params_of(plan, self.record.id),
+            code=[CodeRecord(key, json.dumps(one.to_json(), ensure_ascii=False)) for key, one in plan.capsules.items()],
+            environment=environment,
+        )
+
+    def _take_over(self, execution: Execution, plan: Plan, node: Node) -> None:
+        """Let the steps above, which ran in an earlier run, count as cached in this one."""
+        for above in plan.graph:
+            if above.name == node.name:
+                return
+            done = self.earlier.get(above.name)
+            if above.name not in self.finished and done is not None and done.state.has_outputs:
+                execution.tell(
+                    replace(
+                        done,
+                        run=self.record.id,
+                        state=StepState.CACHED,
+                        cached_from=done.cached_from or done.run,
+                        why=f"not run again since run {done.run}",
+                        at=time.time(),
+                    )
+                )
+
+    def stale(self, plan: Plan, node: Node) -> list[str]:
+        """The steps above whose inputs have changed since they ran: the user has not run their cells again."""
+        found = []
+        for above in plan.graph:
+            done = self.finished.get(above.name)
+            for name, used in done.inputs if done is not None and above.name != node.name else ():
+                wanted = above.inputs.get(name)
+                sources = wanted.sources if wanted is not None and not wanted.optional else ()
+                now = next((one for ref in sources for one in self._output(ref.step, ref.output)), None)
+                if now is not None and now != used.stored.key:
+                    found.append(above.name)
+                    break
+        return found
+
+    def _output(self, step: str, output: str) -> list[str]:
+        done = self.finished.get(step)
+        return [one.key for name, one in done.outputs if name == output] if done is not None else []
+
+    def shown(self, finished: StepFinished) -> list[Entry]:
+        """What a cached cell showed when it ran."""
+        stored = dict(finished.outputs).get(SHOWN)
+        return self.reader.read(stored) if stored is not None else []
