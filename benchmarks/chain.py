@@ -62,5 +62,3 @@ def _chain(function, x: int, n: int) -> int:
     for _ in range(n):
         x = function(x)
     return x
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 from pathlib import Path
 
 from benchmarks.figures import Figure, Result
@@ -42,7 +43,9 @@ def measure(*, repeats: int = 31, kernels: int = 7) -> Result:
 def _in_kernel(folder: Path) -> float:
     from jupyter_client.manager import start_new_kernel
 
-    manager, client = start_new_kernel(kernel_name="python3", cwd=str(folder), env=environment())
+    manager, client = start_new_kernel(
+        kernel_name="python3", cwd=str(folder), env=environment(), stderr=subprocess.DEVNULL
+    )
     printed: list[str] = []
 
     def listen(message) -> None:

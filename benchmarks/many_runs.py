@@ -12,7 +12,6 @@ from benchmarks.figures import Figure, Result
 from benchmarks.measuring import empty_folder, in_turns, seconds, workspace
 from zenbook.core.digest import digest_of_text
 from zenbook.core.states import StepState
-from zenbook.stack.components import MetadataStore
 from zenbook.stack.records import Batch
 from zenbook.stack.stack import open_stack
 
@@ -42,9 +41,9 @@ def measure(*, runs: int = 10_000, steps: int = 50, repeats: int = 15, length: i
             _figure("first", each["full"], each["empty"]),
             _figure("cached", each["full, cached"], each["empty, cached"]),
         ),
-        f"Timed: the whole call of a chain of {steps} steps, in turns in both stores. The full one ({size / 1e6:.0f} MB, "
-        f"filled in {filling:.0f} s)\n  holds {runs:,} runs of {length} steps of the same pipeline, half of them with "
-        "steps from the cache.",
+        f"Timed: the whole call of a chain of {steps} steps, in turns in both stores. The full one\n"
+        f"  ({size / 1e6:.0f} MB, filled in {filling:.0f} s) holds {runs:,} runs of {length} steps of the same\n"
+        "  pipeline, half of them with steps from the cache.",
     )
 
 
@@ -64,43 +63,36 @@ def _fill(where: Path, runs: int, length: int) -> None:
         store = open_stack().metadata
     record = store.run(model)
     environment = store.environment(record.environment)
+    params = list(store.params([model]))
+    rows = Batch(
+        steps=list(store.steps([model])),
+        outputs=list(store.outputs([model])),
+        inputs=list(store.inputs([model])),
+        metrics=list(store.metrics([model])),
+    )
     for number in range(runs):
         run = f"20200101-{number:06d}-aaaaaa"
-        shown = _as_run(store, model, run, number)
+        batch = _as_run(rows, model, run, cached=number % 2 == 1)
         store.create_run(
             replace(record, id=run, created_at=time.time()),
-            steps=shown.steps, params=[replace(one, run=run) for one in _params(store, model)],
-            code=[], environment=environment,
-        )  # fmt: skip
-        store.write(shown)
+            steps=batch.steps,
+            params=[replace(one, run=run) for one in params],
+            code=[],
+            environment=environment,
+        )
+        store.write(batch)
 
 
-_known: dict[str, tuple] = {}
-
-
-def _params(store: MetadataStore, model: str):
-    return _rows(store, model)[0]
-
-
-def _rows(store: MetadataStore, model: str) -> tuple:
-    if model not in _known:
-        of = [model]
-        _known[model] = tuple(map(list, (store.params(of), store.steps(of), store.outputs(of), store.inputs(of), store.metrics(of))))
-    return _known[model]
-
-
-def _as_run(store: MetadataStore, model: str, run: str, number: int) -> Batch:
-    """The rows of a run like the model: of every other one all steps are cached, else all have keys of their own."""
-    _, steps, outputs, inputs, metrics = _rows(store, model)
-    cached = number % 2 == 1
+def _as_run(model: Batch, id: str, run: str, *, cached: bool) -> Batch:
+    """The rows of a run like the model: all steps from the cache, or all with keys of their own."""
     return Batch(
         steps=[
-            replace(one, run=run, state=StepState.CACHED, cached_from=model)
+            replace(one, run=run, state=StepState.CACHED, cached_from=id)
             if cached
             else replace(one, run=run, cache_key=digest_of_text(f"{run} {one.name}"))
-            for one in steps
+            for one in model.steps
         ],
-        outputs=[replace(one, run=run) for one in outputs],
-        inputs=[replace(one, run=run) for one in inputs],
-        metrics=[replace(one, run=run) for one in metrics],
+        outputs=[replace(one, run=run) for one in model.outputs],
+        inputs=[replace(one, run=run) for one in model.inputs],
+        metrics=[replace(one, run=run) for one in model.metrics],
     )

@@ -44,7 +44,9 @@ class Text(str):
 class _Tree(click.Group):
     """A group that suggests close matches for a misspelt verb."""
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0] if args else ""
         if name and not name.startswith("-") and self.get_command(ctx, name) is None:
             known = [one for one in self.list_commands(ctx) if not self.commands[one].hidden]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import linecache
 import sys
 import tokenize
 import types
@@ -14,8 +15,9 @@ from typing import Any
 from zenbook.core.capsule import Capsule, Module, Piece
 from zenbook.core.distributions import installation_stamp
 from zenbook.core.fingerprint import fingerprint
-from zenbook.core.live import MAIN, MISSING, LiveCode
+from zenbook.core.live import LiveCode
 from zenbook.core.project import ProjectCode, project_file, requirements_of
+from zenbook.core.reaching import MAIN, MISSING, unstepped
 from zenbook.core.scope import Names
 from zenbook.errors import CaptureError
 
@@ -28,7 +30,8 @@ class Captured:
     fingerprint: str
     steady: bool
     watched: tuple[tuple[dict[str, Any], str, Any], ...]
-    functions: tuple[tuple[types.FunctionType, types.CodeType, object, object], ...]
+    functions: tuple[tuple[types.FunctionType, types.CodeType, object, object, int], ...]
+    sources: int  # executed cells and other files that `linecache` holds
     files: tuple[tuple[str, str], ...]
     installation: object
 
@@ -38,9 +41,13 @@ class Captured:
         return (
             self.steady
             and all(space.get(name, _MISSING) is value for space, name, value in self.watched)
+            and self.sources == len(linecache.cache)
             and all(
-                one.__code__ is code and one.__defaults__ is defaults and one.__kwdefaults__ is keywords
-                for one, code, defaults, keywords in self.functions
+                one.__code__ is code
+                and one.__defaults__ is defaults
+                and one.__kwdefaults__ is keywords
+                and len(vars(one)) == attributes
+                for one, code, defaults, keywords, attributes in self.functions
             )
             and self.installation == installation_stamp()
             and all(_reads(file) == text for file, text in self.files)
@@ -56,7 +63,7 @@ def captured_function(function: Any, *, name: str) -> Captured:
 
     Raises `CaptureError` when something that it reaches can't travel.
     """
-    known = _captured.get(function)
+    known = _captured.get(function) if isinstance(function, types.FunctionType) else None
     if known is not None and known.holds:
         return known
     project = ProjectCode()
@@ -68,11 +75,13 @@ def captured_function(function: Any, *, name: str) -> Captured:
         fingerprint(capsule),
         live.steady,
         tuple((space, key, _MISSING if value is MISSING else value) for space, key, value in live.watched),
-        tuple((one, one.__code__, one.__defaults__, one.__kwdefaults__) for one in live.functions),
+        tuple((one, one.__code__, one.__defaults__, one.__kwdefaults__, len(vars(one))) for one in live.functions),
+        len(linecache.cache),
         tuple(project.texts().items()),
         stamp,
     )
-    _captured[function] = new
+    if isinstance(function, types.FunctionType):
+        _captured[function] = new
     return new
 
 
@@ -85,7 +94,7 @@ def _reads(file: str) -> str:
 
 
 def _capture(function: Any, name: str, project: ProjectCode, live: LiveCode) -> Capsule:
-    where = _importable_home(function)
+    where = _importable_home(function, project)
     if where is not None:
         module, qualname = where
         if project_file(module) is not None:
@@ -113,7 +122,6 @@ def capture_cell(
     live.add_reads(names, namespace, own=certain)
     for node in names.imports:
         project.follow_import(node, "")
-        live.distributions |= {(getattr(node, "module", None) or one.name).partition(".")[0] for one in node.names}
     capsule = _capsule(MAIN, project, live.pieces())
     whole = Capsule(capsule.entry, capsule.modules, capsule.requirements, cell=text, cell_origin=origin)
     return whole, frozenset(live.used)
@@ -136,15 +144,17 @@ def _check(module: Module) -> None:
         ) from error
 
 
-def _importable_home(function: Any) -> tuple[str, str] | None:
+def _importable_home(function: Any, project: ProjectCode) -> tuple[str, str] | None:
     """(module, name) of what can be imported by its name; None for what lives in the notebook or in a function."""
     module, qualname = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
-    if not isinstance(module, str) or module == MAIN or "<" in qualname or "." in qualname:
+    if not isinstance(module, str) or module == MAIN or not qualname.isidentifier():
         return None
     loaded = sys.modules.get(module)
-    found = vars(loaded).get(qualname) if isinstance(loaded, types.ModuleType) else None
-    found = getattr(found, "function", found) if type(found).__name__ == "Step" else found
-    if found is not function:
+    if getattr(loaded, "__file__", None) is None:
         return None
-    file = getattr(loaded, "__file__", None)
-    return (module, qualname) if file is not None else None
+    if unstepped(vars(loaded).get(qualname)) is function:
+        return module, qualname
+    ours = isinstance(function, types.FunctionType) and function.__globals__ is vars(loaded)
+    if ours and function.__code__.co_name == qualname and project.defines(module, qualname):
+        return module, qualname  # of a module that was loaded again since
+    return None

@@ -26,7 +26,7 @@ def digest_of_path(path: Path) -> str:
     """
     try:
         if not path.is_dir():
-            return blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest()
+            return blake3().update_mmap(path).hexdigest()
         whole = blake3()
         for file in sorted(one for one in path.rglob("*") if one.is_file()):
             whole.update(f"{file.relative_to(path).as_posix()}\0{digest_of_path(file)}\n".encode())

@@ -21,7 +21,7 @@ from importlib.machinery import ModuleSpec
 from typing import Any
 
 from zenbook.core.capsule import Capsule, Module, Piece
-from zenbook.core.live import MAIN
+from zenbook.core.reaching import MAIN
 from zenbook.core.source import remember_cell
 
 
@@ -99,7 +99,7 @@ def _main_module(capsule: Capsule) -> types.ModuleType:
 
 def _execute(module: Module, capsule: Capsule, target: types.ModuleType) -> None:
     flags = future_flags(module)
-    generated = f"<zenbook-cell-{capsule.digest[:12]}-{module.name}>"
+    generated = f"<zenbook-capsule-{capsule.digest[:12]}-{module.name}>"
     for place, piece in enumerate(module.pieces):
         file = piece.file
         if not file:

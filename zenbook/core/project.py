@@ -17,7 +17,11 @@ from pathlib import Path
 from zenbook.core.capsule import Module, Piece
 from zenbook.core.distributions import find_module, is_installed, is_stdlib, version_of
 from zenbook.core.scope import Chain, Names, bound_by_import, names_of
+from zenbook.core.source import lines_of
 from zenbook.errors import CaptureError
+
+
+NO_FILE = frozenset({"__file__", "__spec__", "__loader__", "__cached__", "__path__"})  # what code in a capsule lacks
 
 
 @dataclass(slots=True)
@@ -52,6 +56,10 @@ class ProjectCode:
     def is_project(self, name: str) -> bool:
         """Whether a module is the user's own: neither Python's, nor installed, nor zenbook."""
         return name in self._modules or project_file(name) is not None
+
+    def defines(self, module: str, name: str) -> bool:
+        """Whether a module's file is the project's own and binds a name."""
+        return self.is_project(module) and name in self._load(module).binders
 
     def reach(self, module: str, chain: Chain = ()) -> None:
         """Reach a name of a project module, ``chain`` being it and the attributes read from it; all of it if empty.
@@ -179,6 +187,12 @@ class ProjectCode:
                     if alias.name != "*":
                         self.follow_import(node, _package(mod), read=(bound_by_import(alias, node),))
         for chain in sorted(statement.names.reads | statement.names.soft):
+            if chain[0] in NO_FILE and chain[0] not in mod.binders:
+                raise CaptureError(
+                    f"{mod.path}, line {statement.node.lineno} reads `{chain[0]}`, and code that travels has no file "
+                    "where it runs.",
+                    "Make the path a parameter of the step.",
+                )
             self._read_in(mod, chain)
 
     def _read_in(self, mod: _ProjectModule, chain: Chain) -> None:
@@ -266,7 +280,7 @@ def source_lines(
     shared = (before is not None and before.end_lineno == first) or (after is not None and after.lineno == last)
     if shared:
         return ast.get_source_segment(text, node) or "", first
-    lines = text.splitlines()
+    lines = lines_of(text)
     kept = [number for number in range(first, last + 1) if number not in dropped]
     return "\n".join(lines[number - 1] for number in kept), kept[0]
 

@@ -1,4 +1,4 @@
-"""Where a live function, class or import comes from: its syntax tree and its lines.
+"""Where a live function or lambda comes from: its syntax tree and its lines.
 
 Notebook cells are found in `linecache`, where IPython and ipykernel keep every cell that was executed, under a name
 that changes with the text; so what is found there is what was executed, whatever the notebook shows now.
@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType, FunctionType
 
-from zenbook.core.canonical import canonical
-from zenbook.core.scope import bound_by_import
+from zenbook.core.scope import bound_by_import, names_of
 from zenbook.errors import CaptureError
 
 _CELL = re.compile(r"^<ipython-input-|[/\\]ipykernel_\d+[/\\]|^<zenbook-cell-")
 _labels: list[Callable[[str], str | None]] = []
+
+FUTURE_ANNOTATIONS = 0x1000000  # the compiler flag of `from __future__ import annotations` (Include/cpython/code.h)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,70 +58,101 @@ def place_of(file: str, line: int) -> str:
 def remember_cell(file: str, text: str) -> None:
     """Keep the source of code that was compiled under ``file``, for tracebacks and for later captures."""
     linecache.cache.pop(file, None)  # so that the newest stands last
-    linecache.cache[file] = (len(text), None, [line + "\n" for line in text.splitlines()], file)
+    linecache.cache[file] = (len(text), None, [line + "\n" for line in lines_of(text)], file)
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines as Python counts them; `str.splitlines` also cuts at form feeds and the like."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def function_definition(function: FunctionType) -> Definition:
     """Find where a function was written. Raises `CaptureError` when its source is not known."""
     code = function.__code__
-    text = _text(code.co_filename)
-    tree = _tree(text) if text else None
+    text = text_of_file(code.co_filename)
+    tree = tree_of(text) if text else None
+    found = None
     if tree is not None:
-        for node in ast.walk(tree):
-            if code.co_name == "<lambda>":
-                if isinstance(node, ast.Lambda) and node.lineno == code.co_firstlineno and _compiles_to(node, code):
-                    return Definition(node, code.co_filename, text)
-            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == code.co_name:
-                first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
-                if first == code.co_firstlineno:
-                    return Definition(node, code.co_filename, text)
-    raise CaptureError(
-        f"The source of {function.__qualname__!r} is not known.",
-        "Define it in a cell or in a module's file (not by exec or in a Python prompt).",
-    )
+        found = _lambda_of(tree, code) if code.co_name == "<lambda>" else _function_of(tree, code)
+    if found is None:
+        raise CaptureError(
+            f"The source of {function.__qualname__!r} is not known.",
+            "Define it in a cell or in a module's file (not by exec or in a Python prompt).",
+        )
+    return Definition(found, code.co_filename, text)
 
 
-def class_definition(cls: type) -> Definition:
-    """Find where a class was written. Raises `CaptureError` when its source is not known."""
-    name = cls.__qualname__
-    for file in _files_of_class(cls):
-        text = _text(file)
-        tree = _tree(text) if text else None
-        for node in tree.body if tree is not None else ():
-            if isinstance(node, ast.ClassDef) and node.name == name:
-                return Definition(node, file, text)
-    hint = "Define it in a cell or in a module's file"
-    if "<locals>" in name:
-        hint += ", at the top level and not within a function"
-    raise CaptureError(f"The source of the class {name!r} is not known.", hint + ".")
+def _function_of(tree: ast.Module, code: CodeType) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == code.co_name:
+            if min([node.lineno, *(one.lineno for one in node.decorator_list)]) == code.co_firstlineno:
+                return node
+    return None
+
+
+def _lambda_of(tree: ast.Module, code: CodeType) -> ast.Lambda | None:
+    """The lambda whose instructions stand at the same lines and columns."""
+    wanted = _positions(code)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Lambda) and node.lineno == code.co_firstlineno:
+            outer = compile(ast.Expression(node), "", "eval", dont_inherit=True)
+            own = next(one for one in outer.co_consts if isinstance(one, CodeType))
+            if own.co_varnames[: own.co_argcount] == code.co_varnames[: code.co_argcount] and _positions(own) == wanted:
+                return node
+    return None
+
+
+def _positions(code: CodeType) -> set[tuple[int | None, ...]]:
+    return {one for one in code.co_positions() if one[2] and one[3]}  # some belong to no column
 
 
 def import_of(name: str) -> Iterator[tuple[ast.Import | ast.ImportFrom, ast.alias]]:
-    """The import statements of executed cells that bind a name at the top level, newest first."""
+    """The import statements of executed cells that bind a name at the top level, newest first.
+
+    They end where a cell binds the name otherwise: what was imported before that is another object.
+    """
     for file in cells():
-        tree = _tree(_text(file))
-        for node in reversed(list(_imports(tree)) if tree is not None else []):
-            for alias in node.names:
-                if alias.name != "*" and bound_by_import(alias, node) == name:
-                    yield node, alias
+        tree = tree_of(text_of_file(file))
+        for statement in reversed(tree.body if tree is not None else []):
+            found = [
+                (node, alias)
+                for node in imports_in(statement)
+                for alias in node.names
+                if alias.name != "*" and bound_by_import(alias, node) == name
+            ]
+            yield from found
+            if not found and name in _binds(statement):
+                return
+
+
+def star_imports() -> Iterator[ast.ImportFrom]:
+    """The ``from … import *`` of executed cells, newest first."""
+    for file in cells():
+        tree = tree_of(text_of_file(file))
+        for statement in reversed(tree.body if tree is not None else []):
+            for node in imports_in(statement):
+                if isinstance(node, ast.ImportFrom) and any(one.name == "*" for one in node.names):
+                    yield node
 
 
 def unread_imports() -> list[tuple[ast.Import | ast.ImportFrom, ast.alias]]:
-    """Imports of executed cells whose name no cell ever reads: they are there for their side effect."""
+    """Imports of executed cells whose name no cell ever reads: they may be there for their side effect."""
     read: set[str] = set()
     found: list[tuple[ast.Import | ast.ImportFrom, ast.alias]] = []
     for file in cells():
-        tree = _tree(_text(file))
+        text = text_of_file(file)
+        tree = tree_of(text)
         if tree is not None:
-            read |= _names_read(_text(file))
-            found += [(node, alias) for node in _imports(tree) for alias in node.names if alias.name != "*"]
+            read |= _names_read(text)
+            nodes = [node for statement in tree.body for node in imports_in(statement)]
+            found += [(node, alias) for node in nodes for alias in node.names if alias.name != "*"]
     return [(node, alias) for node, alias in found if bound_by_import(alias, node) not in read]
 
 
 def place_of_name(name: str) -> str:
     """Where a name of the notebook was last bound, for people; empty if that is not known."""
     for file in cells():
-        tree = _tree(_text(file))
+        tree = tree_of(text_of_file(file))
         for node in ast.walk(tree) if tree is not None else ():
             if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store):
                 return place_of(file, node.lineno)
@@ -128,10 +160,23 @@ def place_of_name(name: str) -> str:
 
 
 def cells() -> list[str]:
-    """The file names of the notebook's cells (or the main script), newest first."""
-    found = [name for name in linecache.cache if _CELL.search(name)]
-    main = getattr(sys.modules.get("__main__"), "__file__", None)
-    return [*reversed(found), *([main] if main else [])]
+    """The file names of the notebook's cells (or the main script), the one that was executed last first.
+
+    `linecache` keeps a cell that is executed again at its old place; IPython's list of inputs tells when that was.
+    """
+    main = sys.modules.get("__main__")
+    history = getattr(main, "In", None)
+    last = {text.strip(): at for at, text in enumerate(history) if isinstance(text, str)} if type(history) is list else {}
+    ranks: dict[str, int] = {}
+    newest = -1
+    for name in list(linecache.cache):
+        if _CELL.search(name):
+            rank = last.get(text_of_file(name).strip(), newest)
+            newest = max(newest, rank)
+            ranks[name] = rank
+    found = sorted(reversed(ranks), key=lambda one: -ranks[one])
+    file = getattr(main, "__file__", None)
+    return [*found, *([file] if file else [])]
 
 
 def text_of(definition: Definition, drop: tuple[ast.expr, ...] = ()) -> str:
@@ -142,84 +187,87 @@ def text_of(definition: Definition, drop: tuple[ast.expr, ...] = ()) -> str:
     node = definition.node
     if isinstance(node, ast.Lambda):
         return ast.get_source_segment(definition.text, node) or ""
-    lines = definition.text.splitlines()
+    lines = lines_of(definition.text)
     dropped = {line for one in drop for line in range(one.lineno, (one.end_lineno or one.lineno) + 1)}
-    first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
-    kept = _outside_strings(node, range(first, (node.end_lineno or node.lineno) + 1))
+    first, last = first_line(node), node.end_lineno or node.lineno
+    inside = _within_strings(node)
     out = []
-    for number in range(first, (node.end_lineno or node.lineno) + 1):
+    for number in range(first, last + 1):
         if number in dropped:
             continue
         line = lines[number - 1]
-        indent = node.col_offset if number in kept else 0
+        indent = 0 if number in inside else node.col_offset
         out.append(line[indent:] if not line[:indent].strip() else line)
     return "\n".join(out)
 
 
-def _outside_strings(node: ast.AST, numbers: range) -> set[int]:
-    kept = set(numbers)
-    for one in ast.walk(node):
-        if isinstance(one, ast.JoinedStr) or (isinstance(one, ast.Constant) and isinstance(one.value, str | bytes)):
-            kept -= set(range(one.lineno + 1, (one.end_lineno or one.lineno) + 1))
-    return kept
+def indented(text: str) -> str:
+    """A piece of source as the body of a block; lines within multi-line strings stay as they are."""
+    inside = _within_strings(ast.parse(text))
+    return "\n".join(
+        line if number in inside or not line else "    " + line for number, line in enumerate(lines_of(text), 1)
+    )
 
 
-def _files_of_class(cls: type) -> Iterator[str]:
-    for member in vars(cls).values():
-        inner = getattr(member, "__func__", getattr(member, "fget", member))
-        code = getattr(inner, "__code__", None)
-        if isinstance(code, CodeType) and inner.__qualname__.startswith(f"{cls.__qualname__}."):
-            if code.co_filename != "<string>":
-                yield code.co_filename
-    yield from cells()
+def replaced(text: str, changes: list[tuple[ast.expr, str]]) -> str:
+    """A text with expressions of its own tree written otherwise."""
+    data = text.encode()
+    offsets = [0]
+    for line in lines_of(text):
+        offsets.append(offsets[-1] + len(line.encode()) + 1)
+    for node, new in sorted(changes, key=lambda one: (one[0].lineno, one[0].col_offset), reverse=True):
+        start = offsets[node.lineno - 1] + node.col_offset
+        end = offsets[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
+        data = data[:start] + new.encode() + data[end:]
+    return data.decode()
 
 
-def _text(file: str) -> str:
+def first_line(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> int:
+    """The line at which a definition begins, decorators included."""
+    return min([node.lineno, *(one.lineno for one in node.decorator_list)])
+
+
+def text_of_file(file: str) -> str:
+    """The text of a file or cell, "" where there is none."""
     if not _CELL.search(file):
         linecache.checkcache(file)
     return "".join(linecache.getlines(file))
 
 
 @lru_cache(maxsize=1024)
-def _tree(text: str) -> ast.Module | None:
+def tree_of(text: str) -> ast.Module | None:
+    """The syntax tree of a text, None where it has none. It is shared: don't change it."""
     try:
         return ast.parse(text)
     except SyntaxError:
         return None
 
 
+def imports_in(statement: ast.stmt) -> Iterator[ast.Import | ast.ImportFrom]:
+    """The imports at the top level, those within ``if``, ``try`` and ``with`` included."""
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        yield statement
+    elif isinstance(statement, ast.If | ast.Try | ast.With):
+        yield from (one for one in ast.walk(statement) if isinstance(one, ast.Import | ast.ImportFrom))
+
+
+def _within_strings(node: ast.AST) -> set[int]:
+    """The lines that begin inside of a string."""
+    return {
+        line
+        for one in ast.walk(node)
+        if isinstance(one, ast.JoinedStr) or (isinstance(one, ast.Constant) and isinstance(one.value, str | bytes))
+        for line in range(one.lineno + 1, (one.end_lineno or one.lineno) + 1)
+    }
+
+
 @lru_cache(maxsize=1024)
 def _names_read(text: str) -> frozenset[str]:
-    tree = _tree(text)
+    tree = tree_of(text)
     nodes = ast.walk(tree) if tree is not None else iter(())
     return frozenset(one.id for one in nodes if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load))
 
 
-def _imports(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
-    for node in tree.body:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield node
-        elif isinstance(node, ast.If | ast.Try | ast.With):
-            yield from (one for one in ast.walk(node) if isinstance(one, ast.Import | ast.ImportFrom))
-
-
-def _compiles_to(node: ast.Lambda, code: CodeType) -> bool:
-    """Whether a lambda is the one that was compiled to ``code``: the column of its first instruction says so."""
-    columns = [
-        (line, column)
-        for line, _, column, _ in code.co_positions()
-        if line is not None and column is not None and (line, column) > (node.lineno, node.col_offset)
-    ]
-    inside = [one for one in columns if one <= (node.end_lineno or 0, node.end_col_offset or 0)]
-    return bool(inside) and len(inside) == len(columns) and _same_arguments(node, code)
-
-
-def _same_arguments(node: ast.Lambda, code: CodeType) -> bool:
-    arguments = node.args
-    names = [one.arg for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
-    return list(code.co_varnames[: len(names)]) == names
-
-
-def same_source(one: ast.AST, other: ast.AST) -> bool:
-    """Whether two definitions say the same."""
-    return canonical(one) == canonical(other)
+@lru_cache(maxsize=4096)
+def _binds(statement: ast.stmt) -> frozenset[str]:
+    return frozenset(names_of([statement]).binds)

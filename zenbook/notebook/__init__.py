@@ -8,11 +8,16 @@ from zenbook.notebook import magics, tracebacks
 from zenbook.runs import watching
 
 
+_shown: dict[str, int] = {}  # run → the execution count of the cell that shows its progress
+
+
 def load(shell: Any) -> None:
     """Register the magics and show the progress of runs. Loading twice is loading once."""
     magics.register(shell)
     tracebacks.polish_in(shell)
     watching.watch_runs_with(_progress)
+    if _is_shown_here not in watching.on_show:
+        watching.on_show.append(_is_shown_here)
 
 
 def unload(shell: Any) -> None:
@@ -20,18 +25,28 @@ def unload(shell: Any) -> None:
     magics.unregister(shell)
     tracebacks.stop_polishing()
     watching.stop_watching(_progress)
+    if _is_shown_here in watching.on_show:
+        watching.on_show.remove(_is_shown_here)
 
 
 def _progress(view: Any) -> Any:
-    import sys
-
     from IPython import get_ipython
 
     shell = get_ipython()
     if shell is not None and hasattr(shell, "kernel"):
         from zenbook.notebook.progress import NotebookProgress
 
+        _shown[view.run] = shell.execution_count
         return NotebookProgress(view)
+    import sys
+
     from zenbook.runs.terminal import TerminalProgress
 
     return TerminalProgress(view, sys.__stdout__ or sys.stdout)
+
+
+def _is_shown_here(run: str) -> bool:
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    return shell is not None and _shown.get(run) == shell.execution_count

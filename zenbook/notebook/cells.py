@@ -139,7 +139,13 @@ class NotebookSteps:
         for name in self._steps:
             node = self._built[name].node if name in self._built else None
             takes = [*node.inputs, *node.params] if node is not None else []
-            rows.append((name, ", ".join(one for one in takes if one not in OUTPUTS.values()), ", ".join(self._steps[name].made)))
+            rows.append(
+                (
+                    name,
+                    ", ".join(one for one in takes if one not in OUTPUTS.values()),
+                    ", ".join(self._steps[name].made),
+                )
+            )
         return Table("Step cells", ("step", "takes", "makes"), rows, empty="(no cell begins with %%step)")
 
     # --- the whole notebook -------------------------------------------------------------------------------------
@@ -234,7 +240,9 @@ class NotebookSteps:
         )
         inputs = {name: Input(tuple(self._sources(above, name))) for name in sorted(used & available)}
         params = {
-            name: encode(space[name]) for name in sorted(used - available) if name in space and self._is_parameter(name, space)
+            name: encode(space[name])
+            for name in sorted(used - available)
+            if name in space and self._is_parameter(name, space)
         }
         random = {
             name: Input(tuple(OutputRef(one.name, name) for one in reversed(above)), optional=True)

@@ -100,5 +100,3 @@ def _starts_run(node: ast.stmt, space: dict[str, Any]) -> bool:
             if isinstance(root, ast.Name) and isinstance(space.get(root.id), Pipeline):
                 return True
     return False
-
-

@@ -25,7 +25,7 @@ def show_summary(shell: Any, node: Node, finished: StepFinished, stale: list[str
     takes = [name for name in node.inputs if name not in HIDDEN]
     takes += [f"{name}={show(value):.20}" for name, value in node.params.items()]
     makes = [name for name, _ in finished.outputs if name not in HIDDEN]
-    flow = f"{', '.join(takes)} → {', '.join(makes)}" if takes or makes else ""
+    flow = f"{', '.join(takes)} → {', '.join(makes)}".strip() if takes or makes else ""
     notes = [*finished.notes, *(f"step {name!r} has not run since its input changed: run its cell" for name in stale)]
     text = "\n".join([f"{head} · {took}" + (f" · {flow}" if flow else ""), *(f"  note: {one}" for one in notes)])
     html = (

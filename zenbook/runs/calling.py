@@ -244,5 +244,3 @@ def _compile_cell(text: str, file: str, line: int, flags: int) -> tuple[CodeType
         return body, None
     assert isinstance(last, ast.Expr)
     return body, compile(ast.Expression(last.value), file, "eval", flags=flags, dont_inherit=True)
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -11,6 +12,8 @@ from zenbook.core.events import Stored
 from zenbook.errors import FormatError
 from zenbook.runs.artifacts import IMMUTABLE, Reader
 from zenbook.runs.formats import BundleFormat, Format, format_named
+from zenbook.runs.formats.figures import FigureFormat
+from zenbook.runs.formats.pickled import PickleFormat
 
 
 def changed_content(reader: Reader, stored: Mapping[str, Stored], objects: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,13 +41,39 @@ def _differs(reader: Reader, one: Stored, value: Any) -> bool:
     now = _digest(form, value)
     if now == one.digest:
         return False
-    return now is None or now != _digest(form, reader.read(one))  # a round trip alone may change the bytes
+    return now is None or _unlike(form, now, value, reader.read(one))
 
 
 def _bundle_differs(reader: Reader, members: Mapping[str, Stored], objects: Mapping[str, Any]) -> bool:
-    form = BundleFormat()
-    now = _digest(form, {name: objects[name] for name in members})
-    return now is None or now != _digest(form, reader.read_all(members))
+    form, value = BundleFormat(), {name: objects[name] for name in members}
+    now = _digest(form, value)
+    return now is None or _unlike(form, now, value, reader.read_all(members))
+
+
+def _unlike(form: Format, now: str, value: Any, stored: Any) -> bool:
+    """Whether a value whose digest is ``now`` differs from the stored one: a round trip alone may change the bytes."""
+    if now == _digest(form, stored):
+        return False
+    return not isinstance(form, PickleFormat | FigureFormat) or _text_blind(value) != _text_blind(stored)
+
+
+def _text_blind(value: Any) -> str:
+    """The digest of a pickle that does not tell equal texts from the same text.
+
+    A pickle does, and whether Python has one object or two for an attribute's name is chance.
+    """
+    from zenbook.runs.formats.pickler import Pickler
+
+    class TextBlind(Pickler):
+        def persistent_id(self, obj: Any) -> int | None:
+            return int.from_bytes(b"\1" + obj.encode("utf-8", "surrogatepass")) if type(obj) is str else None
+
+    file = _Hash()
+    buffers: list[pickle.PickleBuffer] = []
+    TextBlind(file, lambda buffer: buffers.append(buffer)).dump(value)
+    for buffer in buffers:
+        file.write(memoryview(buffer) if memoryview(buffer).contiguous else memoryview(buffer).tobytes())
+    return file.hash.hexdigest()
 
 
 class _Hash:
@@ -53,7 +82,7 @@ class _Hash:
     closed = False
 
     def __init__(self) -> None:
-        self.hash = blake3(max_threads=blake3.AUTO)
+        self.hash = blake3()
         self.size = 0
 
     def write(self, data: Any) -> int:

@@ -107,6 +107,7 @@ def is_alive(process: str) -> bool:
 
     pid, _, started = process.partition(":")
     try:
-        return f"{psutil.Process(int(pid)).create_time():.2f}" == started
+        found = psutil.Process(int(pid))
+        return f"{found.create_time():.2f}" == started and found.status() != psutil.STATUS_ZOMBIE
     except (psutil.Error, ValueError):
         return False

@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from html import escape
 from typing import Any
 
 from zenbook.core.capsule import Capsule
@@ -23,6 +24,7 @@ from zenbook.runs.environment import is_alive
 from zenbook.runs.explain import explain
 from zenbook.runs.step_run import HIDDEN, as_stored
 from zenbook.runs.table import Table, duration
+from zenbook.runs.watching import is_on_show
 from zenbook.stack.components import MetadataStore
 from zenbook.stack.records import (
     Batch,
@@ -138,7 +140,9 @@ class Run:
         """Interrupt a run that goes on in another process of this machine. Raises `RunError` where that can't be."""
         record = self.record
         if record.state.ended:
-            raise RunError(f"Run {self.id} has ended: it is {record.state}.", "Only a run that goes on can be cancelled.")
+            raise RunError(
+                f"Run {self.id} has ended: it is {record.state}.", "Only a run that goes on can be cancelled."
+            )
         if record.host != socket.gethostname():
             raise RunError(f"Run {self.id} goes on on {record.host}.", "Cancel it there.")
         process = int(record.process.partition(":")[0])
@@ -163,10 +167,15 @@ class Run:
             self.plan.graph.edges,
         )
 
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         return views.text(self.view())
 
+    def __repr__(self) -> str:
+        return views.header(self.view()) if is_on_show(self.id) else str(self)
+
     def _repr_html_(self) -> str:
+        if is_on_show(self.id):  # the cell that ran it holds its picture already
+            return f"<code>{escape(views.header(self.view()))}</code>"
         return views.html(self.view())
 
     def __eq__(self, other: object) -> bool:
@@ -426,9 +435,9 @@ class Runs(Sequence[Run]):
         for one in params:
             columns.setdefault(one.name, {})[one.run] = _cell(one.value)
         for value in metrics:
-            columns.setdefault(value.name if value.name not in {p.name for p in params} else f"{value.name} (metric)", {})[
-                value.run
-            ] = value.value
+            columns.setdefault(
+                value.name if value.name not in {p.name for p in params} else f"{value.name} (metric)", {}
+            )[value.run] = value.value
         rows = [
             (
                 one.id,

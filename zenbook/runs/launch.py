@@ -24,6 +24,7 @@ from zenbook.runs.watching import listeners_for
 from zenbook.stack.records import ArtifactRecord, Batch, CodeRecord, ParamRecord, RunRecord, RunUpdate
 from zenbook.stack.stack import OpenStack
 
+
 def launch(plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: EnvironmentQuestion | None = None) -> str:
     """Execute a plan and give the run's id.
 
@@ -75,7 +76,9 @@ def _create(plan: Plan, run_id: str, stack: OpenStack, question: EnvironmentQues
         record,
         steps=list(pending_steps(plan, run_id).values()),
         params=params_of(plan, run_id),
-        code=[CodeRecord(digest, json.dumps(one.to_json(), ensure_ascii=False)) for digest, one in plan.capsules.items()],
+        code=[
+            CodeRecord(digest, json.dumps(one.to_json(), ensure_ascii=False)) for digest, one in plan.capsules.items()
+        ],
         environment=environment,
     )
     if plan.given:

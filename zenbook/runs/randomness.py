@@ -79,7 +79,6 @@ def _importing(actual: Callable[..., Any]) -> Callable[..., Any]:
     Some modules draw when they are first imported. Whether a step comes first is chance; it must not look as if the
     step drew, and must not change what it draws.
     """
-
     busy: set[int] = set()  # threads that are within an import: what an inner one draws, the outermost gives back
 
     def importing(name: str, *args: Any, **kwargs: Any) -> Any:

@@ -117,7 +117,14 @@ class Recorder:
             one = used.stored
             batch.inputs.append(
                 InputRecord(
-                    event.run, event.step, name, used.source_step, used.source_output, one.digest, one.format, one.member
+                    event.run,
+                    event.step,
+                    name,
+                    used.source_step,
+                    used.source_output,
+                    one.digest,
+                    one.format,
+                    one.member,
                 )
             )
         for name, one in event.outputs:

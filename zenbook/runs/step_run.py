@@ -76,7 +76,14 @@ class Execution:
         both = Listeners((recorder, watching))
         with user_formats(plan):
             execution = cls(
-                plan, run, stack.artifacts, stack.metadata, both, watching, use_cache=use_cache, shower=current_shower.get()
+                plan,
+                run,
+                stack.artifacts,
+                stack.metadata,
+                both,
+                watching,
+                use_cache=use_cache,
+                shower=current_shower.get(),
             )
             try:
                 yield execution
@@ -209,9 +216,7 @@ class _Call:
         while True:
             self.attempt += 1
             self.started_at = time.time()
-            execution.tell(
-                StepStarted(execution.run, node.name, self.attempt, self.key, self.why, at=self.started_at)
-            )
+            execution.tell(StepStarted(execution.run, node.name, self.attempt, self.key, self.why, at=self.started_at))
             try:
                 finished = self._attempt()
             except Exception as error:
@@ -298,7 +303,14 @@ class _Call:
 def as_stored(record: OutputRecord) -> Stored:
     """The artifact reference that a record holds."""
     return Stored(
-        record.digest, record.format, record.member, record.address, record.size, record.type, record.preview, record.note
+        record.digest,
+        record.format,
+        record.member,
+        record.address,
+        record.size,
+        record.type,
+        record.preview,
+        record.note,
     )
 
 

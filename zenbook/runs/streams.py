@@ -1,14 +1,17 @@
 """What a step prints and logs is recorded and still shown.
 
 For the time of a run, `sys.stdout` and `sys.stderr` are proxies that pass everything on and give a copy to the step of
-the current context, so that prints of other threads stay out of a step's log.
+the current context, so that prints of other threads stay out of a step's log. Log messages are seen where they are made
+(the log record factory), so handlers work as if nobody listened, those made before the run too.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,27 +20,41 @@ from typing import Any, TextIO
 Sink = Callable[[str, str], None]  # (stream, text)
 
 _sink: ContextVar[Sink | None] = ContextVar("zenbook_sink", default=None)
-_EVERY = 0.2  # seconds between two records of a step that prints all the time
+_EVERY = 0.25  # seconds after which what was printed is passed on
 _MOST = 64 * 1024  # characters kept back at most
+_lock = threading.RLock()
 
 
 @contextmanager
 def proxied_streams() -> Iterator[None]:
-    """Put the proxies in place, and take them out again."""
-    out, err = _Proxy(sys.stdout, "stdout"), _Proxy(sys.stderr, "stderr")
-    before = sys.stdout, sys.stderr
-    handler = _LogHandler()
-    root = logging.getLogger()
-    sys.stdout, sys.stderr = out, err  # type: ignore[assignment]
-    root.addHandler(handler)
+    """Put the proxies in place, and take them out again; runs in several threads share them."""
+    with _lock:
+        used = [_use("stdout"), _use("stderr")]
+        _listen_to_logging()
     try:
         yield
     finally:
-        root.removeHandler(handler)
-        if sys.stdout is out:  # type: ignore[comparison-overlap]
-            sys.stdout = before[0]
-        if sys.stderr is err:  # type: ignore[comparison-overlap]
-            sys.stderr = before[1]
+        with _lock:
+            for proxy in used:
+                _leave(proxy)
+
+
+def _use(name: str) -> _Proxy | None:
+    stream = getattr(sys, name)
+    if stream is None:  # under pythonw there is none
+        return None
+    proxy = stream if isinstance(stream, _Proxy) else _Proxy(stream, name)
+    proxy.users += 1
+    setattr(sys, name, proxy)
+    return proxy
+
+
+def _leave(proxy: _Proxy | None) -> None:
+    if proxy is None:
+        return
+    proxy.users -= 1
+    if not proxy.users and getattr(sys, proxy.name_of_stream) is proxy:
+        setattr(sys, proxy.name_of_stream, proxy.base)
 
 
 @contextmanager
@@ -70,72 +87,122 @@ def also(sink: Sink) -> Iterator[None]:
 
 
 class _Gathered:
-    """Joins the many small writes of `print` to a few."""
+    """Joins the many small writes of `print` to a few; any thread may write."""
 
     def __init__(self, sink: Sink) -> None:
         self.sink = sink
+        self.lock = threading.RLock()
         self.stream = ""
         self.parts: list[str] = []
         self.size = 0
-        self.since = 0.0
 
     def put(self, stream: str, text: str) -> None:
-        if stream != self.stream:
-            self.flush()
-            self.stream, self.since = stream, time.monotonic()
-        self.parts.append(text)
-        self.size += len(text)
-        if self.size > _MOST or (text.endswith("\n") and time.monotonic() - self.since > _EVERY):
-            self.flush()
+        with self.lock:
+            if stream != self.stream:
+                self.flush()
+                self.stream = stream
+            if not self.parts:
+                _ticker.remind(self)
+            self.parts.append(text)
+            self.size += len(text)
+            if self.size > _MOST:
+                self.flush()
 
     def flush(self) -> None:
-        text = "".join(self.parts)
-        self.parts, self.size, self.since = [], 0, time.monotonic()
-        if text:
-            self.sink(self.stream, text)
+        with self.lock:
+            text = "".join(self.parts)
+            self.parts, self.size = [], 0
+            if text:
+                self.sink(self.stream, text)
+
+
+class _Ticker:
+    """A thread that passes on what was printed a moment ago, also while a step is busy and prints no more."""
+
+    def __init__(self) -> None:
+        self.waiting: set[_Gathered] = set()
+        self.something = threading.Event()
+        self.thread: threading.Thread | None = None
+
+    def remind(self, gathered: _Gathered) -> None:
+        self.waiting.add(gathered)
+        self.something.set()
+        if self.thread is None:
+            self.thread = threading.Thread(target=self.run, daemon=True, name="zenbook-logs")
+            self.thread.start()
+
+    def run(self) -> None:
+        pause = threading.Event()
+        while self.something.wait():
+            pause.wait(_EVERY)
+            self.something.clear()
+            while self.waiting:
+                self.waiting.pop().flush()
+
+
+_ticker = _Ticker()
 
 
 class _Proxy:
     """A text stream that also tells the current step."""
 
     def __init__(self, base: TextIO, name: str) -> None:
-        self._base = base
-        self._name = name
+        self.base = base
+        self.name_of_stream = name
+        self.users = 0
 
     def write(self, text: str) -> int:
         sink = _sink.get()
         if sink is not None and sys._getframe(1).f_globals.get("__name__") != "logging":
-            sink(self._name, text)
-        return self._base.write(text)
+            sink(self.name_of_stream, text)
+        return self.base.write(text)
 
     def writelines(self, lines: Any) -> None:
         for line in lines:
             self.write(line)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._base, name)
+        return getattr(self.base, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.base)
 
 
-class _LogHandler(logging.Handler):
-    """Records log messages; shows those that nobody else would, as `logging.lastResort` does."""
+# --- logging --------------------------------------------------------------------------------------------------------
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+_FORMAT = logging.Formatter()
 
-    def emit(self, record: logging.LogRecord) -> None:
+
+def _listen_to_logging() -> None:
+    make = logging.getLogRecordFactory()
+    if getattr(make, "of_zenbook", False):
+        return
+
+    def make_and_tell(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = make(*args, **kwargs)
         sink = _sink.get()
         if sink is not None:
-            sink("log", self.format(record) + "\n")
-        last = logging.lastResort
-        if last is not None and record.levelno >= last.level and not _is_shown(record.name, self):
-            last.handle(record)
+            sink("log", f"{record.levelname} {record.name}: {_message(record)}\n")
+        return record
+
+    make_and_tell.of_zenbook = True  # type: ignore[attr-defined]
+    logging.setLogRecordFactory(make_and_tell)
 
 
-def _is_shown(name: str, ours: logging.Handler) -> bool:
-    logger: logging.Logger | None = logging.getLogger(name)
-    while logger is not None:
-        if any(handler is not ours for handler in logger.handlers):
-            return True
-        logger = logger.parent if logger.propagate else None
-    return False
+def _message(record: logging.LogRecord) -> str:
+    try:
+        text = record.getMessage()
+        return f"{text}\n{_FORMAT.formatException(record.exc_info)}" if record.exc_info else text
+    except Exception:  # noqa: BLE001  # logging itself tells of a message that does not fit its arguments
+        return str(record.msg)
+
+
+def _in_forked_child() -> None:
+    """What a child prints is shown, and not recorded: the parent numbers the lines of the log."""
+    global _lock, _ticker  # noqa: PLW0603
+    _lock, _ticker = threading.RLock(), _Ticker()
+    _sink.set(None)
+
+
+with contextlib.suppress(AttributeError):  # where there is no fork
+    os.register_at_fork(after_in_child=_in_forked_child)

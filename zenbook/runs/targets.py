@@ -131,7 +131,8 @@ def find_target(target: str) -> Runnable:
     path = Path(file if colon else target)
     if not path.is_file():
         raise RunError(
-            f"There is no file {str(path)!r}.", "Give a .py file or an .ipynb notebook, as in `zen run train.py:training`."
+            f"There is no file {str(path)!r}.",
+            "Give a .py file or an .ipynb notebook, as in `zen run train.py:training`.",
         )
     kinds = {point.name: point for point in entry_points(group="zenbook.places")}
     kind = path.suffix.lstrip(".")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _watcher: list[Watcher] = []
 _unwatched: ContextVar[bool] = ContextVar("zenbook_unwatched", default=False)
+on_show: list[Callable[[str], bool]] = []  # whether the notebook shows a run in the cell that runs now
 polishers: list[Callable[[BaseException], None]] = []  # told of an exception before it leaves a run
 
 
@@ -45,6 +46,11 @@ def listeners_for(view: RunView) -> Iterator[Listener]:
         listener = make(view)
         if listener is not None:
             yield listener
+
+
+def is_on_show(run: str) -> bool:
+    """Whether the cell that runs now shows a run's progress already."""
+    return any(shows(run) for shows in on_show)
 
 
 def polish(error: BaseException) -> None:

@@ -125,7 +125,10 @@ class _Maker:
         if entry is None and (kind, name) in _BUILT_IN:
             entry = {"flavour": _BUILT_IN[kind, name]}
         if entry is None:
-            known = [*((self.config.components or {}).get(kind.value + "s") or {}), *(n for k, n in _BUILT_IN if k is kind)]
+            known = [
+                *((self.config.components or {}).get(kind.value + "s") or {}),
+                *(n for k, n in _BUILT_IN if k is kind),
+            ]
             raise StackError(f"There is no {kind.spoken} {name!r}.", did_you_mean(name, known, noun=kind.spoken))
         options = {key: value for key, value in entry.items() if key != "flavour"}
         chosen = flavour(kind, str(entry.get("flavour", "")))

@@ -82,7 +82,9 @@ class Workspace:
         except FileNotFoundError:
             return Config()
         except (OSError, UnicodeDecodeError) as error:
-            raise StackError(f"{self.config_file} can't be read: {error}.", "Mend its permissions or its text.") from error
+            raise StackError(
+                f"{self.config_file} can't be read: {error}.", "Mend its permissions or its text."
+            ) from error
         return _parse(text, self.config_file)
 
     def set_active(self, stack: str) -> None:

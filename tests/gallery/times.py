@@ -1,0 +1,3 @@
+"""Values of gallery scripts that no two runs share, by script, with the reason."""
+
+TIMES_OF: dict[str, dict[str, str]] = {}

@@ -1,0 +1,167 @@
+"""``%zen`` and pipelines in a real kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.notebook.kernels import Kernel, kernel
+
+PIPELINE = """
+import time
+from zenbook import pipeline, step
+
+@step
+def load(n: int = 3):
+    print("loading")
+    return list(range(n))
+
+@step
+def total(values, factor: int = 1):
+    return sum(values) * factor
+
+@pipeline
+def adding(n: int = 3, factor: int = 1):
+    return total(load(n), factor=factor)
+"""
+
+
+@pytest.fixture
+def k(tmp_path: Path) -> Iterator[Kernel]:
+    with kernel(tmp_path) as one:
+        one.run("%load_ext zenbook")
+        one.run(PIPELINE)
+        yield one
+
+
+def test_a_run_shows_one_output_that_needs_no_kernel_and_no_widget(k: Kernel) -> None:
+    done = k.run("run = adding(n=4)")
+    shown = done.of("display")
+    assert len(shown) == 1
+    assert set(shown[0]["data"]) == {"text/plain", "text/html"}
+    assert 'src="data:image/svg+xml;base64,' in shown[0]["data"]["text/html"]
+    assert "<script" not in shown[0]["data"]["text/html"]
+    assert "loading" in done.of("stream")[0]["text"]
+    assert k.run("run.state, run.metrics['total'], run.logs").result == (
+        "(<RunState.SUCCEEDED: 'succeeded'>, 6.0, 'loading\\n')"
+    )
+
+
+def test_a_run_as_the_last_value_is_not_shown_twice(k: Kernel) -> None:
+    done = k.run("adding(n=5)")
+    assert len(done.of("display")) == 1
+    assert "<img" not in done.of("result")[0]["data"]["text/html"]
+    assert (
+        "<img"
+        in k.run("adding.options(name='x')\nfrom zenbook import find_run\nfind_run()").of("result")[0]["data"][
+            "text/html"
+        ]
+    )
+
+
+def test_a_long_step_shows_the_run_while_it_goes_on(k: Kernel) -> None:
+    k.run("@step\ndef long():\n    time.sleep(0.8)\n@pipeline\ndef slow(): long()")
+    done = k.run("slow()\nNone")
+    assert len(done.of("display")) == 1
+    assert done.of("display")[0].get("updated")
+
+
+def test_the_verbs_give_objects_and_draw_themselves(k: Kernel) -> None:
+    k.run("adding(); adding(factor=2)")
+    assert k.run("x = %zen runs --pipeline adding -n 1\nlen(x), x[0].params").result == "(1, {'factor': 2, 'n': 3})"
+    assert "cached" in k.run("%zen why latest load").result
+    assert "loading" in k.run("%zen logs adding").result or "nothing was printed" in k.run("%zen logs latest").result
+    assert "default" in k.run("%zen stack list").result
+    assert "workspace" in k.run("%zen status").result
+    assert k.run("y = %zen run adding --param factor=7\ny.metrics['total']").result == "21.0"
+    assert "Usage: zen" in k.run("%zen --help").text
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("%zen rusn", "Did you mean 'run' or 'runs'?"),
+        ("%zen stack ues prod", "Did you mean 'use'"),
+        ("%zen stack use prod", "There is no stack 'prod'."),
+        ("%zen run addding", "Did you mean 'adding'?"),
+        ("%zen run adding --param fctor=1", "Did you mean 'factor'?"),
+        ("%zen run adding --param factor", "has no value"),
+        ("%zen show 'nothing", "quotation"),
+        ("adding(fctor=1)", "Did you mean 'factor'?"),
+        ("adding(n='x')", "takes int"),
+        ("adding(); __import__('zenbook').find_run().steps['laod']", "Did you mean 'load'?"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_a_way_out_and_stops_the_notebook(k: Kernel, line: str, says: str) -> None:
+    done = k.run(line, ok=False)
+    assert done.error.endswith("Error")
+    assert says in done.text
+    traceback = done.of("error")[0]["traceback"]
+    assert len(traceback) <= 2, traceback
+
+
+def test_a_step_s_own_exception_shows_the_user_s_frames_alone_and_the_debugger_sees_the_step(k: Kernel) -> None:
+    k.run("@step\ndef boom(x):\n    inner = x * 2\n    return 1 / (inner - inner)\n@pipeline\ndef failing(): boom(4)")
+    done = k.run("failing()", ok=False)
+    assert done.error == "ZeroDivisionError"
+    for ours in ("calling.py", "step_run.py", "launch.py", "pipeline.py", "sequence.py"):
+        assert ours not in done.text
+    assert "inner" in done.text
+    assert (
+        k.run(
+            "import sys, traceback\ntb = sys.last_traceback\nwhile tb.tb_next: tb = tb.tb_next\ntb.tb_frame.f_locals['inner']"
+        ).result
+        == "8"
+    )
+
+
+def test_the_stop_button_cancels_a_run_within_half_a_second(k: Kernel) -> None:
+    k.run(
+        "@step\ndef waits():\n    print('waiting', flush=True)\n    time.sleep(60)\n@pipeline\ndef long(): total(waits())"
+    )
+    message = k.start("long()")
+    k.until(message, "waiting")
+    k.interrupt()
+    done = k.finish(message)
+    assert done.seconds < 1.5
+    assert done.error == "KeyboardInterrupt"
+    assert k.run(
+        "r = __import__('zenbook').find_run()\nstr(r.state), {n: str(s.state) for n, s in r.steps.items()}"
+    ).result == ("('cancelled', {'waits': 'cancelled', 'total': 'skipped'})")
+
+
+def test_a_killed_kernel_leaves_a_crashed_run_and_its_finished_steps(k: Kernel, tmp_path: Path) -> None:
+    k.run(
+        "@step\ndef waits(x):\n    print('waiting', flush=True)\n    time.sleep(60)\n@pipeline\ndef long(): waits(load(9))"
+    )
+    message = k.start("long()")
+    k.until(message, "waiting")
+    k.kill()
+    with kernel(tmp_path) as other:
+        other.run("%load_ext zenbook")
+        shown = other.run("r = %zen show latest\nstr(r.state), {n: str(s.state) for n, s in r.steps.items()}")
+        assert shown.result == "('crashed', {'load': 'succeeded', 'waits': 'crashed'})"
+        other.run(PIPELINE)
+        assert other.run("str(adding(n=9).steps['load'].state)").result == "'cached'"
+
+
+def test_loading_twice_unloading_and_reloading_leaves_ipython_as_it_was(k: Kernel) -> None:
+    k.run("%load_ext zenbook\n%reload_ext zenbook")
+    assert len(k.run("adding()\nNone").of("display")) == 1
+    k.run("%unload_ext zenbook")
+    assert k.run("'zen' in get_ipython().magics_manager.magics['line']").result == "False"
+    assert k.run("adding()\nNone").of("display") == []
+    k.run("%load_ext zenbook")
+    assert "default" in k.run("%zen stack list").result
+
+
+def test_a_step_redefined_while_its_run_goes_on_finishes_as_it_was_planned(k: Kernel) -> None:
+    k.run(
+        "@step\ndef first():\n    global_space = __import__('IPython').get_ipython().user_ns\n"
+        "    exec('def late_helper(): return 2', global_space)\n    return 1\n"
+        "def late_helper(): return 1\n"
+        "@step\ndef second(x): return x + late_helper()\n@pipeline\ndef both(): return second(first())"
+    )
+    assert k.run("both().metrics['second']").result == "2.0"
