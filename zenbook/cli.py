@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 class Notebook(Protocol):
     """What the verbs ask of the notebook that they are used in."""
 
-    place: Place
+    @property
+    def place(self) -> Place:
+        """Where pipelines are looked for."""
 
     def steps(self) -> Table:
         """The notebook's step cells."""
@@ -372,8 +374,8 @@ def main() -> None:
 
 
 def _watch() -> None:
-    from zenbook.runs.watching import watch_runs_with
     from zenbook.runs.terminal import TerminalProgress
+    from zenbook.runs.watching import watch_runs_with
 
     watch_runs_with(lambda view: TerminalProgress(view, sys.stderr))
 

@@ -90,7 +90,7 @@ def test_an_input_changed_in_place_is_an_output_too_and_later_cells_get_it(k: Ke
 
 def test_an_input_that_is_only_read_is_no_output(k: Kernel) -> None:
     k.run(
-        "%%step load\nimport numpy as np\nimport pandas as pd\nframe = pd.DataFrame({'a': [1, 2]})\nM = np.eye(3)\nd = {1: [2]}"
+        "%%step load\nimport numpy as np, pandas as pd\nframe = pd.DataFrame({'a': [1, 2]})\nM = np.eye(3)\nd = {1: [2]}"
     )
     done = k.run("%%step read\nn = len(frame) + M.sum() + len(d)")
     assert "→ n" in done.text.replace("d, frame → n", "→ n")
@@ -112,9 +112,7 @@ def test_definitions_of_a_step_cell_are_no_artifacts_and_reach_later_cells(k: Ke
 def test_outputs_that_share_objects_still_share_them(k: Kernel) -> None:
     k.run("import matplotlib; matplotlib.use('agg')")
     k.run("%%step draw\nimport matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nax.plot([1, 2])")
-    k.run(
-        "%%step label\nax.set_title('title')\ntitles = [one.get_title() for one in fig.axes]\nshared = fig.axes[0] is ax"
-    )
+    k.run("%%step label\nax.set_title('title')\ntitles = [a.get_title() for a in fig.axes]\nshared = fig.axes[0] is ax")
     assert k.run("titles, shared, fig.axes[0] is ax").result == "(['title'], True, True)"
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from zenbook.notebook import magics, tracebacks
 from zenbook.runs import watching
 
-
 _shown: dict[str, int] = {}  # run → the execution count of the cell that shows its progress
 
 

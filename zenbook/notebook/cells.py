@@ -23,7 +23,7 @@ from zenbook.core.step import check_name, check_outputs, seconds
 from zenbook.core.values import NotPlainError, encode
 from zenbook.errors import CaptureError, DefinitionError, RunError, did_you_mean
 from zenbook.notebook.namespace import Namespace
-from zenbook.notebook.session import CellRun
+from zenbook.notebook.session import CellRun, companions
 from zenbook.notebook.shower import NotebookShower
 from zenbook.notebook.summary import show_summary
 from zenbook.runs.history import Run
@@ -151,8 +151,13 @@ class NotebookSteps:
     # --- the whole notebook -------------------------------------------------------------------------------------
 
     def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool) -> Run:
-        """Run all steps on a stack. Raises `RunError` for an unknown parameter, `CaptureError` for what can't travel."""
-        built = {step.name: self._build(step) for step in self._steps.values()}
+        """Run all steps on a stack.
+
+        Raises `RunError` for an unknown parameter, `CaptureError` for what can't travel.
+        """
+        for step in self._steps.values():
+            self._built[step.name] = self._build(step)
+        built = {name: self._built[name] for name in self._steps}
         known = {name: value for one in built.values() for name, value in one.node.params.items()}
         values = {name: encode(parse_param(self.pipeline, name, text, None, known)) for name, text in params.items()}
         plan = self._plan(
@@ -238,7 +243,12 @@ class NotebookSteps:
         capsule, used = capture_cell(
             step.code.text, step.code.names, space, name=step.name, provided=provided, origin=step.origin
         )
-        inputs = {name: Input(tuple(self._sources(above, name))) for name in sorted(used & available)}
+        read = used & available
+        inputs = {name: Input(tuple(self._sources(above, name))) for name in sorted(read)}
+        inputs |= {
+            name: Input(tuple(self._sources(above, name)), optional=True)
+            for name in sorted(self._companions(above, inputs) - read - own)
+        }
         params = {
             name: encode(space[name])
             for name in sorted(used - available)
@@ -254,12 +264,27 @@ class NotebookSteps:
             step=step.name,
             kind=StepKind.CELL,
             outputs=step.made,
-            arguments={**{name: {"$input": name} for name in inputs}, **params},
+            arguments={**{name: {"$input": name} for name in sorted(read)}, **params},
             inputs={**inputs, **random},
             options=step.options,
             inferred=step.outputs is None,
         )
         return _Built(node, capsule, Code(capsule.digest, fingerprint(capsule)))
+
+    def _companions(self, above: list[CellStep], inputs: Mapping[str, Input]) -> set[str]:
+        """Names whose objects may share parts with the inputs: what the cell changes in one, it changes in the other.
+
+        Of a step that has run, they are the members of the same bundle; of another, all that it makes.
+        """
+        made = {one.name: one.made for one in above}
+        found: set[str] = set()
+        for ref in {ref for wanted in inputs.values() for ref in wanted.sources}:
+            done = self._run.end_of(ref.step) if self._run is not None else None
+            if done is None:
+                found.update(made[ref.step])
+            else:
+                found.update(companions(done, ref.output))
+        return {name for name in found if name not in self.shell.user_ns or self.namespace.was_placed(name)}
 
     def _sources(self, above: list[CellStep], name: str) -> Iterator[OutputRef]:
         """The steps that may have made the name's latest version, the nearest first: makers, and those that take it."""

@@ -1,7 +1,7 @@
 """A notebook's file as a place where ``zen run`` finds pipelines: ``zen run notebook.ipynb[:pipeline]``.
 
 Its cells are executed without a kernel, except statements that start a run, use IPython, or need what those would have
-made; step cells are taken into the pipeline without being run.
+made; a statement that raises is left out, and said. Step cells are taken into the pipeline without being run.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import ast
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 from zenbook.core.scope import names_of
 from zenbook.errors import RunError
 from zenbook.notebook import load, magics
+from zenbook.runs.failures import one_line
 from zenbook.runs.pipeline import Pipeline
 from zenbook.runs.targets import Runnable, choose
 
@@ -39,7 +41,7 @@ class NotebookFile:
             first, _, body = text.lstrip().partition("\n")
             if first.split(" ")[0].rstrip() == _STEP:
                 steps.define(magics.read_options(first.removeprefix(_STEP)), body)
-                unknown |= {made for made in _made_by_steps(steps)}
+                unknown |= _made_by_steps(steps)
             elif not first.startswith("%%"):
                 _execute(shell, text, unknown)
         if (name is None or name == self.path.stem) and len(steps):
@@ -56,7 +58,8 @@ def _shell() -> Any:
     from IPython.core.interactiveshell import InteractiveShell
 
     shell = InteractiveShell.instance()
-    shell.history_manager.enabled = False
+    if shell.history_manager is not None:
+        shell.history_manager.enabled = False  # what a file holds was not typed
     load(shell)
     return shell
 
@@ -84,8 +87,17 @@ def _execute(shell: Any, text: str, unknown: set[str]) -> None:
         if reads & unknown or "get_ipython" in reads or _starts_run(node, shell.user_ns):
             unknown |= set(names.binds)
             continue
-        unknown -= set(names.binds)
-        exec(compile(ast.Module([node], []), file, "exec"), shell.user_ns)  # noqa: S102
+        try:
+            exec(compile(ast.Module([node], []), file, "exec"), shell.user_ns)
+        except Exception as error:  # noqa: BLE001  # the user's own code, which a pipeline may not need
+            print(f"Left out: `{_first_line(node)}`, since it raises {one_line(error)}", file=sys.stderr)  # noqa: T201
+            unknown |= set(names.binds)
+        else:
+            unknown -= set(names.binds)
+
+
+def _first_line(node: ast.stmt) -> str:
+    return ast.unparse(node).partition("\n")[0]
 
 
 def _starts_run(node: ast.stmt, space: dict[str, Any]) -> bool:

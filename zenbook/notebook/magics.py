@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from IPython.core.magic import no_var_expand
 
@@ -36,7 +36,7 @@ def steps_of(shell: Any) -> NotebookSteps:
     if steps is None:
         steps = NotebookSteps(shell)
         setattr(shell, _ATTRIBUTE, steps)
-    return steps  # type: ignore[no-any-return]
+    return cast("NotebookSteps", steps)
 
 
 def _line_magic(shell: Any) -> Any:
@@ -58,7 +58,7 @@ def _line_magic(shell: Any) -> Any:
 
 
 def _cell_magic(shell: Any) -> Any:
-    @no_var_expand  # type: ignore[untyped-decorator]
+    @no_var_expand
     def step(line: str, cell: str) -> Any:
         """Run the cell as a step: ``%%step NAME [-o OUTPUT,…] [--retries N] [--timeout 10m] [--no-cache]``.
 

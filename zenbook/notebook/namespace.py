@@ -78,6 +78,8 @@ class Namespace:
                 continue
             step, value, stored = self._placed[name]
             now = self.shell.user_ns[name]
+            if node.inputs[name].optional and (now is not value or stored is None):
+                continue  # the cell does not read it
             if now is not value:
                 raise _changed(node.name, name, step, "made it stand for something else")
             if stored is None:

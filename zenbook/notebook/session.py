@@ -11,6 +11,7 @@ from zenbook.core.events import Listeners, StepFinished
 from zenbook.core.graph import Node
 from zenbook.core.plan import Plan
 from zenbook.core.states import RunState, StepState
+from zenbook.notebook.shower import NotebookShower
 from zenbook.runs.artifacts import Reader
 from zenbook.runs.calling import Called
 from zenbook.runs.environment import EnvironmentQuestion, process_identity, user_name
@@ -21,7 +22,6 @@ from zenbook.runs.recorder import pending_steps
 from zenbook.runs.shown import SHOWN, Entry
 from zenbook.runs.step_run import Execution, run_step
 from zenbook.runs.streams import proxied_streams
-from zenbook.notebook.shower import NotebookShower
 from zenbook.stack.records import Batch, CodeRecord, RunRecord, RunUpdate
 from zenbook.stack.stack import OpenStack
 
@@ -33,7 +33,9 @@ class CellRun:
         self.stack = stack
         self.reader = Reader(stack.artifacts, stack.metadata)
         self.finished: dict[str, StepFinished] = {}
-        self.earlier = {**before.earlier, **before.finished} if before is not None and before.stack is stack else {}
+        self.earlier: dict[str, StepFinished] = {}
+        if before is not None and before.stack is stack:
+            self.earlier = {**before.earlier, **before.finished}
         now = time.time()
         self.record = RunRecord(
             id=new_run_id(now),
@@ -130,7 +132,20 @@ class CellRun:
         done = self.finished.get(step)
         return [one.key for name, one in done.outputs if name == output] if done is not None else []
 
+    def end_of(self, step: str) -> StepFinished | None:
+        """How a step last ended that has outputs, in this run or in an earlier one of the notebook."""
+        done = self.finished.get(step) or self.earlier.get(step)
+        return done if done is not None and done.state.has_outputs else None
+
     def shown(self, finished: StepFinished) -> list[Entry]:
         """What a cached cell showed when it ran."""
         stored = dict(finished.outputs).get(SHOWN)
         return self.reader.read(stored) if stored is not None else []
+
+
+def companions(finished: StepFinished, output: str) -> set[str]:
+    """The outputs of a step that were stored with this one because they share objects with it."""
+    bundle = next((one for name, one in finished.outputs if name == output and one.member), None)
+    if bundle is None:
+        return set()
+    return {name for name, one in finished.outputs if one.member and one.digest == bundle.digest and name != output}

@@ -79,4 +79,4 @@ def _show_open_figures() -> None:
     if pyplot is not None and "inline" in str(pyplot.get_backend()).lower() and pyplot.get_fignums():
         from matplotlib_inline.backend_inline import flush_figures
 
-        flush_figures()
+        flush_figures()  # type: ignore[no-untyped-call]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ class StepContext:
 
 
 current_step: ContextVar[StepContext | None] = ContextVar("zenbook_step", default=None)
+if hasattr(os, "register_at_fork"):  # a child's metrics would take the numbers of its parent's
+    os.register_at_fork(after_in_child=lambda: current_step.set(None))
 
 
 def log_metrics(values: Mapping[str, Any] | None = None, /, *, step: int | None = None, **named: Any) -> None:

@@ -95,19 +95,42 @@ def user_name() -> str:
 
 
 def process_identity() -> str:
-    """This process as "pid:start time", so that a pid used again is not mistaken for it."""
-    import psutil
-
-    return f"{os.getpid()}:{psutil.Process().create_time():.2f}"
+    """This process as "pid:start time:pid namespace", so that a pid used again is not mistaken for it."""
+    pid = os.getpid()
+    return f"{pid}:{_started(pid)}:{_namespace()}"
 
 
 def is_alive(process: str) -> bool:
-    """Whether a process of this machine, as `process_identity` names it, still runs."""
+    """Whether a process of this machine, as `process_identity` names it, still runs.
+
+    One of another container can't be seen from here; it is believed to run.
+    """
+    pid, started, namespace = process.split(":") if process.count(":") == 2 else (process, "", "")
+    if namespace != _namespace():
+        return bool(namespace)
+    return pid.isdecimal() and _started(int(pid)) == started
+
+
+def _started(pid: int) -> str:
+    """When a process began: in ticks since boot, which no correction of the clock moves; "" if it is gone."""
+    try:
+        facts = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return "" if Path("/proc/self/stat").exists() else _started_by_psutil(pid)
+    return "" if facts[0] in (b"Z", b"X") else facts[19].decode()  # a zombie only waits for its parent to look
+
+
+def _started_by_psutil(pid: int) -> str:
     import psutil
 
-    pid, _, started = process.partition(":")
     try:
-        found = psutil.Process(int(pid))
-        return f"{found.create_time():.2f}" == started and found.status() != psutil.STATUS_ZOMBIE
-    except (psutil.Error, ValueError):
-        return False
+        return f"{psutil.Process(pid).create_time():.0f}"
+    except psutil.Error:
+        return ""
+
+
+def _namespace() -> str:
+    try:
+        return str(os.stat("/proc/self/ns/pid").st_ino)  # noqa: PTH116
+    except OSError:
+        return "0"

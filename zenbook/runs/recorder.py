@@ -1,11 +1,12 @@
 """Writes what happens to the metadata store: the listener without which nothing would be remembered.
 
-A step's end and the next step's start are one transaction; ends of cached steps and log lines wait for the next one,
-since losing them costs nothing that can't be served again.
+A quick step's end and the next step's start are one transaction; ends of cached steps wait for the next one, since
+losing them costs nothing that can't be served again.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 
@@ -20,6 +21,7 @@ from zenbook.core.events import (
 )
 from zenbook.core.plan import Plan
 from zenbook.core.states import StepState
+from zenbook.errors import StoreError
 from zenbook.stack.components import MetadataStore
 from zenbook.stack.records import (
     ArtifactRecord,
@@ -32,11 +34,13 @@ from zenbook.stack.records import (
 )
 
 _EVERY = 0.5  # seconds after which waiting rows are written even if no step begins
+_OFTEN = 0.2  # seconds after which lines and metrics are written while a step runs
+_QUICK = 0.02  # seconds: a step that took longer is worth a transaction of its own
 _MANY = 500  # rows after which they are
 
 
 class Recorder:
-    """Records the events of one run's steps."""
+    """Records the events of one run's steps; any thread may tell it."""
 
     def __init__(self, metadata: MetadataStore, plan: Plan, run: str) -> None:
         self.metadata = metadata
@@ -47,33 +51,49 @@ class Recorder:
         self.written = time.monotonic()
         self.lines: dict[str, int] = {}
         self.values: dict[tuple[str, str], int] = {}
+        self.lock = threading.RLock()
 
     def on_event(self, event: Event) -> None:
         """Take note of an event, and write when it is time."""
-        if isinstance(event, StepStarted):
-            self._started(event)
-            self.flush()
-        elif isinstance(event, StepFinished):
-            self._finished(event)
-            due = time.monotonic() - self.written > _EVERY or self.waiting > _MANY
-            if due or event.state not in (StepState.CACHED, StepState.SUCCEEDED, StepState.SKIPPED):
+        with self.lock:
+            if isinstance(event, StepStarted):
+                self._started(event)
                 self.flush()
-        elif isinstance(event, Logged):
-            self._line(event.step, event.at, event.stream, event.text)
-            if time.monotonic() - self.written > _EVERY:
-                self.flush()
-        elif isinstance(event, Measured):
-            self._metric(event.step, event.name, event.value, event.at, event.index)
-        elif isinstance(event, StepRetried):
-            self._line(event.step, event.at, "log", f"attempt {event.attempt} failed: {event.error}\n")
-            self.flush()
+            elif isinstance(event, StepFinished):
+                self._finished(event)
+                if self._is_due(event):
+                    self.flush()
+            elif isinstance(event, Logged):
+                self._line(event.step, event.at, event.stream, event.text)
+                self._flush_meanwhile()
+            elif isinstance(event, Measured):
+                self._metric(event.step, event.name, event.value, event.at, event.index)
+                self._flush_meanwhile()
+            elif isinstance(event, StepRetried):
+                self._line(event.step, event.at, "log", f"attempt {event.attempt} failed: {event.error}\n")
+                self._flush_meanwhile()
 
     def flush(self) -> None:
         """Write what waits, in one transaction. Raises `StoreError`; what waits is kept then."""
-        if self.batch:
-            self.metadata.write(self.batch)
-            self.batch, self.waiting = Batch(), 0
-        self.written = time.monotonic()
+        with self.lock:
+            if self.batch:
+                self.metadata.write(self.batch)
+                self.batch, self.waiting = Batch(), 0
+            self.written = time.monotonic()
+
+    def _is_due(self, event: StepFinished) -> bool:
+        if event.state not in (StepState.CACHED, StepState.SUCCEEDED, StepState.SKIPPED):
+            return True
+        took = event.at - event.started_at if event.started_at is not None else 0.0
+        return took > _QUICK or self.waiting > _MANY or time.monotonic() - self.written > _EVERY
+
+    def _flush_meanwhile(self) -> None:
+        """Write while a step runs. A store that is away for a moment is no reason to end a step: its end tries again."""
+        if time.monotonic() - self.written > _OFTEN:
+            try:
+                self.flush()
+            except StoreError:
+                self.written = time.monotonic()
 
     def _started(self, event: StepStarted) -> None:
         record = replace(

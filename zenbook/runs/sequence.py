@@ -8,6 +8,9 @@ from zenbook.core.events import StepFinished
 from zenbook.core.graph import Node
 from zenbook.core.plan import Plan
 from zenbook.core.states import StepState
+from zenbook.errors import StoreError
+from zenbook.runs.failures import one_line
+from zenbook.runs.interruption import uninterrupted
 from zenbook.runs.step_run import Execution
 
 
@@ -19,10 +22,14 @@ def run_in_order(plan: Plan, execution: Execution, run: Callable[[Node], object]
         for current in nodes:
             run(current)
     except BaseException as error:
-        _end(execution, current, error)
-        for node in nodes:
-            why = f"step {current.name!r} did not succeed" if current is not None else ""
-            execution.tell(StepFinished(execution.run, node.name, StepState.SKIPPED, why=why))
+        with uninterrupted():
+            try:
+                _end(execution, current, error)
+                for node in nodes:
+                    why = f"step {current.name!r} did not succeed" if current is not None else ""
+                    execution.tell(StepFinished(execution.run, node.name, StepState.SKIPPED, why=why))
+            except StoreError as unrecorded:  # the reason matters more than that it could not be written down
+                error.add_note(f"and the metadata store failed: {unrecorded.message}")
         raise
 
 
@@ -31,4 +38,5 @@ def _end(execution: Execution, node: Node | None, error: BaseException) -> None:
     if node is not None and node.name not in execution.finished:
         cancelled = isinstance(error, KeyboardInterrupt)
         state = StepState.CANCELLED if cancelled else StepState.FAILED
-        execution.tell(StepFinished(execution.run, node.name, state, error="interrupted" if cancelled else str(error)))
+        line = "interrupted" if cancelled else one_line(error)
+        execution.tell(StepFinished(execution.run, node.name, state, error=line))

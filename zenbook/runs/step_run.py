@@ -6,6 +6,7 @@ process of its own.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,13 +30,14 @@ from zenbook.core.plan import Plan
 from zenbook.core.states import StepState
 from zenbook.core.values import decode, paths_in
 from zenbook.core.digest import digest_of_bytes, digest_of_path
-from zenbook.errors import RunError, ZenbookError
+from zenbook.errors import RunError, StepTimeoutError, StoreError, ZenbookError
 from zenbook.runs import randomness
 from zenbook.runs.artifacts import Reader
 from zenbook.runs.calling import Called, call_step
+from zenbook.runs.crashes import driven_here
 from zenbook.runs.context import StepContext, current_step
 from zenbook.runs.failures import describe_failure, one_line
-from zenbook.runs.interruption import pause
+from zenbook.runs.interruption import interrupts_can_wait, pause, uninterrupted
 from zenbook.runs.recorder import Recorder
 from zenbook.runs.shown import SHOWN, Shower, current_shower
 from zenbook.runs.streams import recorded
@@ -74,7 +76,7 @@ class Execution:
         """An execution whose steps are recorded in the stack's metadata store and watched by a listener."""
         recorder = Recorder(stack.metadata, plan, run)
         both = Listeners((recorder, watching))
-        with user_formats(plan):
+        with user_formats(plan), driven_here(run), interrupts_can_wait():
             execution = cls(
                 plan,
                 run,
@@ -88,13 +90,17 @@ class Execution:
             try:
                 yield execution
             finally:
-                recorder.flush()
+                with uninterrupted():
+                    _write_rest(recorder)
 
     def tell(self, event: Event) -> None:
-        """Pass an event on, and remember ends of steps."""
-        if isinstance(event, StepFinished):
+        """Pass an event on, and remember ends of steps: wholly or not at all, whenever an interrupt comes."""
+        if not isinstance(event, StepFinished):
+            self.listener.on_event(event)
+            return
+        with uninterrupted():
             self.finished[event.step] = event
-        self.listener.on_event(event)
+            self.listener.on_event(event)
 
     def output(self, step: str, output: str) -> Stored | None:
         """An output of a step of this run, from memory or from the metadata store."""
@@ -121,10 +127,36 @@ def run_step(execution: Execution, node: Node) -> StepFinished:
             execution.tell(finished)
             return finished
         return call.attempts()
+    except SystemExit as error:
+        told = RunError(
+            f"Step {node.name!r} asked Python to exit ({one_line(error)}).", "Raise an exception to end a step instead."
+        )
+        _tell_failure(call, told)
+        raise told from error
     except BaseException as error:
-        if node.name not in execution.finished:
-            execution.tell(call.failed(error))
+        _tell_failure(call, error)
         raise
+
+
+def _tell_failure(call: _Call, error: BaseException) -> None:
+    execution = call.execution
+    if call.node.name in execution.finished:
+        return
+    try:
+        execution.tell(call.failed(error))
+    except StoreError as unrecorded:  # the step's own exception matters more than that it could not be written down
+        error.add_note(f"and the metadata store failed: {unrecorded.message}")
+
+
+def _write_rest(recorder: Recorder) -> None:
+    """Write what waits; where an exception is on its way already, that one matters more."""
+    failing = sys.exc_info()[1]
+    try:
+        recorder.flush()
+    except StoreError as unrecorded:
+        if failing is None:
+            raise
+        failing.add_note(f"and the metadata store failed: {unrecorded.message}")
 
 
 class _Call:
@@ -154,9 +186,19 @@ class _Call:
                     "which this run does not have.",
                     "Run the whole pipeline again; what is unchanged comes from the cache.",
                 )
+        self._drop_strangers()
         contents = tuple(digest_of_path(path) for value in node.arguments.values() for path in paths_in(value))
         keys = {name: used.stored.key for name, used in self.inputs.items() if name not in RANDOM}
         self.key = cache_key(plan.code[node.name].fingerprint, node.arguments, keys, node.outputs, contents)
+
+    def _drop_strangers(self) -> None:
+        """Keep of the inputs that a cell does not read those that were stored in one bundle with one that it reads."""
+        optional = {name for name, wanted in self.node.inputs.items() if wanted.optional} - RANDOM
+        bundles = {one.stored.digest for name, one in self.inputs.items() if one.stored.member and name not in optional}
+        for name in optional & self.inputs.keys():
+            stored = self.inputs[name].stored
+            if not stored.member or stored.digest not in bundles:
+                del self.inputs[name]
 
     def _find_input(self, name: str) -> UsedInput | None:
         wanted = self.node.inputs[name]
@@ -316,8 +358,6 @@ def as_stored(record: OutputRecord) -> Stored:
 
 def _is_final(error: Exception) -> bool:
     """Whether trying again can't help: the mistake is in how the step is made, not in what it met."""
-    from zenbook.errors import StepTimeoutError
-
     return isinstance(error, ZenbookError) and not isinstance(error, StepTimeoutError)
 
 

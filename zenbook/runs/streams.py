@@ -171,6 +171,7 @@ class _Proxy:
 # --- logging --------------------------------------------------------------------------------------------------------
 
 _FORMAT = logging.Formatter()
+_told = threading.local()  # the record that was told last: a factory may have been wrapped around ours, and ours around it
 
 
 def _listen_to_logging() -> None:
@@ -181,7 +182,8 @@ def _listen_to_logging() -> None:
     def make_and_tell(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = make(*args, **kwargs)
         sink = _sink.get()
-        if sink is not None:
+        if sink is not None and getattr(_told, "record", None) is not record:
+            _told.record = record
             sink("log", f"{record.levelname} {record.name}: {_message(record)}\n")
         return record
 

@@ -1,0 +1,326 @@
+"""A run as users see it: ask it for its state, steps, outputs, parameters, metrics and logs."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from zenbook.core.capsule import Capsule
+from zenbook.core.plan import Plan
+from zenbook.core.states import RunState, StepState
+from zenbook.core.values import decode, show
+from zenbook.errors import RunError, did_you_mean
+from zenbook.runs import view as views
+from zenbook.runs.crashes import healed
+from zenbook.runs.explain import explain
+from zenbook.runs.outputs import Outputs, StoredOutput
+from zenbook.runs.step_run import HIDDEN
+from zenbook.runs.table import Table, duration, moment
+from zenbook.runs.watching import is_on_show
+from zenbook.stack.records import MetricRecord, RunRecord, StepRecord
+from zenbook.stack.stack import OpenStack
+
+
+class Run:
+    """One execution of a pipeline. What it says is read from the metadata store when it is asked."""
+
+    def __init__(self, run_id: str, stack: OpenStack) -> None:
+        self.id = run_id
+        self._stack = stack
+        self._record: RunRecord | None = None
+
+    @property
+    def record(self) -> RunRecord:
+        """The run's row; read again until the run has ended. Raises `RunError` when it is not in the store."""
+        if self._record is None or not self._record.state.ended:
+            found = self._stack.metadata.run(self.id)
+            if found is None:
+                raise RunError(f"There is no run {self.id!r} in {self._stack.metadata.describe()}.", "See `zen runs`.")
+            self._record = healed(self._stack.metadata, [found])[0]
+        return self._record
+
+    @property
+    def pipeline(self) -> str:
+        """The pipeline's name."""
+        return self.record.pipeline
+
+    @property
+    def state(self) -> RunState:
+        """What became of it."""
+        return self.record.state
+
+    @property
+    def error(self) -> str:
+        """The error that ended it, in one line."""
+        return self.record.error
+
+    @property
+    def started_at(self) -> datetime.datetime | None:
+        """When it began, in local time."""
+        return moment(self.record.started_at)
+
+    @property
+    def duration(self) -> datetime.timedelta | None:
+        """How long it took, or None while it goes on."""
+        return _span(self.record.started_at, self.record.ended_at)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What was executed."""
+        return Plan.from_json(self.record.plan)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The pipeline's parameters; of a cell, the step's."""
+        records = self._stack.metadata.params([self.id])
+        wanted = "" if self.record.kind == "pipeline" else None
+        return {one.name: _decoded(one.value) for one in records if wanted is None or one.step == wanted}
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The last value of each metric."""
+        return {one.name: one.value for one in self._stack.metadata.metrics([self.id])}
+
+    @property
+    def steps(self) -> Steps:
+        """The step runs by name, in order."""
+        records = self._stack.metadata.steps([self.id])
+        return Steps({one.name: StepRun(self, one) for one in records})
+
+    @property
+    def outputs(self) -> dict[str, Outputs]:
+        """The outputs of all steps, by step."""
+        return {name: step.outputs for name, step in self.steps.items()}
+
+    @property
+    def logs(self) -> str:
+        """What the steps printed and logged."""
+        return "".join(one.text for one in self._stack.metadata.logs(self.id))
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Python, packages, git commit, host and user."""
+        found = self._stack.metadata.environment(self.record.environment)
+        return json.loads(found.description) if found is not None else {}
+
+    @property
+    def why(self) -> Table:
+        """For each step, why it ran or was served from the cache."""
+        rows = [(name, str(step.state), step.why) for name, step in self.steps.items()]
+        return Table(f"Why the steps of run {self.id} ran", ("step", "state", "why"), rows)
+
+    def wait(self, timeout: float | None = None) -> Run:
+        """Wait for the run's end, ``timeout`` seconds at most. Raises `RunError` when it takes longer."""
+        waited, pause, never = 0.0, 0.05, threading.Event()
+        while not self.record.state.ended:
+            if timeout is not None and waited >= timeout:
+                raise RunError(f"Run {self.id} is still {self.state} after {timeout:g} s.", "Wait again, or cancel it.")
+            never.wait(pause)
+            waited, pause = waited + pause, min(pause * 1.5, 1.0)
+        return self
+
+    def cancel(self) -> None:
+        """Interrupt a run that goes on in another process of this machine. Raises `RunError` where that can't be."""
+        record = self.record
+        if record.state.ended:
+            raise RunError(
+                f"Run {self.id} has ended: it is {record.state}.", "Only a run that goes on can be cancelled."
+            )
+        if record.host != socket.gethostname():
+            raise RunError(f"Run {self.id} goes on on {record.host}.", "Cancel it there.")
+        process = int(record.process.partition(":")[0])
+        if process == os.getpid():
+            raise RunError(f"Run {self.id} goes on in this kernel.", "Use the stop button.")
+        os.kill(process, signal.SIGINT)
+
+    def resume(self) -> Run:
+        """Run the same plan again; what succeeded comes from the cache."""
+        from zenbook.runs.launch import launch
+
+        return Run(launch(self.plan, self._stack), self._stack)
+
+    def view(self) -> views.RunView:
+        """What the pictures and texts of the run show."""
+        metadata = self._stack.metadata
+        return views.RunView.of_records(
+            self.record,
+            metadata.steps([self.id]),
+            metadata.metrics([self.id]),
+            metadata.params([self.id]),
+            self.plan.graph.edges,
+        )
+
+    def __str__(self) -> str:
+        return views.text(self.view())
+
+    def __repr__(self) -> str:
+        return views.header(self.view()) if is_on_show(self.id) else str(self)
+
+    def _repr_html_(self) -> str:
+        if is_on_show(self.id):  # the cell that ran it holds its picture already
+            return f"<code>{escape(views.header(self.view()))}</code>"
+        return views.html(self.view())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Run) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+
+class Steps(Mapping[str, "StepRun"]):
+    """The step runs of a run, by name."""
+
+    def __init__(self, steps: dict[str, StepRun]) -> None:
+        self._steps = steps
+
+    def __getitem__(self, name: str) -> StepRun:
+        if name not in self._steps:
+            raise RunError(f"The run has no step {name!r}.", did_you_mean(str(name), self._steps, noun="step"))
+        return self._steps[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._steps)
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._steps
+
+    def _table(self) -> Table:
+        rows = [(name, str(one.state), one.seconds, one.attempt, ", ".join(one.outputs)) for name, one in self.items()]
+        return Table("Steps", ("step", "state", "seconds", "attempt", "outputs"), rows)
+
+    def __repr__(self) -> str:
+        return repr(self._table())
+
+    def _repr_html_(self) -> str:
+        return self._table()._repr_html_()
+
+
+class StepRun:
+    """What became of one step in one run."""
+
+    def __init__(self, run: Run, record: StepRecord) -> None:
+        self._run = run
+        self._metadata = run._stack.metadata
+        self.record = record
+
+    @property
+    def name(self) -> str:
+        """The step's name in its run."""
+        return self.record.name
+
+    @property
+    def state(self) -> StepState:
+        """What became of it."""
+        return self.record.state
+
+    @property
+    def attempt(self) -> int:
+        """How often it was tried."""
+        return self.record.attempt
+
+    @property
+    def duration(self) -> datetime.timedelta | None:
+        """How long the last attempt took; None where it did not run."""
+        return _span(self.record.started_at, self.record.ended_at)
+
+    @property
+    def seconds(self) -> float | None:
+        """The duration in seconds."""
+        return None if self.duration is None else self.duration.total_seconds()
+
+    @property
+    def why(self) -> str:
+        """Why it ran or was served from the cache."""
+        return explain(self._metadata, self._run.record, self.record)
+
+    @property
+    def error(self) -> str:
+        """The error that ended it, in one line."""
+        return self.record.error
+
+    @property
+    def traceback(self) -> str:
+        """The traceback of its error."""
+        return self.record.traceback
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Warnings."""
+        return self.record.notes
+
+    @property
+    def outputs(self) -> Outputs:
+        """The outputs by name."""
+        records = [one for one in self._metadata.outputs([self._run.id], self.name) if one.name not in HIDDEN]
+        return Outputs(self.name, {one.name: StoredOutput(self._run._stack, one) for one in records})
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Where each input came from: ``step.output``, or the name of an object passed to the pipeline."""
+        records = [one for one in self._metadata.inputs([self._run.id]) if one.step == self.name]
+        return {
+            one.name: f"{one.source_step}.{one.source_output}" if one.source_step else one.source_output
+            for one in records
+            if one.name not in HIDDEN
+        }
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters."""
+        records = self._metadata.params([self._run.id])
+        return {one.name: _decoded(one.value) for one in records if one.step == self.name}
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The last value of each metric."""
+        return {one.name: one.value for one in self._values()}
+
+    @property
+    def logs(self) -> str:
+        """What it printed and logged."""
+        return "".join(one.text for one in self._metadata.logs(self._run.id, self.name))
+
+    @property
+    def code(self) -> str:
+        """The source that ran."""
+        found = self._metadata.code(self.record.capsule)
+        return Capsule.from_json(json.loads(found.capsule)).source if found is not None else ""
+
+    def _values(self) -> list[MetricRecord]:
+        return [one for one in self._metadata.metrics([self._run.id]) if one.step == self.name]
+
+    def __repr__(self) -> str:
+        took = f" in {duration(self.seconds)}" if self.seconds is not None else ""
+        lines = [f"{self.name} {self.state}{took} (run {self._run.id})", f"  why      {self.why}"]
+        lines += [f"  param    {name} = {value!r:.60}" for name, value in self.params.items()]
+        lines += [f"  input    {name} ← {source}" for name, source in self.inputs.items()]
+        lines += [f"  output   {one.line}" for one in self.outputs.values()]
+        lines += [f"  metric   {name} = {value:.6g}" for name, value in self.metrics.items()]
+        lines += [f"  note     {note}" for note in self.notes]
+        lines += [f"  error    {self.error}"] if self.error else []
+        return "\n".join(lines)
+
+
+def _span(start: float | None, end: float | None) -> datetime.timedelta | None:
+    return None if start is None or end is None else datetime.timedelta(seconds=end - start)
+
+
+def _decoded(text: str) -> Any:
+    value = json.loads(text)
+    try:
+        return decode(value)
+    except (ImportError, AttributeError, KeyError):
+        return show(value)
