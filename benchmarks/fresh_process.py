@@ -20,7 +20,7 @@ def measure(*, repeats: int = 11) -> Result:
     return Result(
         "A 3-step scikit-learn pipeline as a fresh process",
         (
-            Figure("over plain functions with pickle", found["zenbook"] / found["plain"], "×", 1.25),
+            Figure("over plain functions with pickle", found.ratio("zenbook", "plain"), "×", 1.25),
             Figure("zenbook, empty workspace", found["zenbook"], "s"),
             Figure("plain functions with pickle", found["plain"], "s"),
         ),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.chain import chain
 from benchmarks.figures import Figure, Result
-from benchmarks.measuring import empty_folder, in_turns, seconds, workspace
+from benchmarks.measuring import Turns, empty_folder, in_turns, seconds, workspace
 from zenbook.core.digest import digest_of_text
 from zenbook.core.states import StepState
 from zenbook.stack.records import Batch
@@ -34,12 +34,11 @@ def measure(*, runs: int = 10_000, steps: int = 50, repeats: int = 15, length: i
             repeats,
         )
         size = (full / ".zen" / "metadata.sqlite").stat().st_size
-    each = {name: value * 1e3 / steps for name, value in found.items()}
     return Result(
         f"Per-step cost after {runs:,} recorded runs",
         (
-            _figure("first", each["full"], each["empty"]),
-            _figure("cached", each["full, cached"], each["empty, cached"]),
+            _figure("first", found, "full", "empty", steps),
+            _figure("cached", found, "full, cached", "empty, cached", steps),
         ),
         f"Timed: the whole call of a chain of {steps} steps, in turns in both stores. The full one\n"
         f"  ({size / 1e6:.0f} MB, filled in {filling:.0f} s) holds {runs:,} runs of {length} steps of the same\n"
@@ -47,8 +46,9 @@ def measure(*, runs: int = 10_000, steps: int = 50, repeats: int = 15, length: i
     )
 
 
-def _figure(name: str, full: float, empty: float) -> Figure:
-    return Figure(f"{name}, over an empty store", full / empty, "×", 1.2, f"{full:.3f} and {empty:.3f} ms/step")
+def _figure(name: str, found: Turns, full: str, empty: str, steps: int) -> Figure:
+    detail = f"{found[full] * 1e3 / steps:.3f} and {found[empty] * 1e3 / steps:.3f} ms/step"
+    return Figure(f"{name}, over an empty store", found.ratio(full, empty), "×", 1.2, detail)
 
 
 def _run(where: Path, x: int, steps: int) -> float:

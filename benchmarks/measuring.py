@@ -10,18 +10,33 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import chdir, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 
 
-def in_turns(things: Mapping[str, Callable[[int], float]], repeats: int) -> dict[str, float]:
-    """The median of what each function gives, called in turns with the number of the repetition."""
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """What each thing gave, by the number of the turn."""
+
+    values: Mapping[str, list[float]]
+
+    def __getitem__(self, name: str) -> float:
+        return statistics.median(self.values[name])
+
+    def ratio(self, one: str, other: str) -> float:
+        """The median of the ratios within a turn: what slows the whole machine for a while slows both."""
+        return statistics.median(a / b for a, b in zip(self.values[one], self.values[other], strict=True))
+
+
+def in_turns(things: Mapping[str, Callable[[int], float]], repeats: int) -> Turns:
+    """What each function gives, called in turns with the number of the turn."""
     found: dict[str, list[float]] = {name: [] for name in things}
     for number in range(repeats):
         for name, thing in things.items():
             found[name].append(thing(number))
-    return {name: statistics.median(values) for name, values in found.items()}
+    return Turns(found)
 
 
 def seconds(work: Callable[[], object]) -> float:

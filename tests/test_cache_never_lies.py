@@ -65,7 +65,12 @@ NOTEBOOK_EDITS = [
     Edit("default argument", "def helper(a=1):\n    return a", "def helper(a=2):\n    return a", RERUNS),
     # The next three keep their value; a text that is mended to say so is another text.
     Edit("constant behind a default argument", "K = 1\ndef helper(a=K):\n    return a", "K = 2", RERUNS),
-    Edit("default list changed in place", "def helper(a=[1]):\n    return len(a)", "helper.__defaults__[0].append(2)", RERUNS),
+    Edit(
+        "default list changed in place",
+        "def helper(a=[1]):\n    return len(a)",
+        "helper.__defaults__[0].append(2)",
+        RERUNS,
+    ),
     Edit("defaults replaced", "def helper(a=1):\n    return a", "helper.__defaults__ = (2,)", RERUNS),
     Edit("keyword-only default", "def helper(*, a=1):\n    return a", "def helper(*, a=2):\n    return a", RERUNS),
     Edit("keyword-only default changed", "def helper(*, a=1):\n    return a", "helper.__kwdefaults__['a'] = 2", RERUNS),
@@ -88,11 +93,23 @@ NOTEBOOK_EDITS = [
         "found.append(1)",
         RERUNS,
     ),
-    Edit("base class", "class Base:\n    x = 1\nclass C(Base): pass", "class Base:\n    x = 2\nclass C(Base): pass", RERUNS, expression="C.x"),
+    Edit(
+        "base class",
+        "class Base:\n    x = 1\nclass C(Base): pass",
+        "class Base:\n    x = 2\nclass C(Base): pass",
+        RERUNS,
+        expression="C.x",
+    ),
     Edit("class attribute", "class C:\n    x = 1", "class C:\n    x = 2", RERUNS, expression="C.x"),
     Edit("class attribute assigned later", "class C:\n    x = 1", "C.x = 2", RERUNS, expression="C.x"),
     Edit("constant behind a class attribute", "K = 1\nclass C:\n    x = K", "K = 2", RERUNS, expression="C.x"),
-    Edit("method", "class C:\n    def m(self): return 1", "class C:\n    def m(self): return 2", RERUNS, expression="C().m()"),
+    Edit(
+        "method",
+        "class C:\n    def m(self): return 1",
+        "class C:\n    def m(self): return 2",
+        RERUNS,
+        expression="C().m()",
+    ),
     Edit(
         "constant behind a method's default",
         "K = 1\nclass C:\n    def m(self, k=K * 2): return k",
@@ -154,9 +171,14 @@ NOTEBOOK_EDITS = [
     Edit("another import of the same", "import math\n" + helper("math.pi"), "from math import tau", HOLDS),
     Edit("lambda", "helper = lambda: 1", "helper = lambda: 2", RERUNS),
     Edit("lambda's constant", "K = 1\nhelper = lambda: K", "K = 2", RERUNS),
-    Edit("one of two lambdas in a line", "f, helper = lambda: 1, lambda: 2", "f, helper = lambda: 2, lambda: 1", RERUNS),
     Edit(
-        "the other of two lambdas in a line", "f, helper = lambda: 1, lambda: 2", "f, helper = lambda: 5, lambda: 2", HOLDS
+        "one of two lambdas in a line", "f, helper = lambda: 1, lambda: 2", "f, helper = lambda: 2, lambda: 1", RERUNS
+    ),
+    Edit(
+        "the other of two lambdas in a line",
+        "f, helper = lambda: 1, lambda: 2",
+        "f, helper = lambda: 5, lambda: 2",
+        HOLDS,
     ),
     Edit(
         "partial's argument",
@@ -177,7 +199,13 @@ NOTEBOOK_EDITS = [
         RERUNS,
         expression="E.A.value",
     ),
-    Edit("functional enum", "import enum\nE = enum.Enum('E', 'A B')", "E = enum.Enum('E', 'B A')", RERUNS, expression="E.A.value"),
+    Edit(
+        "functional enum",
+        "import enum\nE = enum.Enum('E', 'A B')",
+        "E = enum.Enum('E', 'B A')",
+        RERUNS,
+        expression="E.A.value",
+    ),
     Edit(
         "dataclass field",
         "from dataclasses import dataclass\n@dataclass\nclass D:\n    a: int = 1",
@@ -212,11 +240,23 @@ NOTEBOOK_EDITS = [
         "def helper():\n    def inner(): return 2\n    return inner()",
         RERUNS,
     ),
-    Edit("a global rebound to another function", "def f(): return 1\ndef g(): return 2\nhelper = f", "helper = g", RERUNS),
+    Edit(
+        "a global rebound to another function", "def f(): return 1\ndef g(): return 2\nhelper = f", "helper = g", RERUNS
+    ),
     Edit("a global that shadows a builtin", helper("len('abc')"), "def len(x): return 7", RERUNS),
     Edit("a name that appears", helper("K if 'K' in globals() else 0"), "K = 2", RERUNS),
-    Edit("lru_cache's size", "import functools\n@functools.lru_cache(1)\ndef helper(): return 1", "@functools.lru_cache(2)\ndef helper(): return 1", RERUNS),
-    Edit("a wrapped function", "import functools\ndef f(): return 1\nhelper = functools.cache(f)", "def f(): return 2\nhelper = functools.cache(f)", RERUNS),
+    Edit(
+        "lru_cache's size",
+        "import functools\n@functools.lru_cache(1)\ndef helper(): return 1",
+        "@functools.lru_cache(2)\ndef helper(): return 1",
+        RERUNS,
+    ),
+    Edit(
+        "a wrapped function",
+        "import functools\ndef f(): return 1\nhelper = functools.cache(f)",
+        "def f(): return 2\nhelper = functools.cache(f)",
+        RERUNS,
+    ),
     Edit("function attribute", "def helper(): return helper.k\nhelper.k = 1", "helper.k = 2", RERUNS),
     Edit("a comment", helper("1"), "def helper():\n    # why\n    return 1  # because", HOLDS),
     Edit("blank lines", helper("1"), "\n\n\ndef helper():\n\n\n    return 1\n", HOLDS),
@@ -226,7 +266,12 @@ NOTEBOOK_EDITS = [
     Edit("spelling of a number", helper("1000"), helper("1_000"), HOLDS),
     Edit("docstring", helper("helper.__doc__"), 'def helper():\n    "doc"\n    return helper.__doc__', RERUNS),
     Edit("type annotation", helper("1"), "def helper() -> int:\n    return 1", RERUNS),
-    Edit("name of a local variable", "def helper():\n    a = 1\n    return a", "def helper():\n    b = 1\n    return b", RERUNS),
+    Edit(
+        "name of a local variable",
+        "def helper():\n    a = 1\n    return a",
+        "def helper():\n    b = 1\n    return b",
+        RERUNS,
+    ),
     Edit("the step itself", "K = 1", "@step\ndef work():\n    return 2", RERUNS, expression="1"),
     Edit(
         "another step",
@@ -236,10 +281,33 @@ NOTEBOOK_EDITS = [
         expression="5",
         flow="@pipeline\ndef flow():\n    other(); work()",
     ),
-    Edit("an unread import of the same package", "import numpy as np\n" + helper("int(np.sqrt(4))"), "from numpy import linalg", HOLDS),
-    Edit("number of retries", "", "@step(retries=3, timeout='1m')\ndef work(): return 1", HOLDS, step="@step\ndef work(): return 1"),
-    Edit("names of outputs", "", "@step(outputs='b')\ndef work(): return 1", RERUNS, step="@step(outputs='a')\ndef work(): return 1"),
-    Edit("a step's helper that is a step", "@step\ndef one(): return 1", "@step\ndef one(): return 2", RERUNS, expression="one()"),
+    Edit(
+        "an unread import of the same package",
+        "import numpy as np\n" + helper("int(np.sqrt(4))"),
+        "from numpy import linalg",
+        HOLDS,
+    ),
+    Edit(
+        "number of retries",
+        "",
+        "@step(retries=3, timeout='1m')\ndef work(): return 1",
+        HOLDS,
+        step="@step\ndef work(): return 1",
+    ),
+    Edit(
+        "names of outputs",
+        "",
+        "@step(outputs='b')\ndef work(): return 1",
+        RERUNS,
+        step="@step(outputs='a')\ndef work(): return 1",
+    ),
+    Edit(
+        "a step's helper that is a step",
+        "@step\ndef one(): return 1",
+        "@step\ndef one(): return 2",
+        RERUNS,
+        expression="one()",
+    ),
     Edit(
         "instance's method's helper",
         "from dataclasses import dataclass\ndef f(): return 1\n@dataclass\nclass D:\n    a: int\n    def m(self): return f()\nd = D(1)",
@@ -273,11 +341,23 @@ PROJECT_EDITS = [
     of_files("module's function", "import tool", "tool.one()", RERUNS, tool="K = 1\n\ndef one():\n    return K + 1\n"),
     of_files("module's constant", "import tool", "tool.one()", RERUNS, tool=FILES["tool.py"].replace("K = 1", "K = 2")),
     of_files(
-        "module's unreached function", "import tool", "tool.one()", HOLDS, tool=FILES["tool.py"].replace("return 1", "return 2")
+        "module's unreached function",
+        "import tool",
+        "tool.one()",
+        HOLDS,
+        tool=FILES["tool.py"].replace("return 1", "return 2"),
     ),
     of_files("module's comment", "import tool", "tool.one()", HOLDS, tool="# new\n" + FILES["tool.py"]),
-    of_files("from-imported function", "from tool import one", "one()", RERUNS, tool=FILES["tool.py"].replace("K = 1", "K = 2")),
-    of_files("from-imported constant", "from tool import K", "K", RERUNS, tool=FILES["tool.py"].replace("K = 1", "K = 2")),
+    of_files(
+        "from-imported function",
+        "from tool import one",
+        "one()",
+        RERUNS,
+        tool=FILES["tool.py"].replace("K = 1", "K = 2"),
+    ),
+    of_files(
+        "from-imported constant", "from tool import K", "K", RERUNS, tool=FILES["tool.py"].replace("K = 1", "K = 2")
+    ),
     of_files("starred import", "from tool import *", "one()", RERUNS, tool=FILES["tool.py"].replace("K = 1", "K = 2")),
     of_files(
         "import in a function",
@@ -287,13 +367,43 @@ PROJECT_EDITS = [
         tool=FILES["tool.py"].replace("K = 1", "K = 2"),
     ),
     of_files("package's submodule", "import pack", "pack.value()", RERUNS, pack__deep="def number():\n    return 2\n"),
-    of_files("relative import", "from pack.inner import value", "value()", RERUNS, pack__deep="def number():\n    return 2\n"),
-    of_files("re-exported function", "from pack import value", "value()", RERUNS, pack__inner="def value():\n    return 5\n"),
-    of_files("module's side effect", "import effect", "effect.read()", RERUNS, effect=FILES["effect.py"].replace("= 1", "= 2")),
-    of_files("registered function", "import registry", "registry.call()", RERUNS, registry=FILES["registry.py"].replace("return 1", "return 2")),
-    of_files("namespace package", "from space.part import one", "one()", RERUNS, space__part="def one():\n    return 2\n"),
-    of_files("conditional definition", "import cond", "cond.one()", RERUNS, cond=FILES["cond.py"].replace("return 1", "return 2")),
-    of_files("base class in a module", "from klass import C", "C().m()", RERUNS, klass=FILES["klass.py"].replace("return 1", "return 2")),
+    of_files(
+        "relative import", "from pack.inner import value", "value()", RERUNS, pack__deep="def number():\n    return 2\n"
+    ),
+    of_files(
+        "re-exported function", "from pack import value", "value()", RERUNS, pack__inner="def value():\n    return 5\n"
+    ),
+    of_files(
+        "module's side effect",
+        "import effect",
+        "effect.read()",
+        RERUNS,
+        effect=FILES["effect.py"].replace("= 1", "= 2"),
+    ),
+    of_files(
+        "registered function",
+        "import registry",
+        "registry.call()",
+        RERUNS,
+        registry=FILES["registry.py"].replace("return 1", "return 2"),
+    ),
+    of_files(
+        "namespace package", "from space.part import one", "one()", RERUNS, space__part="def one():\n    return 2\n"
+    ),
+    of_files(
+        "conditional definition",
+        "import cond",
+        "cond.one()",
+        RERUNS,
+        cond=FILES["cond.py"].replace("return 1", "return 2"),
+    ),
+    of_files(
+        "base class in a module",
+        "from klass import C",
+        "C().m()",
+        RERUNS,
+        klass=FILES["klass.py"].replace("return 1", "return 2"),
+    ),
     of_files(
         "notebook class with a base in a module",
         "import klass\nclass D(klass.C): pass",
@@ -375,8 +485,12 @@ def test_another_argument_runs_the_step_again(notebook: Notebook, before: str, a
     assert run.steps["work"].outputs["output"].load() == notebook.cell(f"repr({after})")
 
 
-def test_a_step_runs_again_when_what_it_is_given_changes_and_not_when_only_its_maker_ran_again(notebook: Notebook) -> None:
-    notebook.cell("@step\ndef make(): return [1]\n@step\ndef work(x): return len(x)\n@pipeline\ndef flow(): work(make())")
+def test_a_step_runs_again_when_what_it_is_given_changes_and_not_when_only_its_maker_ran_again(
+    notebook: Notebook,
+) -> None:
+    notebook.cell(
+        "@step\ndef make(): return [1]\n@step\ndef work(x): return len(x)\n@pipeline\ndef flow(): work(make())"
+    )
     notebook.cell("flow()")
     notebook.cell("@step\ndef make(): return [2 - 1]")
     run = notebook.cell("flow()")

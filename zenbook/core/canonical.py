@@ -55,7 +55,7 @@ def _constant(value: object) -> str:
     if type(value) is int:  # the decimal form of a huge number is refused by newer Pythons
         return f"int:{value:#x}"
     if isinstance(value, str):  # what repr() escapes depends on the Unicode tables of the version
-        return f"str:{ascii(value)}"
+        return f"str:{value!a}"
     return f"{type(value).__name__}:{value!r}"
 
 

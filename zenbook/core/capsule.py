@@ -82,7 +82,10 @@ class Capsule:
         """Read what `to_json` gave."""
         return cls(
             entry=body["entry"],
-            modules=tuple(Module(name, (Piece(source.removesuffix("\n")),) if source else (), package) for name, source, package in body["modules"]),
+            modules=tuple(
+                Module(name, (Piece(source.removesuffix("\n")),) if source else (), package)
+                for name, source, package in body["modules"]
+            ),
             requirements=tuple((name, version) for name, version in body["requirements"]),
             cell=body["cell"],
         )

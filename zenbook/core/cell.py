@@ -64,7 +64,9 @@ def _refuse_special(text: str, step: str) -> None:
             found = _SPECIAL.search(line)
             if found:
                 sign = found["sign"] or found["assigned"] or found["help"]
-                what = {"!": "a shell line", "?": "a question to IPython", "??": "a question to IPython"}.get(sign, "a magic")
+                what = {"!": "a shell line", "?": "a question to IPython", "??": "a question to IPython"}.get(
+                    sign, "a magic"
+                )
                 raise DefinitionError(
                     f"Line {number} of step {step!r} is {what} (`{line.strip()}`), which only a notebook understands.",
                     "Move it to a cell of its own: a step must run elsewhere too.",

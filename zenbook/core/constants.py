@@ -6,16 +6,21 @@ in place travels as it is. Only values whose expression gives an equal value of 
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import re
 import sys
 import types
 import typing
 from collections.abc import Callable
-from enum import Enum, Flag
+from enum import Enum
 from typing import Any
 
 LIMIT = 256 * 1024  # characters; more than that is data, not a constant
+_PARTS_LIMIT = 50_000
 _ARRAY_LIMIT = 1000  # elements of an array that may be written out
+
+_HOLDERS = (str, bytes, list, dict, tuple, set, frozenset, type, re.Pattern)  # of methods such as `table.get`
 
 Refer = Callable[[object], str | None]  # an expression for a function, class or module, if it can travel
 
@@ -31,6 +36,7 @@ class Renderer:
         self.refer = refer
         self.modules: dict[str, str] = {}
         self._inside: list[int] = []
+        self._parts = 0
 
     def render(self, value: Any) -> str:
         """An expression for ``value``. Raises `NotAConstantError`."""
@@ -47,6 +53,9 @@ class Renderer:
 
     def _render(self, value: Any) -> str:
         kind = type(value)
+        self._parts += 1
+        if self._parts > _PARTS_LIMIT:
+            raise NotAConstantError(f"it has more than {_PARTS_LIMIT} parts")
         if value is None or kind in (bool, int, str, bytes) or value is Ellipsis or value is NotImplemented:
             return repr(value)
         if kind is float:
@@ -81,7 +90,9 @@ class Renderer:
         if kind is dict:
             return "{" + ", ".join(f"{self._render(k)}: {self._render(v)}" for k, v in value.items()) + "}"
         if kind in (range, slice):
-            return repr(value)
+            return (
+                f"{kind.__name__}({self._render(value.start)}, {self._render(value.stop)}, {self._render(value.step)})"
+            )
         if kind.__module__ == "collections":
             return self._collection(value, kind)
         if kind is types.SimpleNamespace:
@@ -103,8 +114,13 @@ class Renderer:
         return None
 
     def _referred(self, value: Any, kind: type) -> str | None:
-        callable_kinds = (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
-        if isinstance(value, callable_kinds) and not isinstance(value, types.GenericAlias):
+        if isinstance(value, types.BuiltinMethodType) and isinstance(value.__self__, _HOLDERS):
+            return f"{self._render(value.__self__)}.{value.__name__}"
+        if isinstance(value, type | types.FunctionType | types.ModuleType) and not isinstance(
+            value, types.GenericAlias
+        ):
+            return self.refer(value)
+        if isinstance(value, types.BuiltinFunctionType) and isinstance(value.__self__, types.ModuleType | None):
             return self.refer(value)
         if kind.__module__ == "functools" and kind.__name__ == "partial":
             parts = [self._render(one) for one in (value.func, *value.args)]
@@ -112,7 +128,7 @@ class Renderer:
             return f"{self.module('functools')}.partial({', '.join(parts)})"
         if isinstance(value, types.MethodType) and isinstance(value.__self__, type):
             return f"{self._render(value.__self__)}.{value.__name__}"
-        if hasattr(value, "__wrapped__") or kind.__name__ == "ufunc":
+        if "__wrapped__" in getattr(value, "__dict__", {}) or kind.__name__ == "ufunc":
             return self.refer(value)
         return None
 
@@ -126,7 +142,17 @@ class Renderer:
         if module in ("logging", "logging.RootLogger") and name in ("Logger", "RootLogger"):
             named = "" if name == "RootLogger" else repr(value.name)
             return f"{self.module('logging')}.getLogger({named})"
-        if module in ("datetime", "decimal", "_decimal", "_pydecimal", "fractions", "uuid", "zoneinfo", "operator", "ipaddress"):
+        if module in (
+            "datetime",
+            "decimal",
+            "_decimal",
+            "_pydecimal",
+            "fractions",
+            "uuid",
+            "zoneinfo",
+            "operator",
+            "ipaddress",
+        ):
             return self._reduced(value, module.lstrip("_").removeprefix("py"))
         return None
 
@@ -183,17 +209,27 @@ class Renderer:
 
     def _instance(self, value: Any, kind: type) -> str | None:
         if isinstance(value, Enum):
-            if isinstance(value, Flag) and value.name is None:
+            member = value.name if value.name in kind.__members__ else None  # None for a combination of flags
+            if member is None:
                 return f"{self._render(kind)}({self._render(value.value)})"
-            return f"{self._render(kind)}.{value.name}"
+            return f"{self._render(kind)}.{member}" if member.isidentifier() else f"{self._render(kind)}[{member!r}]"
         if isinstance(value, tuple) and hasattr(kind, "_fields"):
-            return f"{self._render(kind)}({', '.join(self._render(one) for one in value)})"
-        fields = getattr(kind, "__dataclass_fields__", None)
-        if fields is not None and hasattr(value, "__dict__"):
-            ours = {name: one for name, one in fields.items() if one._field_type.name == "_FIELD"}
-            if all(one.init for one in ours.values()) and set(vars(value)) == set(ours):
-                return f"{self._render(kind)}({', '.join(f'{n}={self._render(getattr(value, n))}' for n in ours)})"
+            made = self._render(kind) if "_fields" in vars(kind) else f"{self._render(kind)}._make"
+            parts = ", ".join(self._render(one) for one in value)
+            return f"{made}({parts})" if "_fields" in vars(kind) else f"{made}([{parts}])"
+        if "__dataclass_params__" in vars(kind):
+            return self._dataclass(value, kind)
         return None
+
+    def _dataclass(self, value: Any, kind: type) -> str | None:
+        """A dataclass whose constructor does nothing but take the fields."""
+        if hasattr(kind, "__post_init__") or not _is_generated(kind) or kind.__new__ is not object.__new__:
+            return None
+        fields = {one.name: one for one in dataclasses.fields(value)}
+        held = set(getattr(value, "__dict__", fields))
+        if held != set(fields) or not all(one.init and hasattr(value, one.name) for one in fields.values()):
+            return None
+        return f"{self._render(kind)}({', '.join(f'{one}={self._render(getattr(value, one))}' for one in fields)})"
 
     def _numpy(self, value: Any, kind: type) -> str | None:
         numpy = sys.modules.get("numpy")
@@ -201,14 +237,26 @@ class Renderer:
             return None
         if isinstance(value, numpy.dtype) and value.names is None:
             return f"{self.module('numpy')}.dtype({value.str!r})"
-        if isinstance(value, numpy.generic) and value.dtype.kind in "biufc":
+        long = (numpy.longdouble, numpy.clongdouble)  # their digits don't fit into Python's numbers
+        if isinstance(value, numpy.generic) and value.dtype.kind in "biufc" and value.dtype not in long:
             return f"{self.module('numpy')}.{kind.__name__}({self._render(value.item())})"
-        if kind is numpy.ndarray and value.dtype.kind in "biufcU":
+        if kind is numpy.ndarray and value.dtype.kind in "biufcU" and value.dtype not in long:
             if value.size > _ARRAY_LIMIT:
                 raise NotAConstantError(f"it is a NumPy array of {value.size} elements")
             made = f"{self.module('numpy')}.array({self._render(value.ravel().tolist())}, dtype={value.dtype.str!r})"
             return made if value.ndim == 1 else f"{made}.reshape({value.shape})"
         return None
+
+
+def _is_generated(kind: type) -> bool:
+    """Whether a dataclass's constructor is the one that `dataclasses` writes, for it and without `InitVar`s."""
+    code = getattr(vars(kind).get("__init__"), "__code__", None)
+    known = {one for one in kind.__dataclass_fields__ if kind.__dataclass_fields__[one]._field_type.name == "_FIELD"}  # type: ignore[attr-defined]
+    return (
+        code is not None
+        and code.co_filename.startswith("<string>")
+        and set(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]) <= known
+    )
 
 
 def _a(kind: type) -> str:

@@ -62,7 +62,7 @@ def find_module(name: str) -> ModuleSpec | None:
 def version_of(module: str) -> tuple[str, str] | None:
     """(distribution, version) of an importable module that is installed; None for one that is not.
 
-    A module that no distribution claims counts with the digest of its file as version.
+    A module that no distribution claims counts with the digest of its files as version.
     """
     top = module.partition(".")[0]
     return _version_of(top if _is_regular(top) else module, installation_stamp())
@@ -97,7 +97,7 @@ def _version_of(module: str, stamp: tuple[tuple[str, int], ...]) -> tuple[str, s
     folder = _installation_folder(origin)
     if folder is None:
         return module.partition(".")[0], _digest_version(origin)
-    relative = Path(origin).relative_to(folder).as_posix()
+    relative = Path(os.path.abspath(origin)).relative_to(folder).as_posix()  # noqa: PTH100
     infos = _distributions(folder, stamp)
     guess = _normalized(_USUAL.get(module, module.partition(".")[0]))
     order = sorted(infos, key=lambda name: name != guess)
@@ -109,9 +109,10 @@ def _version_of(module: str, stamp: tuple[tuple[str, int], ...]) -> tuple[str, s
 
 
 def _installation_folder(origin: str) -> Path | None:
-    for folder in sorted({Path(one) for one in sys.path if one}, key=lambda one: -len(str(one))):
-        if origin.startswith(str(folder) + os.sep):
-            return folder
+    origin = os.path.abspath(origin)  # noqa: PTH100  # as the entries of sys.path: symbolic links stay as they are
+    for folder in sorted({os.path.abspath(one) for one in sys.path if one}, key=lambda one: -len(one)):  # noqa: PTH100
+        if origin.startswith(folder + os.sep):
+            return Path(folder)
     return None
 
 
@@ -130,7 +131,9 @@ def installed_distributions() -> dict[str, str]:
     """Name → version of all that is installed; the first on ``sys.path`` counts."""
     stamp, found = installation_stamp(), {}
     for folder, _ in reversed(stamp):
-        found.update({name.replace("_", "-"): version for name, (_, version) in _distributions(Path(folder), stamp).items()})
+        found.update(
+            {name.replace("_", "-"): version for name, (_, version) in _distributions(Path(folder), stamp).items()}
+        )
     return dict(sorted(found.items()))
 
 
@@ -149,7 +152,13 @@ def _normalized(name: str) -> str:
 
 
 def _digest_version(origin: str) -> str:
-    from zenbook.core.digest import digest_of_path
+    """16 hex digits for a module that has no version: of its file, or of all code of its package."""
+    from zenbook.core.digest import digest_of_path, digest_of_text
 
     path = Path(origin)
+    if path.name == "__init__.py":
+        path = path.parent
+    if path.is_dir():
+        files = sorted(one for one in path.rglob("*") if one.suffix in (".py", ".so", ".pyd") and one.is_file())
+        return digest_of_text("\n".join(f"{one.relative_to(path)} {digest_of_path(one)}" for one in files))[:16]
     return digest_of_path(path)[:16] if path.exists() else ""

@@ -24,7 +24,11 @@ def fingerprint(capsule: Capsule) -> str:
 
 
 def cache_key(
-    code: str, arguments: Mapping[str, Json], inputs: Mapping[str, str], outputs: tuple[str, ...], contents: tuple[str, ...]
+    code: str,
+    arguments: Mapping[str, Json],
+    inputs: Mapping[str, str],
+    outputs: tuple[str, ...],
+    contents: tuple[str, ...],
 ) -> str:
     """blake3, 64 hex digits, of a call: the fingerprint, the arguments, what the inputs and files contain.
 

@@ -59,9 +59,7 @@ def _called_by(names: Iterable[str], items: Mapping[str, Item]) -> list[str]:
     return list(_closure(names, items, lambda one: one.late | one.early))
 
 
-def _closure(
-    names: Iterable[str], items: Mapping[str, Item], edges: Callable[[Item], set[str]]
-) -> KeysView[str]:
+def _closure(names: Iterable[str], items: Mapping[str, Item], edges: Callable[[Item], set[str]]) -> KeysView[str]:
     found: dict[str, None] = {}
     waiting = list(names)
     while waiting:

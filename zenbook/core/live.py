@@ -131,7 +131,12 @@ class LiveCode(LiveClasses):
             return True
         module, qualname = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
         qualname = qualname or getattr(value, "__name__", "")
-        if not isinstance(module, str) or module == MAIN or not isinstance(qualname, str) or not qualname.isidentifier():
+        if (
+            not isinstance(module, str)
+            or module == MAIN
+            or not isinstance(qualname, str)
+            or not qualname.isidentifier()
+        ):
             return False
         if module == "builtins":
             return getattr(builtins, qualname, None) is value and self._builtin(name, qualname)

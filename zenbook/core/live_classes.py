@@ -272,7 +272,9 @@ def _top_classes(body: list[ast.stmt]) -> Iterator[ast.ClassDef]:
         elif isinstance(node, ast.If | ast.Try | ast.With):
             for field in ("body", "handlers", "orelse", "finalbody"):
                 inner = getattr(node, field, [])
-                yield from _top_classes([each for one in inner for each in (one.body if field == "handlers" else [one])])
+                yield from _top_classes(
+                    [each for one in inner for each in (one.body if field == "handlers" else [one])]
+                )
 
 
 def _has_definition(cls: type) -> bool:
@@ -297,7 +299,9 @@ def _fits(definition: Definition, cls: type) -> bool:
     doc = ast.get_docstring(node, clean=False)
     if doc is not None and doc != cls.__doc__ and ast.get_docstring(node) != cls.__doc__:
         return False
-    annotated = [one.target.id for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)]
+    annotated = [
+        one.target.id for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
+    ]
     if set(annotated) != set(cls.__dict__.get("__annotations__", {})):
         return False
     frozen = getattr(cls, "__dataclass_params__", None)

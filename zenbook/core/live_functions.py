@@ -54,7 +54,9 @@ class LiveFunctions(Reaching):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._cells: dict[int, tuple[types.CellType, str, bool]] = {}  # captured variables: owner, whether it is rebound
+        self._cells: dict[
+            int, tuple[types.CellType, str, bool]
+        ] = {}  # captured variables: owner, whether it is rebound
         self._homes: dict[int, tuple[str, Any]] = {}  # mutable constants, and the item that holds them
 
     def add_function_item(self, name: str, function: types.FunctionType, where: str) -> None:
@@ -124,7 +126,8 @@ class LiveFunctions(Reaching):
         decorators = [one for one in definition.node.decorator_list if one not in drop]
         layers = [one for one in layers if type(one).__name__ != "Step"]
         if len(layers) > len(decorators) or not all(
-            _made_by(layer, one, inner.__globals__) for layer, one in zip(layers, decorators[-len(layers) :], strict=True)
+            _made_by(layer, one, inner.__globals__)
+            for layer, one in zip(layers, decorators[-len(layers) :], strict=True)
         ):
             return False
         self._define(name, inner, definition, drop, value=value)
@@ -152,7 +155,12 @@ class LiveFunctions(Reaching):
             raise CaptureError(f"{self.step} reaches `{name}`{where}: {error.message}", error.hint) from error
 
     def _define(
-        self, name: str, function: types.FunctionType, definition: Definition, drop: tuple[ast.expr, ...], value: Any = None
+        self,
+        name: str,
+        function: types.FunctionType,
+        definition: Definition,
+        drop: tuple[ast.expr, ...],
+        value: Any = None,
     ) -> None:
         item = self.items[name] = Item(name, value=function if value is None else value)
         self.functions.append(function)

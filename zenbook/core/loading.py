@@ -6,7 +6,6 @@ tracebacks and the debugger show the user's lines.
 """
 
 from __future__ import annotations
-
 import __future__
 
 import ast
@@ -68,7 +67,7 @@ def entry_of(capsule: Capsule, main: types.ModuleType) -> Callable[..., Any]:
 
 def run_code(piece: Piece, namespace: dict[str, Any], *, flags: int = 0) -> None:
     """Execute a piece of source under its own file and line."""
-    exec(_compiled(piece.text, piece.file, piece.line, flags), namespace)  # noqa: S102
+    exec(_compiled(piece.text, piece.file, piece.line, flags), namespace)
 
 
 def future_flags(module: Module) -> int:

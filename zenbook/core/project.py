@@ -20,7 +20,6 @@ from zenbook.core.scope import Chain, Names, bound_by_import, names_of
 from zenbook.core.source import lines_of
 from zenbook.errors import CaptureError
 
-
 NO_FILE = frozenset({"__file__", "__spec__", "__loader__", "__cached__", "__path__"})  # what code in a capsule lacks
 
 
@@ -297,7 +296,9 @@ def _read(name: str) -> _ProjectModule:
             text = file.read()
         tree = ast.parse(text, filename=origin)
     except (OSError, SyntaxError, UnicodeDecodeError) as error:
-        raise CaptureError(f"The module {name!r} ({path}) can't be read: {error}.", "Mend the file and run again.") from error
+        raise CaptureError(
+            f"The module {name!r} ({path}) can't be read: {error}.", "Mend the file and run again."
+        ) from error
     future = tuple(
         one.name
         for node in tree.body
@@ -399,8 +400,4 @@ def _acts(node: ast.stmt) -> bool:
         return True
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom):
         return False
-    return any(
-        _acts(child)
-        for child in ast.walk(node)
-        if isinstance(child, ast.stmt) and child is not node
-    )
+    return any(_acts(child) for child in ast.walk(node) if isinstance(child, ast.stmt) and child is not node)

@@ -166,7 +166,9 @@ def cells() -> list[str]:
     """
     main = sys.modules.get("__main__")
     history = getattr(main, "In", None)
-    last = {text.strip(): at for at, text in enumerate(history) if isinstance(text, str)} if type(history) is list else {}
+    last = (
+        {text.strip(): at for at, text in enumerate(history) if isinstance(text, str)} if type(history) is list else {}
+    )
     ranks: dict[str, int] = {}
     newest = -1
     for name in list(linecache.cache):

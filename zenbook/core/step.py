@@ -88,7 +88,9 @@ class Step(Generic[P, R]):
             after=tuple(_as_sequence(options.get("after", self.after))),
             options_=StepOptions(
                 cache=bool(options.get("cache", now.cache)),
-                retries=Retries(_count(options.get("retries", now.retries.count), name), seconds(delay, "retry_delay", name)),
+                retries=Retries(
+                    _count(options.get("retries", now.retries.count), name), seconds(delay, "retry_delay", name)
+                ),
                 timeout=_timeout(options.get("timeout", now.timeout), name),
             ),
         )

@@ -48,7 +48,9 @@ def trace_pipeline(function: Callable[..., Any], name: str, args: Mapping[str, A
             call(function, args)
         except (ValueError, TypeError) as error:
             if "unpack" in str(error) and _raised_in(error, trace.code):
-                message = f"A step in pipeline {name!r} has another number of outputs than it is unpacked into: {error}."
+                message = (
+                    f"A step in pipeline {name!r} has another number of outputs than it is unpacked into: {error}."
+                )
                 raise WiringError(message + trace.place(error), "Name them all, or take one by its name.") from error
             raise
     if not trace.nodes:
@@ -94,7 +96,9 @@ def bind(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[st
         if unknown:
             hint = did_you_mean(unknown[0], names, noun="argument") if names else "It takes no arguments."
             raise WiringError(f"{what} has no argument {unknown[0]!r}.", hint) from None
-        raise WiringError(f"{what}: {error}.", f"It is called as {what.split(' ')[-1].strip(chr(39))}{signature}.") from None
+        raise WiringError(
+            f"{what}: {error}.", f"It is called as {what.rsplit(' ', maxsplit=1)[-1].strip(chr(39))}{signature}."
+        ) from None
     bound.apply_defaults()
     return dict(bound.arguments)
 
@@ -135,11 +139,11 @@ class Trace:
         supplied = set(kwargs) | set(list(step.parameters)[: len(args)])
         for key, value in arguments.items():
             self._check_type(step, key, value)
-            template = self._template(value, key, inputs, step)
+            template = self._template(value, key, inputs, name)
             if template is not _UNPLAIN:
                 encoded[key] = template
-            elif key in supplied:
-                encoded[key] = self._give(value, key, inputs, step)
+            elif key in supplied or step.parameters[key].kind in _SPREAD:
+                encoded[key] = self._give(value, key, inputs, name)
         after = tuple(dict.fromkeys(self._node_of(one) for one in step.after))
         doc = (step.function.__doc__ or "").strip().partition("\n")[0]
         node = Node(name, step.name, StepKind.FUNCTION, step.outputs, encoded, inputs, after, step.options_, doc)
@@ -169,40 +173,40 @@ class Trace:
             number += 1
         return f"{name}_{number}"
 
-    def _template(self, value: Any, key: str, inputs: dict[str, Input], step: Step[..., Any]) -> Json:
-        """An argument as JSON in which outputs of other steps are ``{"$input": name}``."""
+    def _template(self, value: Any, key: str, inputs: dict[str, Input], node: str) -> Json:
+        """An argument as JSON in which outputs of other steps are ``{"$input": name}``; ``node`` is who takes it."""
         if isinstance(value, Output):
             if value._trace is not self:
                 raise WiringError(
-                    f"Step {step.name!r} is given an output of {value._step!r} that belongs to another trace of a "
+                    f"Step {node!r} is given an output of {value._step!r} that belongs to another trace of a "
                     f"pipeline{self.place()}.",
                     "Don't keep outputs in globals or defaults: call the step in this pipeline.",
                 )
             inputs[key] = Input((OutputRef(value._step, value._output),))
             return {"$input": key}
         if type(value) in (list, tuple, Outputs) and _holds_output(value):
-            parts = [self._part(one, f"{key}[{place}]", inputs, step) for place, one in enumerate(value)]
+            parts = [self._part(one, f"{key}[{place}]", inputs, node) for place, one in enumerate(value)]
             return parts if type(value) is list else {"$tuple": parts}
         if type(value) is dict and _holds_output(list(value.values())):
-            return {"$dict": [[encode(k), self._part(one, f"{key}[{k!r}]", inputs, step)] for k, one in value.items()]}
+            return {"$dict": [[encode(k), self._part(one, f"{key}[{k!r}]", inputs, node)] for k, one in value.items()]}
         try:
             return encode(value)
         except NotPlainError:
             return _UNPLAIN
 
-    def _part(self, value: Any, key: str, inputs: dict[str, Input], step: Step[..., Any]) -> Json:
-        template = self._template(value, key, inputs, step)
-        return self._give(value, key, inputs, step) if template is _UNPLAIN else template
+    def _part(self, value: Any, key: str, inputs: dict[str, Input], node: str) -> Json:
+        template = self._template(value, key, inputs, node)
+        return self._give(value, key, inputs, node) if template is _UNPLAIN else template
 
-    def _give(self, value: Any, key: str, inputs: dict[str, Input], step: Step[..., Any]) -> Json:
+    def _give(self, value: Any, key: str, inputs: dict[str, Input], node: str) -> Json:
         if inspect.isroutine(value) or isinstance(value, type) or hasattr(value, "options_"):
             raise WiringError(
-                f"Step {step.name!r} is given the {'class' if isinstance(value, type) else 'function'} "
+                f"Step {node!r} is given the {'class' if isinstance(value, type) else 'function'} "
                 f"`{getattr(value, '__name__', value)}` as `{key}`{self.place()}; code can't be a parameter.",
                 "Call it in the step by its name, or choose it by a text parameter.",
             )
         known = next((name for name, one in self.given.items() if one is value), None)
-        name = known or f"{step.name}.{key}"
+        name = known or f"{node}.{key}"
         self.given[name] = value
         inputs[key] = Input(given=name)
         return {"$input": key}
@@ -211,7 +215,7 @@ class Trace:
         hint = step.hints.get(key)
         if hint is None or isinstance(value, Output | Outputs) or step.parameters[key].default is value:
             return
-        if step.parameters[key].kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+        if step.parameters[key].kind in _SPREAD:
             return
         if not conforms(value, hint):
             raise WiringError(
@@ -228,6 +232,7 @@ class Trace:
 
 
 _UNPLAIN: Any = object()
+_SPREAD = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def _holds_output(values: Any) -> bool:

@@ -36,8 +36,8 @@ def encode(value: Any) -> Json:
         return value if math.isfinite(value) else {"$float": str(value)}  # type: ignore[no-any-return]
     if kind is list:
         return [encode(one) for one in value]
-    if kind is dict:
-        if all(type(key) is str and not key.startswith("$") for key in value):
+    if kind is dict:  # JSON of a plan is sorted by key, so a dict in another order is written as pairs
+        if all(type(key) is str and not key.startswith("$") for key in value) and list(value) == sorted(value):
             return {key: encode(one) for key, one in value.items()}
         return {"$dict": [[encode(key), encode(one)] for key, one in value.items()]}
     return _encode_other(value, kind)
@@ -47,7 +47,9 @@ def _encode_other(value: Any, kind: type) -> Json:
     if kind is tuple:
         return {"$tuple": [encode(one) for one in value]}
     if kind in (set, frozenset):
-        return {f"${kind.__name__}": sorted((encode(one) for one in value), key=lambda one: json.dumps(one, sort_keys=True))}
+        return {
+            f"${kind.__name__}": sorted((encode(one) for one in value), key=lambda one: json.dumps(one, sort_keys=True))
+        }
     if kind is bytes:
         return {"$bytes": base64.b64encode(value).decode()}
     if kind is complex:
@@ -56,16 +58,13 @@ def _encode_other(value: Any, kind: type) -> Json:
         return {"$path": str(value)}
     if kind in _BY_TEXT and _is_exact_in_text(value):
         return {f"${kind.__name__}": _BY_TEXT[kind][0](value)}
-    if isinstance(value, enum.Enum) and _is_importable(kind) and value.name is not None:
-        return {"$enum": [kind.__module__, kind.__qualname__, value.name]}
+    if isinstance(value, enum.Enum) and _is_installed(kind) and value.name in kind.__members__:
+        return {"$enum": [kind.__module__, kind.__qualname__, value.name, _version(kind)]}
     numpy = sys.modules.get("numpy")
-    if numpy is not None and isinstance(value, numpy.generic) and value.dtype.kind in "biuf":
+    if numpy is not None and isinstance(value, numpy.generic) and value.dtype.kind in "biuf" and value.itemsize <= 8:
         return {"$numpy": [kind.__name__, encode(value.item())]}
     if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType) and _is_installed(value):
-        from zenbook.core.distributions import version_of
-
-        name, version = version_of(value.__module__) or ("", "")
-        return {"$ref": [value.__module__, value.__qualname__, f"{name}=={version}" if name else ""]}
+        return {"$ref": [value.__module__, value.__qualname__, _version(value)]}
     raise NotPlainError(f"{kind.__module__}.{kind.__qualname__}")
 
 
@@ -102,7 +101,7 @@ def show(value: Json) -> str:
         if tag in ("$path", "$float", "$Decimal", "$UUID", "$datetime", "$date", "$time", "$timedelta"):
             return str(body)
         if tag in ("$enum", "$ref"):
-            return ".".join(str(one) for one in body[1:3 if tag == "$enum" else 2])
+            return ".".join(str(one) for one in body[1 : 3 if tag == "$enum" else 2])
         try:
             return repr(decode(value))
         except Exception:  # noqa: BLE001  # a class that is not here: the JSON still says what it is
@@ -140,6 +139,14 @@ def _is_installed(value: Any) -> bool:
     from zenbook.core.project import project_file
 
     return _is_importable(value) and project_file(value.__module__) is None
+
+
+def _version(value: Any) -> str:
+    """The distribution that a class or function comes from: with another version it may be another one."""
+    from zenbook.core.distributions import version_of
+
+    name, version = version_of(value.__module__) or ("", "")
+    return f"{name}=={version}" if name else ""
 
 
 def _named(module: str, qualname: str) -> Any:

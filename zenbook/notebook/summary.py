@@ -22,7 +22,7 @@ def show_summary(shell: Any, node: Node, finished: StepFinished, stale: list[str
         if finished.state is StepState.CACHED
         else duration(finished.at - (finished.started_at or finished.at))
     )
-    takes = [name for name in node.inputs if name not in HIDDEN]
+    takes = [name for name, one in node.inputs.items() if name not in HIDDEN and not one.optional]
     takes += [f"{name}={show(value):.20}" for name, value in node.params.items()]
     makes = [name for name, _ in finished.outputs if name not in HIDDEN]
     flow = f"{', '.join(takes)} → {', '.join(makes)}".strip() if takes or makes else ""

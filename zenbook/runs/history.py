@@ -17,12 +17,16 @@ from zenbook.stack.records import RunQuery, RunRecord
 from zenbook.stack.stack import OpenStack, open_stack
 
 
-class Runs(Sequence[Run]):
-    """A list of runs, newest first, that shows itself as a table."""
+_GOING_ON = (RunState.PENDING, RunState.RUNNING)
 
-    def __init__(self, records: Sequence[RunRecord], stack: OpenStack) -> None:
+
+class Runs(Sequence[Run]):
+    """A list of runs, newest first, that shows itself as a table. ``more`` says that there are older ones."""
+
+    def __init__(self, records: Sequence[RunRecord], stack: OpenStack, *, more: bool = False) -> None:
         self._records = list(records)
         self._stack = stack
+        self.more = more
 
     def __getitem__(self, place: Any) -> Any:
         if isinstance(place, slice):
@@ -38,36 +42,37 @@ class Runs(Sequence[Run]):
         metadata = self._stack.metadata
         params = [one for one in metadata.params(ids) if not one.step] if ids else []
         metrics = metadata.metrics(ids) if ids else []
+        names = {one.name for one in params}
         columns: dict[str, dict[str, Any]] = {}
         for one in params:
             columns.setdefault(one.name, {})[one.run] = _cell(one.value)
         for value in metrics:
-            columns.setdefault(
-                value.name if value.name not in {p.name for p in params} else f"{value.name} (metric)", {}
-            )[value.run] = value.value
+            name = f"{value.name} (metric)" if value.name in names else value.name
+            columns.setdefault(name, {})[value.run] = value.value
         rows = [
             (
                 one.id,
                 one.pipeline,
                 str(one.state),
-                _moment(one.started_at),
-                None if one.ended_at is None or one.started_at is None else one.ended_at - one.started_at,
+                moment(one.started_at),
+                None if one.ended_at is None or one.started_at is None else timedelta(seconds=one.ended_at - one.started_at),
                 one.stack,
                 *(values.get(one.id) for values in columns.values()),
             )
             for one in self._records
         ]
-        return Table("Runs", ("run", "pipeline", "state", "started", "seconds", "stack", *columns), rows)
+        title = f"Runs: the newest {len(self)}, and there are older ones" if self.more else "Runs"
+        return Table(title, ("run", "pipeline", "state", "started", "took", "stack", *columns), rows, "(no runs yet)")
 
     def df(self) -> Any:
         """The table as a pandas DataFrame."""
         return self.table().df()
 
     def __repr__(self) -> str:
-        return repr(self.table()) if self._records else "(no runs yet)"
+        return repr(self.table())
 
     def _repr_html_(self) -> str:
-        return self.table()._repr_html_() if self._records else "<i>no runs yet</i>"
+        return self.table()._repr_html_()
 
 
 def list_runs(
@@ -79,14 +84,21 @@ def list_runs(
     """
     if state is not None and state not in list(RunState):
         raise RunError(f"There is no state {state!r}.", did_you_mean(state, list(RunState), noun="state"))
+    if limit is not None and limit < 1:
+        raise RunError(f"A list of {limit} runs shows nothing.", "Give a limit of at least 1, or None for all.")
     opened = open_stack(stack)
+    metadata = opened.metadata
+    if state not in (None, RunState.RUNNING, RunState.PENDING):  # some that seem to go on may have crashed
+        healed(metadata, metadata.runs(RunQuery(pipeline=pipeline, states=_GOING_ON, limit=limit)))
     states = (RunState(state),) if state is not None else ()
-    records = opened.metadata.runs(RunQuery(pipeline=pipeline, states=states, limit=limit, kind="pipeline"))
-    return Runs(_healed(opened.metadata, records), opened)
+    one_more = None if limit is None else limit + 1
+    found = metadata.runs(RunQuery(pipeline=pipeline, states=states, limit=one_more, kind="pipeline"))
+    records = [one for one in healed(metadata, found[:limit]) if not states or one.state in states]
+    return Runs(records, opened, more=len(found) > len(found[:limit]))
 
 
 def find_run(reference: str | None = None, *, stack: str | None = None) -> Run:
-    """A run by its id, the beginning or end of its id, ``latest``, or the name of its pipeline (its newest run).
+    """A run by its id, ``latest``, the name of its pipeline (its newest run), or the beginning or end of its id.
 
     Raises `RunError` when there is none, or more than one.
     """
@@ -100,14 +112,14 @@ def find_run(reference: str | None = None, *, stack: str | None = None) -> Run:
         return Run(newest[0].id, opened)
     if metadata.run(name) is not None:
         return Run(name, opened)
-    found = metadata.find_run_ids(name)
-    if len(found) == 1:
-        return Run(found[0], opened)
-    if len(found) > 1:
-        raise RunError(f"{name!r} begins or ends the ids of several runs: {', '.join(found)}.", "Give more of the id.")
     of_pipeline = metadata.runs(RunQuery(pipeline=name, limit=1))
     if of_pipeline:
         return Run(of_pipeline[0].id, opened)
+    found = metadata.find_run_ids(name)
+    if len(found) == 1:
+        return Run(found[0], opened)
+    if found:
+        raise RunError(f"{name!r} begins or ends the ids of several runs: {', '.join(found)}.", "Give more of the id.")
     recent = metadata.runs(RunQuery(limit=200))
     known = {one.id for one in recent} | {one.pipeline for one in recent}
     raise RunError(f"There is no run {name!r}.", did_you_mean(name, known, noun="run"))

@@ -16,11 +16,10 @@ from zenbook.core.types import conforms, describe, hints_of
 from zenbook.core.values import NotPlainError, encode
 from zenbook.errors import DefinitionError, WiringError, did_you_mean
 from zenbook.runs.environment import EnvironmentQuestion
-from zenbook.runs.failures import users_frames
-from zenbook.runs.history import Run
 from zenbook.runs.launch import launch
 from zenbook.runs.planning import make_plan
-from zenbook.runs.watching import polish
+from zenbook.runs.run import Run
+from zenbook.runs.watching import users_traceback
 from zenbook.stack.stack import OpenStack, open_stack
 
 _OPTIONS = ("name", "stack", "cache")
@@ -53,12 +52,8 @@ class Pipeline:
         question = EnvironmentQuestion()
         stack = open_stack(self.stack)
         plan = self._plan(stack, args, kwargs)
-        try:
+        with users_traceback():
             return Run(launch(plan, stack, use_cache=self.cache, question=question), stack)
-        except BaseException as error:
-            error.__traceback__ = users_frames(error.__traceback__)  # what follows is the user's own
-            polish(error)
-            raise
 
     def __repr__(self) -> str:
         return f"<pipeline {self.name}{inspect.signature(self.function)}>"

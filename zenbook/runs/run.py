@@ -25,7 +25,7 @@ from zenbook.runs.explain import explain
 from zenbook.runs.outputs import Outputs, StoredOutput
 from zenbook.runs.step_run import HIDDEN
 from zenbook.runs.table import Table, duration, moment
-from zenbook.runs.watching import is_on_show
+from zenbook.runs.watching import is_on_show, users_traceback
 from zenbook.stack.records import MetricRecord, RunRecord, StepRecord
 from zenbook.stack.stack import OpenStack
 
@@ -93,6 +93,7 @@ class Run:
     @property
     def steps(self) -> Steps:
         """The step runs by name, in order."""
+        _ = self.record.state  # a run whose process is gone is seen first
         records = self._stack.metadata.steps([self.id])
         return Steps({one.name: StepRun(self, one) for one in records})
 
@@ -116,7 +117,7 @@ class Run:
     def why(self) -> Table:
         """For each step, why it ran or was served from the cache."""
         rows = [(name, str(step.state), step.why) for name, step in self.steps.items()]
-        return Table(f"Why the steps of run {self.id} ran", ("step", "state", "why"), rows)
+        return Table(f"Why the steps of run {self.id} ran", ("step", "state", "why"), rows, wide_last=True)
 
     def wait(self, timeout: float | None = None) -> Run:
         """Wait for the run's end, ``timeout`` seconds at most. Raises `RunError` when it takes longer."""
@@ -132,21 +133,27 @@ class Run:
         """Interrupt a run that goes on in another process of this machine. Raises `RunError` where that can't be."""
         record = self.record
         if record.state.ended:
-            raise RunError(
-                f"Run {self.id} has ended: it is {record.state}.", "Only a run that goes on can be cancelled."
-            )
+            raise RunError(f"Run {self.id} has ended: it is {record.state}.", "Only a run that goes on can be cancelled.")
         if record.host != socket.gethostname():
             raise RunError(f"Run {self.id} goes on on {record.host}.", "Cancel it there.")
         process = int(record.process.partition(":")[0])
         if process == os.getpid():
-            raise RunError(f"Run {self.id} goes on in this kernel.", "Use the stop button.")
-        os.kill(process, signal.SIGINT)
+            raise RunError(f"Run {self.id} goes on in this process.", "Interrupt it: the stop button, or Ctrl-C.")
+        try:
+            os.kill(process, signal.SIGTERM if _ignores_interrupts(process) else signal.SIGINT)
+        except ProcessLookupError:
+            return  # it has ended just now
+        except OSError as error:
+            raise RunError(f"Run {self.id} can't be cancelled: {error.strerror}.", f"It is {record.user}'s.") from error
 
     def resume(self) -> Run:
-        """Run the same plan again; what succeeded comes from the cache."""
+        """Run the same plan again; what succeeded comes from the cache. Raises `RunError` while the run goes on."""
         from zenbook.runs.launch import launch
 
-        return Run(launch(self.plan, self._stack), self._stack)
+        if not self.state.ended:
+            raise RunError(f"Run {self.id} goes on: it is {self.state}.", "Wait for its end, or cancel it.")
+        with users_traceback():
+            return Run(launch(self.plan, self._stack), self._stack)
 
     def view(self) -> views.RunView:
         """What the pictures and texts of the run show."""
@@ -312,6 +319,16 @@ class StepRun:
         lines += [f"  note     {note}" for note in self.notes]
         lines += [f"  error    {self.error}"] if self.error else []
         return "\n".join(lines)
+
+
+def _ignores_interrupts(process: int) -> bool:
+    """Whether a process ignores SIGINT, as those that a shell script starts with ``&`` do."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return False
+    ignored = next((line.split()[1] for line in lines if line.startswith("SigIgn:")), "0")
+    return bool(int(ignored, 16) >> (signal.SIGINT - 1) & 1)
 
 
 def _span(start: float | None, end: float | None) -> datetime.timedelta | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import math
 import re
+import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,13 +28,15 @@ class Table:
     """Rows under named columns, which draw themselves in a terminal and in a notebook.
 
     Cells keep their values: give moments as `datetime` (a naive one is local), durations as `timedelta`, what is not
-    known as None. ``empty`` is what a table without rows says.
+    known as None. ``empty`` is what a table without rows says. Long cells are cut for people; those of the last column
+    are shown whole where they are sentences (``wide_last``).
     """
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[object]]
     empty: str = "(nothing yet)"
+    wide_last: bool = False
 
     def __iter__(self) -> Iterator[dict[str, object]]:
         return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
@@ -55,7 +58,7 @@ class Table:
             at = list(self.columns).index(which)
             return [row[at] for row in self.rows]
         if isinstance(which, slice):
-            return Table(self.title, self.columns, self.rows[which], self.empty)
+            return Table(self.title, self.columns, self.rows[which], self.empty, self.wide_last)
         return dict(zip(self.columns, self.rows[which], strict=True))
 
     def df(self) -> pd.DataFrame:
@@ -68,7 +71,8 @@ class Table:
         head = [self.title] if self.title else []
         if not self.rows:
             return "\n".join((*head, self.empty))
-        cells = [[cut(shown(cell), MAX_CELL) for cell in row] for row in self.rows]
+        rooms = self._rooms()
+        cells = [[cut(shown(cell), room) for cell, room in zip(row, rooms, strict=True)] for row in self.rows]
         right = self._right_aligned()
         widths = [max(width(one) for one in column) for column in zip(self.columns, *cells, strict=True)]
         lines = [
@@ -88,9 +92,15 @@ class Table:
             f'<th style="text-align:{align}">{escaped(name)}</th>'
             for name, align in zip(self.columns, aligns, strict=True)
         )
-        body = "".join("<tr>" + "".join(map(_html_cell, row, aligns)) + "</tr>" for row in self.rows)
+        rooms = self._rooms()
+        body = "".join("<tr>" + "".join(map(_html_cell, row, aligns, rooms)) + "</tr>" for row in self.rows)
         table = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
         return f'{title}<table style="margin:2px 0;border-collapse:collapse">{table}</table>'
+
+    def _rooms(self) -> list[int]:
+        """How many columns of a terminal each cell of a row may take."""
+        rooms = [MAX_CELL] * len(self.columns)
+        return [*rooms[:-1], sys.maxsize] if self.wide_last else rooms
 
     def _right_aligned(self) -> list[bool]:
         """Which columns hold nothing but numbers and durations."""
@@ -197,8 +207,9 @@ def _columns(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def _html_cell(value: object, align: str) -> str:
+def _html_cell(value: object, align: str, room: int) -> str:
     full = shown(value)
-    short = cut(full, MAX_CELL)
+    short = cut(full, room)
     title = f' title="{escaped(full)}"' if short != full else ""
-    return f'<td style="text-align:{align};white-space:nowrap"{title}>{escaped(short)}</td>'
+    wrap = "normal" if room > MAX_CELL else "nowrap"
+    return f'<td style="text-align:{align};white-space:{wrap}"{title}>{escaped(short)}</td>'

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 from zenbook.core.types import hints_of
 from zenbook.errors import RunError, did_you_mean
-from zenbook.runs.history import Run
 from zenbook.runs.pipeline import Pipeline
+from zenbook.runs.run import Run
 
 
 class Runnable(Protocol):

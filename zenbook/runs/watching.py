@@ -57,3 +57,16 @@ def polish(error: BaseException) -> None:
     """Let the notebook say how an exception is shown."""
     for one in polishers:
         one(error)
+
+
+@contextmanager
+def users_traceback() -> Iterator[None]:
+    """Let an exception leave the block with the user's frames alone, shown as the notebook wants it."""
+    from zenbook.runs.failures import users_frames
+
+    try:
+        yield
+    except BaseException as error:
+        error.__traceback__ = users_frames(error.__traceback__)  # what follows is the user's own
+        polish(error)
+        raise
