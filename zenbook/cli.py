@@ -69,7 +69,7 @@ def zen() -> None:
     zen run train.py:training --param lr=0.3     run a pipeline
     zen runs                                     what ran
     zen show latest                              one run
-    """
+    """  # noqa: D301  # \\b keeps click from joining the lines
 
 
 @zen.command()
@@ -95,7 +95,10 @@ def init(path: Path | None) -> Text:
 
 @zen.command()
 def status() -> Table:
-    """Where we are: workspace, active stack, last run."""
+    """Where we are: workspace, active stack, last run.
+
+    Example: zen status
+    """
     from zenbook.runs.table import Table
     from zenbook.stack.records import RunQuery
     from zenbook.stack.stack import Stack, open_stack
@@ -116,17 +119,23 @@ def status() -> Table:
         rows[4] = ("orchestrator", f"{stack.orchestrator}: {opened.orchestrator.describe()}")
         last = opened.metadata.runs(RunQuery(limit=1))
         rows.append(("last run", f"{last[0].id} {last[0].pipeline} {last[0].state}" if last else "none yet"))
-    return Table("Status", ("what", "is"), rows)
+    return Table("Status", ("what", "is"), rows, wide_last=True)
 
 
 @zen.group(cls=_Tree)
 def stack() -> None:
-    """The stacks: which stores and which orchestrator a run uses."""
+    """The stacks: which stores and which orchestrator a run uses.
+
+    Example: zen stack use prod
+    """
 
 
 @stack.command("list")
 def stack_list() -> Table:
-    """All stacks; the active one has a star."""
+    """All stacks; the active one has a star.
+
+    Example: zen stack list
+    """
     from zenbook.runs.table import Table
     from zenbook.stack.stack import Stack, active_name, stack_names
 
@@ -141,7 +150,10 @@ def stack_list() -> Table:
 @stack.command("describe")
 @click.argument("name", required=False)
 def stack_describe(name: str | None) -> Table:
-    """One stack's components, the active one's without a name."""
+    """One stack's components, the active one's without a name.
+
+    Example: zen stack describe prod
+    """
     from zenbook.runs.table import Table
     from zenbook.stack.stack import open_stack
 
@@ -153,14 +165,17 @@ def stack_describe(name: str | None) -> Table:
         ("metadata store", chosen.metadata_store, opened.metadata.describe()),
         ("orchestrator", chosen.orchestrator, opened.orchestrator.describe()),
     ]
-    return Table(f"Stack {chosen.name}", ("what", "name", "is"), rows)
+    return Table(f"Stack {chosen.name}", ("what", "name", "is"), rows, wide_last=True)
 
 
 @stack.command("use")
 @click.argument("name", required=False)
 @click.option("--stack_name", "--stack-name", "other", default=None, hidden=True)
 def stack_use(name: str | None, other: str | None) -> Table:
-    """Switch to a stack; shows what changes. Example: zen stack use prod"""
+    """Switch to a stack; shows what changes.
+
+    Example: zen stack use prod
+    """
     from zenbook.runs.table import Table
     from zenbook.stack.stack import Stack
     from zenbook.stack.workspace import Workspace
@@ -182,7 +197,10 @@ def stack_use(name: str | None, other: str | None) -> Table:
 
 @stack.command("get")
 def stack_get() -> Text:
-    """The name of the active stack."""
+    """The name of the active stack.
+
+    Example: zen stack get
+    """
     from zenbook.stack.stack import active_name
 
     return Text(active_name())
@@ -204,7 +222,7 @@ def run(ctx: click.Context, target: str | None, params: Sequence[str], stack_nam
     %zen run training --param lr=0.3
     zen run train.py:training -p lr=0.3
     zen run notebook.ipynb
-    """
+    """  # noqa: D301
     from zenbook.runs.targets import find_target
 
     notebook: Notebook | None = ctx.obj
@@ -221,7 +239,7 @@ def _params(pairs: Sequence[str]) -> dict[str, str]:
     for one in pairs:
         if "=" not in one:
             raise RunError(f"The parameter {one!r} has no value.", "Write it as --param name=value.")
-    return dict((name.strip(), value) for name, _, value in (one.partition("=") for one in pairs))
+    return {name.strip(): value for name, _, value in (one.partition("=") for one in pairs)}
 
 
 @zen.command()
@@ -229,7 +247,10 @@ def _params(pairs: Sequence[str]) -> dict[str, str]:
 @click.option("--state", default=None, help="Only runs in this state: succeeded, failed, …")
 @click.option("--limit", "-n", default=20, show_default=True, help="How many at most.")
 def runs(pipeline: str | None, state: str | None, limit: int) -> Any:
-    """The recorded runs, newest first. Example: zen runs --pipeline training -n 5"""
+    """The recorded runs, newest first.
+
+    Example: zen runs --pipeline training -n 5
+    """
     from zenbook.runs.history import list_runs
 
     return list_runs(pipeline, state=state, limit=limit)
@@ -253,7 +274,10 @@ def show(run_id: str | None, step: str | None) -> Any:
 @click.argument("run_id", metavar="RUN", required=False)
 @click.argument("step", required=False)
 def logs(run_id: str | None, step: str | None) -> Text:
-    """What a run's steps printed and logged. Example: zen logs latest fit"""
+    """What a run's steps printed and logged.
+
+    Example: zen logs latest fit
+    """
     from zenbook.runs.history import find_run
 
     found = find_run(run_id)
@@ -264,7 +288,10 @@ def logs(run_id: str | None, step: str | None) -> Text:
 @click.argument("run_id", metavar="RUN", required=False)
 @click.argument("step", required=False)
 def why(run_id: str | None, step: str | None) -> Any:
-    """Why each step ran or was served from the cache. Example: zen why latest fit"""
+    """Why each step ran or was served from the cache.
+
+    Example: zen why latest fit
+    """
     from zenbook.runs.history import find_run
 
     found = find_run(run_id)
@@ -277,7 +304,10 @@ def why(run_id: str | None, step: str | None) -> Any:
 @zen.command()
 @click.argument("run_id", metavar="RUN")
 def resume(run_id: str) -> Any:
-    """Run a run's plan again; what succeeded comes from the cache. Example: zen resume k3f9a2"""
+    """Run a run's plan again; what succeeded comes from the cache.
+
+    Example: zen resume k3f9a2
+    """
     from zenbook.runs.history import find_run
 
     return find_run(run_id).resume()
@@ -286,7 +316,10 @@ def resume(run_id: str) -> Any:
 @zen.command()
 @click.argument("run_id", metavar="RUN")
 def cancel(run_id: str) -> Text:
-    """Interrupt a run that goes on in another process of this machine. Example: zen cancel latest"""
+    """Interrupt a run that goes on in another process of this machine.
+
+    Example: zen cancel latest
+    """
     from zenbook.runs.history import find_run
 
     found = find_run(run_id)
@@ -296,13 +329,19 @@ def cancel(run_id: str) -> Text:
 
 @zen.group(cls=_Tree)
 def step() -> None:
-    """The step cells (%%step) of this notebook."""
+    """The step cells (%%step) of this notebook.
+
+    Example: %zen step list
+    """
 
 
 @step.command("list")
 @click.pass_obj
 def step_list(notebook: Notebook | None) -> Table:
-    """The notebook's step cells in order."""
+    """The notebook's step cells in order.
+
+    Example: %zen step list
+    """
     return _needed(notebook).steps()
 
 
@@ -310,7 +349,10 @@ def step_list(notebook: Notebook | None) -> Table:
 @click.argument("name")
 @click.pass_obj
 def step_drop(notebook: Notebook | None, name: str) -> Text:
-    """Take a cell's step out of the notebook's pipeline. Example: %zen step drop fit"""
+    """Take a cell's step out of the notebook's pipeline.
+
+    Example: %zen step drop fit
+    """
     return Text(_needed(notebook).drop_step(name))
 
 
@@ -322,7 +364,10 @@ def _needed(notebook: Notebook | None) -> Notebook:
 
 @zen.command()
 def doctor() -> Table:
-    """Check Python, the kernel, the workspace and the active stack."""
+    """Check Python, the kernel, the workspace and the active stack.
+
+    Example: zen doctor
+    """
     from zenbook.runs.doctor import examine
 
     return examine()
@@ -353,30 +398,44 @@ def _usage(error: click.UsageError) -> str:
 
 def main() -> None:
     """The shell command."""
-    from zenbook.runs.failures import describe_failure
-
     arguments = sys.argv[1:] or ["--help"]
+    runs_something = arguments[0] in ("run", "resume")
     try:
-        if arguments[0] in ("run", "resume"):
+        if runs_something:
             _watch()
         result = invoke(arguments)
-    except ZenbookError as error:
-        click.echo(f"{error.message}\n{error.hint}".rstrip(), err=True)
-        sys.exit(2 if type(error) is ZenbookError else 1)
+        if result is not None and not runs_something:  # of a run all has been shown
+            click.echo(repr(result))
+        sys.stdout.flush()
+    except BrokenPipeError:  # `zen runs | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except KeyboardInterrupt:
         click.echo("interrupted", err=True)
         sys.exit(130)
     except Exception as error:  # noqa: BLE001  # a step's own: shown with its own frames
-        click.echo(describe_failure(error)[1], err=True)
-        sys.exit(1)
-    if result is not None:
-        click.echo(repr(result))
+        click.echo(_told(error), err=True)
+        sys.exit(2 if type(error) is ZenbookError else 1)
+
+
+def _told(error: Exception) -> str:
+    from zenbook.runs.failures import describe_failure
+
+    if not isinstance(error, ZenbookError):
+        return describe_failure(error)[1].rstrip()
+    return "\n".join(one for one in (error.message, error.hint, *getattr(error, "__notes__", ())) if one)
 
 
 def _watch() -> None:
+    import signal
+
     from zenbook.runs.terminal import TerminalProgress
     from zenbook.runs.watching import watch_runs_with
 
+    def stop(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)  # `kill`, a container's end: the run is recorded as cancelled
     watch_runs_with(lambda view: TerminalProgress(view, sys.stderr))
 
 

@@ -45,8 +45,8 @@ def main() -> None:
     if not options.keep:
         shutil.rmtree(scratch, ignore_errors=True)
     equal = sum(one.equal for one in outcomes)
-    cached = sum(one.equal and not one.not_cached for one in outcomes)
-    print(f"\n{len(outcomes)} scripts run, {equal} equal, {cached} of them served from the cache in full, "
+    cached = sum(one.equal and not one.run_again for one in outcomes)
+    print(f"\n{len(outcomes)} scripts run, {equal} equal, {cached} of them served from the cache (unseeded draws aside), "
           f"{len(unfitting)} not run")
     for name, reason in unfitting.items():
         print(f"  {name}: {reason}")
@@ -55,14 +55,15 @@ def main() -> None:
 def lines(outcome: Outcome) -> list[str]:
     """An outcome as lines of text."""
     word = "equal" if outcome.equal else "DIFFERS"
-    word += "" if not outcome.not_cached else f", {len(outcome.not_cached)} not cached"
+    word += f", {len(outcome.run_again)} RAN AGAIN" if outcome.run_again else ""
+    word += f", {len(outcome.not_cached)} not cached" if outcome.not_cached else ""
     said = [f"{word:24} {outcome.seconds:6.1f} s  {len(outcome.plain):2} cells  {outcome.script}"]
     said += [f"    {outcome.trouble}"] if outcome.trouble else []
-    said += [f"    plain:{cell.name}: {cell.error:.300}" for cell in outcome.plain if cell.error]
+    said += [f"    plain:{cell.name}: {cell.error:.200}" for cell in outcome.plain if cell.error][:2]
     said += [f"    {name}: {error:.400}" for name, error in outcome.errors.items()]
     for each, found in outcome.differences.items():
-        said += [f"    {each}: {how:.300}" for name, how in found.items()]
-    for name, cell in outcome.not_cached.items():
+        said += [f"    {each}: {' '.join(f'{name}: {how}'.split()):.240}" for name, how in found.items()][:9]
+    for name, cell in outcome.run_again.items():
         if not cell.error:
             said.append(f"    {name} ran again: {cell.why} | {'; '.join(cell.notes):.300}")
     return said

@@ -34,6 +34,11 @@ class Cell:
     error: str = ""
     seconds: float = 0.0
 
+    @property
+    def draws(self) -> bool:
+        """Whether it draws from a global random state without a seed, and says so."""
+        return any("global state of" in one for one in self.notes) or "global random state" in self.why
+
 
 @dataclass
 class Outcome:
@@ -45,6 +50,26 @@ class Outcome:
     differences: dict[str, dict[str, str]] = field(default_factory=dict)  # pass → name → how it differs
     trouble: str = ""  # why it could not be run to its end
     seconds: float = 0.0
+
+    def drew_again(self, each: str) -> bool:
+        """Whether a cell ran again in this pass because it draws from a global random state without a seed."""
+        return each in PASSES[1:] and any(cell.draws for cell in self.passes[each] if cell.state != "cached")
+
+    def said(self) -> set[str]:
+        """The differences that were found so far."""
+        return {how for found in self.differences.values() for how in found.values()}
+
+    @property
+    def run_again(self) -> dict[str, Cell]:
+        """The cells that a later pass ran again though they draw nothing and no cell above them has drawn."""
+        kept = {}
+        for each in PASSES[1:]:
+            for cell in self.passes.get(each, []):
+                if cell.state != "cached" and cell.draws:
+                    break
+                if cell.state != "cached":
+                    kept[f"{each}:{cell.name}"] = cell
+        return kept
 
     @property
     def not_cached(self) -> dict[str, Cell]:
@@ -60,11 +85,12 @@ class Outcome:
     def errors(self) -> dict[str, str]:
         """Errors of cells that ran well as plain cells."""
         well = {cell.name for cell in self.plain if not cell.error}
+        first = {cell.error for cell in self.passes.get("steps", [])}
         return {
             f"{each}:{cell.name}": cell.error
             for each, cells in self.passes.items()
             for cell in cells
-            if cell.error and cell.name in well
+            if cell.error and cell.name in well and (each == "steps" or cell.error not in first)
         }
 
     @property
@@ -93,7 +119,9 @@ def run_script(script: Script, folder: Path, *, limit: float = 120, excluded: di
     outcome.plain = left["plain"][0]
     for each, (cells, values) in done.items():
         outcome.passes[each] = cells
-        outcome.differences[each] = differences(left["plain"][1], values, excluded or {})
+        # Cells that drew unseeded and ran again have drawn other numbers.
+        found = {} if outcome.drew_again(each) else differences(left["plain"][1], values, excluded or {})
+        outcome.differences[each] = {name: how for name, how in found.items() if how not in outcome.said()}
     outcome.seconds = time.monotonic() - begun
     return outcome
 

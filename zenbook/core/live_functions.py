@@ -125,11 +125,10 @@ class LiveFunctions(Reaching):
         )
         decorators = [one for one in definition.node.decorator_list if one not in drop]
         layers = [one for one in layers if type(one).__name__ != "Step"]
-        if len(layers) > len(decorators) or not all(
-            _made_by(layer, one, inner.__globals__)
-            for layer, one in zip(layers, decorators[-len(layers) :], strict=True)
-        ):
+        makers = _makers(layers, decorators, inner.__globals__)
+        if len(makers) < len(layers):
             return False
+        drop = tuple(one for one in definition.node.decorator_list if one not in makers)
         self._define(name, inner, definition, drop, value=value)
         return True
 
@@ -361,14 +360,27 @@ def _layers(value: Any) -> Iterator[Any]:
         value = value.__wrapped__
 
 
-def _made_by(layer: Any, decorator: ast.expr, namespace: dict[str, Any]) -> bool:
-    """Whether a decorator, as it is now, makes this wrapper; what an installed package makes is believed."""
+def _makers(layers: list[Any], decorators: list[ast.expr], namespace: dict[str, Any]) -> list[ast.expr]:
+    """The decorators that made these wrappers, from the inside out; those that gave the function back are left out."""
+    believed = len(layers) == len(decorators)
+    waiting = list(layers)
+    found = []
+    for decorator in reversed(decorators):
+        if waiting and _made_by(waiting[-1], decorator, namespace, believed=believed):
+            waiting.pop()
+            found.append(decorator)
+    return found
+
+
+def _made_by(layer: Any, decorator: ast.expr, namespace: dict[str, Any], *, believed: bool) -> bool:
+    """Whether a decorator, as it is now, makes this wrapper; of an installed package's wrapper that can't be seen."""
+    made = _decorator_value(decorator, namespace)
+    maker = inspect.unwrap(made) if callable(made) else made
     code = getattr(layer, "__code__", None)
     if code is None or is_installed(code.co_filename):
-        return True
-    maker = inspect.unwrap(made) if callable(made := _decorator_value(decorator, namespace)) else made
+        return believed or not isinstance(maker, types.FunctionType) or is_installed(maker.__code__.co_filename)
     if not isinstance(maker, types.FunctionType):
-        return isinstance(made, type) or hasattr(made, "__self__")
+        return believed and (isinstance(made, type) or hasattr(made, "__self__"))
     fixed = not isinstance(decorator, ast.Call) or all(
         isinstance(one, ast.Constant) for one in (*decorator.args, *(keyword.value for keyword in decorator.keywords))
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -14,6 +17,7 @@ from zenbook.core.graph import Node
 from zenbook.core.plan import Plan
 from zenbook.core.states import StepState
 from zenbook.errors import RunError
+from zenbook.runs.interruption import uninterrupted
 from zenbook.runs.sequence import run_in_order
 from zenbook.runs.step_run import Execution, as_stored
 from zenbook.stack.components import Orchestrator
@@ -47,52 +51,21 @@ class ProcessOrchestrator(Orchestrator):
             command = [str(self.python), "-m", "zenbook.runs.worker", str(file)]
             options = ["--run", run_id, "--stack", stack.stack.name, *([] if use_cache else ["--no-cache"])]
 
+            environment = {**os.environ, **_choices(stack)}
+
             def run_one(node: Node) -> None:
-                execution.listener.on_event(StepStarted(run_id, node.name))
-                self._work([*command, node.name, *options])
-                self._tell(execution, node.name)
+                started = time.time()
+                execution.listener.on_event(StepStarted(run_id, node.name, at=started))
+                try:
+                    ended = _work([*command, node.name, *options], environment)
+                except KeyboardInterrupt:
+                    with uninterrupted():
+                        _tell(execution, node.name)
+                    raise
+                if not _tell(execution, node.name):
+                    _crashed(execution, node.name, started, ended)
 
             run_in_order(plan, execution, run_one)
-
-    def _work(self, command: list[str]) -> None:
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as worker:  # noqa: S603
-            assert worker.stdout is not None
-            try:
-                for line in worker.stdout:
-                    sys.stdout.write(line)
-                worker.wait()
-            except KeyboardInterrupt:
-                worker.terminate()
-                worker.wait(_GRACE)
-                raise
-
-    def _tell(self, execution: Execution, name: str) -> None:
-        """Tell the others how the step ended, as the worker recorded it."""
-        record = next((one for one in execution.metadata.steps([execution.run]) if one.name == name), None)
-        if record is None or not record.state.ended:
-            raise RunError(
-                f"The process of step {name!r} ended without recording what became of the step.",
-                "Was it killed, by the system for want of memory perhaps? Run the pipeline again.",
-            )
-        outputs = tuple((one.name, as_stored(one)) for one in execution.metadata.outputs([execution.run], name))
-        finished = StepFinished(
-            execution.run,
-            name,
-            record.state,
-            record.attempt,
-            record.started_at,
-            record.cache_key,
-            outputs,
-            error=record.error,
-            traceback=record.traceback,
-            why=record.why,
-            cached_from=record.cached_from,
-            notes=record.notes,
-        )
-        execution.finished[name] = finished
-        execution.watching.on_event(finished)
-        if record.state not in (StepState.SUCCEEDED, StepState.CACHED):
-            raise RunError(f"Step {name!r} failed in its process: {record.error}.", record.traceback)
 
     def describe(self) -> str:
         """One line."""
@@ -109,3 +82,85 @@ class ProcessFlavour(Flavour):
     def make(self, settings: ProcessSettings, home: Path) -> Orchestrator:
         """The orchestrator."""
         return ProcessOrchestrator(settings.python)
+
+
+def _choices(stack: OpenStack) -> dict[str, str]:
+    """What makes a worker open this very stack, whatever the folder and the variables it starts in."""
+    return {
+        "ZENBOOK_WORKSPACE": str(stack.workspace.home),
+        "ZENBOOK_STACK_ARTIFACT_STORE": stack.stack.artifact_store,
+        "ZENBOOK_STACK_METADATA_STORE": stack.stack.metadata_store,
+    }
+
+
+def _work(command: list[str], environment: dict[str, str]) -> tuple[int, str]:
+    """Run a worker and show what it prints; its exit code and the last line that it printed."""
+    last = ""
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        encoding="utf-8",
+        errors="replace",
+    ) as worker:
+        try:
+            for line in worker.stdout or ():
+                sys.stdout.write(line)
+                last = line.strip() or last
+            return worker.wait(), last
+        except BaseException:
+            worker.terminate()
+            try:
+                sys.stdout.write(worker.communicate(timeout=_GRACE)[0])
+            except subprocess.TimeoutExpired:
+                worker.kill()
+            raise
+
+
+def _tell(execution: Execution, name: str) -> bool:
+    """Tell the others how the step ended, as the worker recorded it; False if it recorded no end.
+
+    Raises `RunError` for a step that failed.
+    """
+    record = next((one for one in execution.metadata.steps([execution.run]) if one.name == name), None)
+    if record is None or not record.state.ended:
+        return False
+    outputs = tuple((one.name, as_stored(one)) for one in execution.metadata.outputs([execution.run], name))
+    metrics = [one for one in execution.metadata.metrics([execution.run]) if one.step == name]
+    finished = StepFinished(
+        execution.run,
+        name,
+        record.state,
+        record.attempt,
+        record.started_at,
+        record.cache_key,
+        outputs,
+        metrics=tuple((one.name, one.value) for one in metrics),
+        error=record.error,
+        traceback=record.traceback,
+        why=record.why,
+        cached_from=record.cached_from,
+        notes=record.notes,
+        at=record.ended_at or time.time(),
+    )
+    execution.finished[name] = finished
+    execution.watching.on_event(finished)
+    if record.state is StepState.FAILED:
+        raise RunError(
+            f"Step {name!r} failed in its process: {record.error}.", f"Its traceback: zen show {execution.run} {name}"
+        )
+    return True
+
+
+def _crashed(execution: Execution, name: str, started: float, ended: tuple[int, str]) -> None:
+    """Tell that a worker was gone before it recorded the step's end. Raises `RunError`."""
+    code, last = ended
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    error = f"its process {how}" + (f": {last}" if last and code >= 0 else "")
+    execution.tell(StepFinished(execution.run, name, StepState.CRASHED, 1, started, error=error))
+    raise RunError(
+        f"Step {name!r} has no end: {error}.",
+        "Did the system kill it for want of memory? Run the pipeline again." if code < 0 else "Run the pipeline again.",
+    )

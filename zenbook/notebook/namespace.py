@@ -15,7 +15,7 @@ from zenbook.core.loading import run_code
 from zenbook.core.source import remember_cell
 from zenbook.errors import CaptureError
 from zenbook.runs.artifacts import Reader
-from zenbook.runs.contents import changed_content
+from zenbook.runs.contents import surely_changed
 from zenbook.runs.step_run import HIDDEN
 
 
@@ -88,7 +88,7 @@ class Namespace:
                     "Make it in the step that needs it.",
                 )
             held[name] = (step, value, stored)
-        changed = changed_content(
+        changed = surely_changed(
             reader, {name: one[2] for name, one in held.items()}, {name: one[1] for name, one in held.items()}
         )
         for name in changed:

@@ -21,8 +21,9 @@ from zenbook.core.types import conforms, describe, hints_of, output_hints
 from zenbook.errors import FormatError, RunError
 from zenbook.runs import randomness
 from zenbook.runs.artifacts import Reader, store_bundle, store_bytes, store_value
-from zenbook.runs.context import METRIC_NAME_LIMIT, as_metric
 from zenbook.runs.contents import changed_content
+from zenbook.runs.context import METRIC_NAME_LIMIT, as_metric
+from zenbook.runs.figures import own_figures
 from zenbook.runs.formats import groups_of_shared
 from zenbook.runs.interruption import awaited, time_limit
 from zenbook.runs.shown import SHOWN, Entry, Shower, add_text
@@ -154,7 +155,8 @@ class _Cell:
         showing = self.shower.showing(entries) if self.shower is not None else nullcontext()
         called = Called()
         with randomness.watched() as watch, time_limit(self.node.options.timeout, self.node.name):
-            with also(lambda stream, text: add_text(entries, stream, text) if stream != "log" else None), showing:
+            noting = also(lambda stream, text: add_text(entries, stream, text) if stream != "log" else None)
+            with own_figures(), noting, showing:
                 called.value = _execute(self.capsule, space)
         if self.shower is not None:
             self.shower.result(called.value, entries)

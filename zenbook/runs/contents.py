@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from enum import Enum
 from typing import Any, cast
 
 from blake3 import blake3
@@ -17,10 +18,30 @@ from zenbook.runs.formats.pickled import PickleFormat
 
 
 def changed_content(reader: Reader, stored: Mapping[str, Stored], objects: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the objects whose content is no longer the one under which they are stored.
+    """Those of the objects whose content is no longer the one under which they are stored, or may be another.
 
-    Members of a bundle count as one object: if one has changed, all have.
+    Members of a bundle count as one object: if one has changed, all have. An object that is another one whenever it is
+    loaded (it opens a socket of a random name) may have changed.
     """
+    return _unlike_stored(reader, stored, objects, {Likeness.OTHER, Likeness.UNKNOWN})
+
+
+def surely_changed(reader: Reader, stored: Mapping[str, Stored], objects: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the objects whose content is certainly another than the one under which they are stored."""
+    return _unlike_stored(reader, stored, objects, {Likeness.OTHER})
+
+
+class Likeness(Enum):
+    """How an object compares with what is stored of it."""
+
+    SAME = "same"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+def _unlike_stored(
+    reader: Reader, stored: Mapping[str, Stored], objects: Mapping[str, Any], wanted: Collection[Likeness]
+) -> dict[str, Any]:
     changed: dict[str, Any] = {}
     bundles: dict[str, list[str]] = {}
     for name, one in stored.items():
@@ -28,33 +49,39 @@ def changed_content(reader: Reader, stored: Mapping[str, Stored], objects: Mappi
             continue
         if one.member:
             bundles.setdefault(one.digest, []).append(name)
-        elif _differs(reader, one, objects[name]):
+        elif _compared(reader, one, objects[name]) in wanted:
             changed[name] = objects[name]
     for names in bundles.values():
-        if _bundle_differs(reader, {name: stored[name] for name in names}, objects):
+        if _bundle_compared(reader, {name: stored[name] for name in names}, objects) in wanted:
             changed |= {name: objects[name] for name in names}
     return changed
 
 
-def _differs(reader: Reader, one: Stored, value: Any) -> bool:
+def _compared(reader: Reader, one: Stored, value: Any) -> Likeness:
     form = format_named(one.format)
     now = _digest(form, value)
     if now == one.digest:
-        return False
-    return now is None or _unlike(form, now, value, reader.read(one))
+        return Likeness.SAME
+    return Likeness.OTHER if now is None else _likeness(form, now, value, lambda: reader.read(one))
 
 
-def _bundle_differs(reader: Reader, members: Mapping[str, Stored], objects: Mapping[str, Any]) -> bool:
+def _bundle_compared(reader: Reader, members: Mapping[str, Stored], objects: Mapping[str, Any]) -> Likeness:
     form, value = BundleFormat(), {name: objects[name] for name in members}
     now = _digest(form, value)
-    return now is None or _unlike(form, now, value, reader.read_all(members))
+    return Likeness.OTHER if now is None else _likeness(form, now, value, lambda: reader.read_all(members))
 
 
-def _unlike(form: Format, now: str, value: Any, stored: Any) -> bool:
-    """Whether a value whose digest is ``now`` differs from the stored one: a round trip alone may change the bytes."""
+def _likeness(form: Format, now: str, value: Any, read: Callable[[], Any]) -> Likeness:
+    """Compare a value whose digest is ``now`` with the stored one: a round trip alone may change the bytes."""
+    stored = read()
     if now == _digest(form, stored):
-        return False
-    return not isinstance(form, PickleFormat | FigureFormat) or _text_blind(value) != _text_blind(stored)
+        return Likeness.SAME
+    if not isinstance(form, PickleFormat | FigureFormat):
+        return Likeness.OTHER
+    blind = _text_blind(stored)
+    if blind == _text_blind(value):
+        return Likeness.SAME
+    return Likeness.OTHER if blind == _text_blind(read()) else Likeness.UNKNOWN
 
 
 def _text_blind(value: Any) -> str:

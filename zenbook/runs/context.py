@@ -37,7 +37,8 @@ def log_metrics(values: Mapping[str, Any] | None = None, /, *, step: int | None 
     a plain function. Raises `DefinitionError` for a value that is no number.
     """
     context = current_step.get()
-    for name, value in {**(values or {}), **named}.items():
+    given: dict[Any, Any] = {**(values or {}), **named}
+    for name, value in given.items():
         if not isinstance(name, str) or not name or len(name) > METRIC_NAME_LIMIT:
             raise DefinitionError(
                 f"A metric can't be named {name!r}.", f"A name is a text of at most {METRIC_NAME_LIMIT} characters."
@@ -59,7 +60,7 @@ def as_metric(value: Any) -> float | None:
         try:
             return float(value)
         except OverflowError:
-            return math.inf if value > 0 else -math.inf
+            return math.inf if value > 0 else -math.inf  # type: ignore[operator]  # integers above 1e308
     if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         return as_metric(value.item())
     return None

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 
-import zenbook
 from zenbook.errors import ZenbookError
 from zenbook.runs.table import Table
 from zenbook.stack.records import RunQuery
@@ -27,11 +26,11 @@ def examine() -> Table:
         except ZenbookError as error:
             state, detail = "✗", f"{error.message} {error.hint}"
         rows.append((state, name, detail))
-    return Table("Doctor", ("", "what", "found"), rows)
+    return Table("Doctor", ("", "what", "found"), rows, wide_last=True)
 
 
 def _checks() -> Iterator[tuple[str, Callable[[], tuple[str, str]]]]:
-    yield "zenbook", lambda: ("✓", zenbook.__version__)
+    yield "zenbook", lambda: ("✓", version("zenbook"))
     yield "Python", lambda: ("✓", f"{platform.python_version()} ({sys.executable})")
     yield "kernel", _kernel
     yield "workspace", _workspace

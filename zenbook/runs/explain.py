@@ -17,12 +17,16 @@ from zenbook.stack.records import InputRecord, ParamRecord, RunRecord, StepRecor
 
 def explain(metadata: MetadataStore, run: RunRecord, step: StepRecord) -> str:
     """One sentence: what is unchanged, or what changed since the step's run before."""
-    if step.state in (StepState.CACHED, StepState.SKIPPED) and step.why:
-        return step.why
-    if not step.cache_key:
-        return step.why or "it has not begun"
     if step.why:
         return step.why
+    if step.state is StepState.PENDING:
+        return "it has not begun"
+    if not step.cache_key:
+        return (
+            "some of what it makes can't be stored, so it runs each time"
+            if step.state.has_outputs
+            else "it has not run"
+        )
     before = metadata.previous_step(run.pipeline, step.name, before=run.id)
     if before is None:
         return "it has not run before"
@@ -38,6 +42,8 @@ def _changes(metadata: MetadataStore, step: StepRecord, before: StepRecord) -> I
     if step.fingerprint != before.fingerprint:
         yield from _code_changes(_capsule(metadata, step), _capsule(metadata, before))
     yield from _param_changes(metadata, step, before)
+    if not (step.state.has_outputs and before.state.has_outputs):
+        return  # which inputs a step used is recorded with its end
     new, old = (_inputs(metadata.inputs([one.run]), one.name) for one in (step, before))
     for name in sorted(new.keys() | old.keys()):
         if name in OUTPUTS.values():

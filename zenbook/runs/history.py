@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from zenbook.core.states import RunState
 from zenbook.core.values import show
 from zenbook.errors import RunError, did_you_mean
 from zenbook.runs.crashes import healed
-from zenbook.runs.run import Run
+from zenbook.runs.run import Run, span
 from zenbook.runs.table import Table, moment
 from zenbook.stack.records import RunQuery, RunRecord
 from zenbook.stack.stack import OpenStack, open_stack
-
 
 _GOING_ON = (RunState.PENDING, RunState.RUNNING)
 
@@ -55,7 +53,7 @@ class Runs(Sequence[Run]):
                 one.pipeline,
                 str(one.state),
                 moment(one.started_at),
-                None if one.ended_at is None or one.started_at is None else timedelta(seconds=one.ended_at - one.started_at),
+                span(one.started_at, one.ended_at),
                 one.stack,
                 *(values.get(one.id) for values in columns.values()),
             )

@@ -21,7 +21,7 @@ _before: dict[int, SignalHandler] = {}  # whose place `_receive` has taken, by s
 
 
 class _Gate:
-    """``closed`` counts the `uninterrupted` blocks that are going on, ``came`` is the signal that waits for their end."""
+    """``closed`` counts the `uninterrupted` blocks that go on, ``came`` is the signal that waits for their end."""
 
     closed = 0
     came = 0
@@ -101,7 +101,7 @@ def time_limit(seconds: float | None, step: str) -> Iterator[None]:
 
 @contextmanager
 def _by_signal(seconds: float) -> Iterator[None]:
-    def expire(number: int, frame: types.FrameType | None) -> None:
+    def expire(_number: int, _frame: types.FrameType | None) -> None:
         raise _Expired
 
     before = signal.signal(signal.SIGALRM, expire)
@@ -175,6 +175,6 @@ def awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:
     return result["value"]
 
 
-def pause(seconds: float, wait: Callable[[float], object] = threading.Event().wait) -> None:
+def pause(seconds: float) -> None:
     """Wait, open to interrupts."""
-    wait(seconds)
+    threading.Event().wait(seconds)

@@ -5,23 +5,31 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from zenbook.core.events import Listeners, RunFinished, RunStarted
+from zenbook.core.digest import digest_of_path, digest_of_text
+from zenbook.core.events import Listener, Listeners, RunFinished, RunStarted
 from zenbook.core.plan import Plan
 from zenbook.core.states import RunState
 from zenbook.core.values import paths_in
-from zenbook.core.digest import digest_of_path
 from zenbook.errors import StoreError, ZenbookError
+from zenbook.runs.crashes import driven_here
 from zenbook.runs.environment import EnvironmentQuestion, process_identity, user_name
 from zenbook.runs.failures import one_line
 from zenbook.runs.identity import new_run_id
+from zenbook.runs.interruption import interrupts_can_wait, uninterrupted
 from zenbook.runs.recorder import pending_steps
 from zenbook.runs.streams import proxied_streams
 from zenbook.runs.view import RunView
 from zenbook.runs.watching import listeners_for
-from zenbook.stack.records import ArtifactRecord, Batch, CodeRecord, ParamRecord, RunRecord, RunUpdate
+from zenbook.stack.records import (
+    ArtifactRecord,
+    Batch,
+    CodeRecord,
+    EnvironmentRecord,
+    ParamRecord,
+    RunRecord,
+    RunUpdate,
+)
 from zenbook.stack.stack import OpenStack
 
 
@@ -32,30 +40,46 @@ def launch(plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: En
     cancelled), `StoreError` when a store fails.
     """
     run_id = new_run_id()
-    _create(plan, run_id, stack, question or EnvironmentQuestion())
-    started = time.time()
-    view = RunView.of_graph(plan.graph, run_id, plan.pipeline, stack.stack.name, dict(plan.params))
-    listener = Listeners((view, *listeners_for(view)))
-    listener.on_event(RunStarted(run_id, started))
-    state, error_line = RunState.SUCCEEDED, ""
-    try:
-        with proxied_streams():
-            stack.orchestrator.execute(plan, run_id, stack, listener, use_cache=use_cache)
-    except BaseException as error:
-        state = RunState.CANCELLED if isinstance(error, KeyboardInterrupt) else RunState.FAILED
-        error_line = "interrupted" if state is RunState.CANCELLED else one_line(error)
-        _note(error, f"in run {run_id} of {plan.pipeline!r}")
-        raise
-    finally:
-        with _uninterrupted():
-            ended = RunFinished(run_id, state, error_line)
-            listener.on_event(ended)
-            _end(stack, RunUpdate(run_id, state, started, ended.at, error_line), plan)
+    environment = (question or EnvironmentQuestion()).answer()
+    params = params_of(plan, run_id)
+    with driven_here(run_id), interrupts_can_wait():
+        with uninterrupted():
+            record = _create(plan, run_id, stack, environment, params)
+        _execute(plan, record, stack, use_cache=use_cache)
     return run_id
 
 
-def _create(plan: Plan, run_id: str, stack: OpenStack, question: EnvironmentQuestion) -> None:
-    environment = question.answer()
+def _execute(plan: Plan, record: RunRecord, stack: OpenStack, *, use_cache: bool) -> None:
+    view = RunView.of_graph(plan.graph, record.id, plan.pipeline, stack.stack.name, dict(plan.params))
+    listener: Listener = view
+    failing: BaseException | None = None
+    state, error_line = RunState.CANCELLED, "interrupted"  # as long as nothing else is known
+    try:
+        listener = Listeners((view, *listeners_for(view)))
+        listener.on_event(RunStarted(record.id, record.created_at))
+        with proxied_streams():
+            stack.orchestrator.execute(plan, record.id, stack, listener, use_cache=use_cache)
+        state, error_line = RunState.SUCCEEDED, ""
+    except BaseException as error:
+        failing = error
+        if not isinstance(error, KeyboardInterrupt):
+            state, error_line = RunState.FAILED, one_line(error)
+            _note(error, f"in run {record.id} of {plan.pipeline!r}")
+        raise
+    finally:
+        with uninterrupted():
+            ended = RunFinished(record.id, state, error_line)
+            update = RunUpdate(record.id, state, record.started_at, ended.at, error_line)
+            try:
+                _end(stack, update, plan, failing)
+            finally:
+                listener.on_event(ended)
+                failing = None  # a traceback holds this frame
+
+
+def _create(
+    plan: Plan, run_id: str, stack: OpenStack, environment: EnvironmentRecord, params: list[ParamRecord]
+) -> RunRecord:
     now = time.time()
     record = RunRecord(
         id=run_id,
@@ -75,20 +99,14 @@ def _create(plan: Plan, run_id: str, stack: OpenStack, question: EnvironmentQues
     stack.metadata.create_run(
         record,
         steps=list(pending_steps(plan, run_id).values()),
-        params=params_of(plan, run_id),
-        code=[
-            CodeRecord(digest, json.dumps(one.to_json(), ensure_ascii=False)) for digest, one in plan.capsules.items()
-        ],
+        params=params,
+        code=[CodeRecord(key, json.dumps(one.to_json(), ensure_ascii=False)) for key, one in plan.capsules.items()],
         environment=environment,
     )
     if plan.given:
-        stack.metadata.write(
-            Batch(
-                artifacts=[
-                    ArtifactRecord(one.digest, one.format, one.address, one.size, now) for one in plan.given.values()
-                ]
-            )
-        )
+        given = [ArtifactRecord(one.digest, one.format, one.address, one.size, now) for one in plan.given.values()]
+        stack.metadata.write(Batch(artifacts=given))
+    return record
 
 
 def params_of(plan: Plan, run_id: str) -> list[ParamRecord]:
@@ -104,42 +122,23 @@ def _text(value: object) -> str:
 
 
 def _content(value: object) -> str:
-    paths = paths_in(value)
-    return digest_of_path(paths[0]) if len(paths) == 1 else ""
+    digests = [digest_of_path(path) for path in paths_in(value)]
+    return digest_of_text(" ".join(digests)) if len(digests) > 1 else "".join(digests)
 
 
-def _end(stack: OpenStack, update: RunUpdate, plan: Plan) -> None:
+def _end(stack: OpenStack, update: RunUpdate, plan: Plan, failing: BaseException | None) -> None:
+    """Write how the run ended; what ended it matters more than that this could not be written down."""
     try:
         stack.metadata.write(Batch(runs=[update]))
     except StoreError as error:
-        if update.state is RunState.SUCCEEDED:
-            raise
-        raise StoreError(
-            f"The run {update.id} of {plan.pipeline!r} is {update.state} ({update.error}), and that could not be "
-            f"recorded: {error.message}",
-            error.hint,
-        ) from error
+        if failing is None:
+            raise StoreError(
+                f"Run {update.id} of {plan.pipeline!r} {update.state}, which could not be recorded: {error.message}",
+                error.hint,
+            ) from error
+        failing.add_note(f"and its end could not be recorded: {error.message}")
 
 
 def _note(error: BaseException, text: str) -> None:
-    if not isinstance(error, ZenbookError | KeyboardInterrupt):
+    if not isinstance(error, ZenbookError):
         error.add_note(text)
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Put off an interrupt for the few milliseconds in which a run's end is written."""
-    import signal
-    import threading
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if came:
-        raise KeyboardInterrupt

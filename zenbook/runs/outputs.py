@@ -104,7 +104,7 @@ class StoredOutput:
 def file_size(size: int) -> str:
     """Bytes for people: 312 B, 4.1 kB, 20 MB."""
     value, unit = float(size), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):  # noqa: B007
+    for unit in ("B", "kB", "MB", "GB", "TB"):
         if value < 1000 or unit == "TB":
             break
         value /= 1000

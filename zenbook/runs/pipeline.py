@@ -19,7 +19,7 @@ from zenbook.runs.environment import EnvironmentQuestion
 from zenbook.runs.launch import launch
 from zenbook.runs.planning import make_plan
 from zenbook.runs.run import Run
-from zenbook.runs.watching import users_traceback
+from zenbook.runs.watching import polish
 from zenbook.stack.stack import OpenStack, open_stack
 
 _OPTIONS = ("name", "stack", "cache")
@@ -52,8 +52,11 @@ class Pipeline:
         question = EnvironmentQuestion()
         stack = open_stack(self.stack)
         plan = self._plan(stack, args, kwargs)
-        with users_traceback():
+        try:
             return Run(launch(plan, stack, use_cache=self.cache, question=question), stack)
+        except BaseException as error:
+            polish(error)
+            raise
 
     def __repr__(self) -> str:
         return f"<pipeline {self.name}{inspect.signature(self.function)}>"

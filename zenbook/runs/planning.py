@@ -50,7 +50,12 @@ def make_plan(
 
 
 def store_given(artifacts: ArtifactStore, name: str, value: Any) -> Stored:
-    """Store an object that was passed to a pipeline. Raises `WiringError` when it can't be stored."""
+    """Store an object that was passed to a pipeline. Raises `WiringError` when it can't be stored, or is a secret."""
+    if hasattr(value, "get_secret_value"):  # pydantic's SecretStr and its kin
+        raise WiringError(
+            f"The argument {name!r} is a secret, and what a pipeline is given is recorded.",
+            "Read it within the step, from the environment or the system keyring.",
+        )
     try:
         return store_value(artifacts, value)
     except FormatError as error:

@@ -27,8 +27,29 @@ class Watch:
     """What happened to the global random states while the block ran."""
 
     def __init__(self) -> None:
-        self.before = snapshot()
+        self.before: list[Any] = [None for _ in GENERATORS]
         self.reseeded: set[str] = set()  # seeded while the state was still the one that was found
+        self._replaced: list[tuple[Any, str, Any]] = []
+        self.look()
+
+    def look(self) -> None:
+        """Begin to watch the generators whose modules are there by now."""
+        for place, (module, state) in enumerate(zip((random, _numpy_random()), snapshot(), strict=True)):
+            if self.before[place] is None and state is not None:
+                self.before[place] = state
+                self._note_seeds(module, place)
+
+    def _note_seeds(self, module: Any, place: int) -> None:
+        for function in ("seed", "setstate", "set_state"):
+            actual = getattr(module, function, None)
+            if actual is not None:
+                self._replaced.append((module, function, actual))
+                setattr(module, function, _noting(actual, self, place))
+
+    def end(self) -> None:
+        """Leave the modules as they were."""
+        for module, function, actual in self._replaced:
+            setattr(module, function, actual)
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -56,24 +77,16 @@ def watched() -> Iterator[Watch]:
     """Watch the global random states. What modules draw while they are imported is given back: see `_importing`."""
     watch = Watch()
     actual_import = builtins.__import__
-    builtins.__import__ = ours = _importing(actual_import)
-    replaced: list[tuple[Any, str, Any]] = []
-    for place, (name, module) in enumerate((("random", random), ("numpy", _numpy_random()))):
-        for function in ("seed", "setstate", "set_state"):
-            actual = getattr(module, function, None) if module is not None else None
-            if actual is not None:
-                replaced.append((module, function, actual))
-                setattr(module, function, _noting(actual, watch, name, place))
+    builtins.__import__ = ours = _importing(actual_import, watch)
     try:
         yield watch
     finally:
-        for module, function, actual in replaced:
-            setattr(module, function, actual)
+        watch.end()
         if builtins.__import__ is ours:
             builtins.__import__ = actual_import
 
 
-def _importing(actual: Callable[..., Any]) -> Callable[..., Any]:
+def _importing(actual: Callable[..., Any], watch: Watch) -> Callable[..., Any]:
     """An import that leaves the states as they were.
 
     Some modules draw when they are first imported. Whether a step comes first is chance; it must not look as if the
@@ -99,6 +112,7 @@ def _importing(actual: Callable[..., Any]) -> Callable[..., Any]:
                 random.setstate(before[0])
                 if before[1] is not None:
                     _numpy_random().set_state(before[1])
+                watch.look()  # NumPy may have come
 
     return importing
 
@@ -116,7 +130,7 @@ def state_of(generator: str) -> Any:
 
 def restore(generator: str, data: bytes) -> None:
     """Set the state of one generator to what `to_bytes` was given; the bytes must be known to the metadata store."""
-    state = pickle.loads(data)  # noqa: S301
+    state = pickle.loads(data)
     if generator == "random":
         random.setstate(state)
     else:
@@ -135,11 +149,11 @@ def digest(state: Any) -> str:
     return digest_of_bytes(to_bytes(state))
 
 
-def _noting(actual: Callable[..., Any], watch: Watch, name: str, place: int) -> Callable[..., Any]:
+def _noting(actual: Callable[..., Any], watch: Watch, place: int) -> Callable[..., Any]:
     def seed(*args: Any, **kwargs: Any) -> Any:
         fixed = (args or kwargs) and (args[0] if args else next(iter(kwargs.values()))) is not None
         if fixed and _same(watch.before[place], snapshot()[place]):
-            watch.reseeded.add(name)
+            watch.reseeded.add(GENERATORS[place])
         return actual(*args, **kwargs)
 
     return seed

@@ -88,7 +88,7 @@ class Recorder:
         return took > _QUICK or self.waiting > _MANY or time.monotonic() - self.written > _EVERY
 
     def _flush_meanwhile(self) -> None:
-        """Write while a step runs. A store that is away for a moment is no reason to end a step: its end tries again."""
+        """Write while a step runs: a store that is away for a moment does not end it, since its end tries again."""
         if time.monotonic() - self.written > _OFTEN:
             try:
                 self.flush()

@@ -25,7 +25,7 @@ from zenbook.runs.explain import explain
 from zenbook.runs.outputs import Outputs, StoredOutput
 from zenbook.runs.step_run import HIDDEN
 from zenbook.runs.table import Table, duration, moment
-from zenbook.runs.watching import is_on_show, users_traceback
+from zenbook.runs.watching import is_on_show, polish
 from zenbook.stack.records import MetricRecord, RunRecord, StepRecord
 from zenbook.stack.stack import OpenStack
 
@@ -71,7 +71,7 @@ class Run:
     @property
     def duration(self) -> datetime.timedelta | None:
         """How long it took, or None while it goes on."""
-        return _span(self.record.started_at, self.record.ended_at)
+        return span(self.record.started_at, self.record.ended_at)
 
     @cached_property
     def plan(self) -> Plan:
@@ -133,7 +133,9 @@ class Run:
         """Interrupt a run that goes on in another process of this machine. Raises `RunError` where that can't be."""
         record = self.record
         if record.state.ended:
-            raise RunError(f"Run {self.id} has ended: it is {record.state}.", "Only a run that goes on can be cancelled.")
+            raise RunError(
+                f"Run {self.id} has ended: it is {record.state}.", "Only a run that goes on can be cancelled."
+            )
         if record.host != socket.gethostname():
             raise RunError(f"Run {self.id} goes on on {record.host}.", "Cancel it there.")
         process = int(record.process.partition(":")[0])
@@ -152,8 +154,11 @@ class Run:
 
         if not self.state.ended:
             raise RunError(f"Run {self.id} goes on: it is {self.state}.", "Wait for its end, or cancel it.")
-        with users_traceback():
+        try:
             return Run(launch(self.plan, self._stack), self._stack)
+        except BaseException as error:
+            polish(error)
+            raise
 
     def view(self) -> views.RunView:
         """What the pictures and texts of the run show."""
@@ -241,7 +246,7 @@ class StepRun:
     @property
     def duration(self) -> datetime.timedelta | None:
         """How long the last attempt took; None where it did not run."""
-        return _span(self.record.started_at, self.record.ended_at)
+        return span(self.record.started_at, self.record.ended_at)
 
     @property
     def seconds(self) -> float | None:
@@ -331,7 +336,8 @@ def _ignores_interrupts(process: int) -> bool:
     return bool(int(ignored, 16) >> (signal.SIGINT - 1) & 1)
 
 
-def _span(start: float | None, end: float | None) -> datetime.timedelta | None:
+def span(start: float | None, end: float | None) -> datetime.timedelta | None:
+    """The time between two moments, if both are known."""
     return None if start is None or end is None else datetime.timedelta(seconds=end - start)
 
 

@@ -7,12 +7,14 @@ process of its own.
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+from zenbook.core.digest import digest_of_bytes, digest_of_path
 from zenbook.core.events import (
     Event,
     Listener,
@@ -29,13 +31,12 @@ from zenbook.core.graph import Json, Node, StepKind
 from zenbook.core.plan import Plan
 from zenbook.core.states import StepState
 from zenbook.core.values import decode, paths_in
-from zenbook.core.digest import digest_of_bytes, digest_of_path
 from zenbook.errors import RunError, StepTimeoutError, StoreError, ZenbookError
 from zenbook.runs import randomness
 from zenbook.runs.artifacts import Reader
 from zenbook.runs.calling import Called, call_step
-from zenbook.runs.crashes import driven_here
 from zenbook.runs.context import StepContext, current_step
+from zenbook.runs.crashes import driven_here
 from zenbook.runs.failures import describe_failure, one_line
 from zenbook.runs.interruption import interrupts_can_wait, pause, uninterrupted
 from zenbook.runs.recorder import Recorder
@@ -46,6 +47,7 @@ from zenbook.stack.components import ArtifactStore, MetadataStore
 from zenbook.stack.records import CachedStep, OutputRecord
 from zenbook.stack.stack import OpenStack
 
+_one_step = threading.RLock()  # a capsule's modules are the process's modules while it runs: one at a time
 RANDOM = frozenset(randomness.OUTPUTS.values())
 HIDDEN = RANDOM | {SHOWN}
 
@@ -276,9 +278,10 @@ class _Call:
         capsule = execution.plan.capsule_of(node.name)
         stored = {name: used.stored for name, used in self.inputs.items() if name not in RANDOM}
         self._restore_random({name: used.stored for name, used in self.inputs.items()})
+        within = current_step.get() is not None  # a step that calls a pipeline holds the lock already
         token = current_step.set(StepContext(execution.run, node.name, execution.listener))
         try:
-            with recorded(self._log):
+            with nullcontext() if within else _one_step, recorded(self._log):
                 called = call_step(
                     node,
                     capsule,

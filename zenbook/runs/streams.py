@@ -171,7 +171,9 @@ class _Proxy:
 # --- logging --------------------------------------------------------------------------------------------------------
 
 _FORMAT = logging.Formatter()
-_told = threading.local()  # the record that was told last: a factory may have been wrapped around ours, and ours around it
+_told = (
+    threading.local()
+)  # the record that was told last: a factory may have been wrapped around ours, and ours around it
 
 
 def _listen_to_logging() -> None:
@@ -201,7 +203,7 @@ def _message(record: logging.LogRecord) -> str:
 
 def _in_forked_child() -> None:
     """What a child prints is shown, and not recorded: the parent numbers the lines of the log."""
-    global _lock, _ticker  # noqa: PLW0603
+    global _lock, _ticker
     _lock, _ticker = threading.RLock(), _Ticker()
     _sink.set(None)
 

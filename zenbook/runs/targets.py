@@ -71,17 +71,21 @@ def parse_param(owner: str, name: str, text: str, hint: Any, known: Mapping[str,
         return _literal(text)
     from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
-    value = _literal(text) if hint not in (str, Path) else text
     try:
-        adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
-        return adapter.validate_python(text if isinstance(value, str) else value)
+        adapter = TypeAdapter(hint)
     except PydanticUserError:
-        return value
-    except ValidationError as error:
-        raise RunError(
-            f"The parameter {name!r} of {owner!r} is {text!r}: {error.errors()[0]['msg']}.",
-            f"Give it as --param {name}=VALUE.",
-        ) from None
+        adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
+    first: ValidationError | None = None
+    for value in (text,) if hint is str else (_literal(text), text):
+        try:
+            return adapter.validate_python(value)
+        except ValidationError as error:
+            first = first or error
+    assert first is not None  # noqa: S101
+    raise RunError(
+        f"The parameter {name!r} of {owner!r} is {text!r}: {first.errors()[0]['msg']}.",
+        f"Give it as --param {name}=VALUE.",
+    )
 
 
 def _literal(text: str) -> Any:
@@ -113,16 +117,26 @@ class ModuleFile:
 
     def find(self, name: str | None) -> Runnable:
         """The pipeline of that name. Raises `RunError`, and what importing the file raises."""
-        folder = str(self.path.parent.resolve())
-        if folder not in sys.path:
-            sys.path.insert(0, folder)
-        module = importlib.import_module(self.path.stem)
-        if Path(module.__file__ or "").resolve() != self.path.resolve():
+        folder, dotted = self.path.resolve().parent, self.path.stem
+        while (folder / "__init__.py").is_file():
+            folder, dotted = folder.parent, f"{folder.name}.{dotted}"
+        if str(folder) not in sys.path:
+            sys.path.insert(0, str(folder))
+        module = importlib.import_module(dotted)
+        actual = getattr(module, "__file__", None)
+        if Path(actual or "").resolve() != self.path.resolve():
             raise RunError(
-                f"Python imports {module.__file__} as {self.path.stem!r} and not {self.path}.",
+                f"Python imports {actual or 'a built-in module'} as {dotted!r} and not {self.path}.",
                 "Rename the file: another module has its name.",
             )
         return choose((one for one in vars(module).values() if isinstance(one, Pipeline)), name, self.path.name)
+
+
+def _files_like(path: Path) -> str:
+    folder = path.parent
+    files = [one.name for one in sorted(folder.iterdir()) if one.suffix in (".py", ".ipynb")] if folder.is_dir() else []
+    close = did_you_mean(path.name, files) if files else ""
+    return close if close.startswith("Did") else "Give a .py file or an .ipynb notebook: zen run train.py:training."
 
 
 def find_target(target: str) -> Runnable:
@@ -130,10 +144,7 @@ def find_target(target: str) -> Runnable:
     file, colon, name = target.rpartition(":") if ":" in target[2:] else (target, "", "")
     path = Path(file if colon else target)
     if not path.is_file():
-        raise RunError(
-            f"There is no file {str(path)!r}.",
-            "Give a .py file or an .ipynb notebook, as in `zen run train.py:training`.",
-        )
+        raise RunError(f"There is no file {str(path)!r}.", _files_like(path))
     kinds = {point.name: point for point in entry_points(group="zenbook.places")}
     kind = path.suffix.lstrip(".")
     if kind not in kinds:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 from zenbook.core.capsule import Capsule
 from zenbook.core.capture import captured_function
 from zenbook.core.loading import entry_of, loaded
 from zenbook.core.plan import Plan
+from zenbook.runs.formats.base import Format
 from zenbook.runs.formats.registry import register_format, registered_formats
 
 
@@ -26,5 +28,5 @@ def user_formats(plan: Plan) -> Iterator[None]:
         capsule = plan.capsules[digest]
         if capsule.entry.rpartition(":")[2] not in {type(one).__name__ for one in registered_formats()}:
             with loaded(capsule) as main:
-                register_format(entry_of(capsule, main))  # type: ignore[arg-type]
+                register_format(cast("type[Format]", entry_of(capsule, main)))
     yield

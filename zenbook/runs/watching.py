@@ -54,19 +54,12 @@ def is_on_show(run: str) -> bool:
 
 
 def polish(error: BaseException) -> None:
-    """Let the notebook say how an exception is shown."""
-    for one in polishers:
-        one(error)
+    """Leave an exception the user's frames alone, and let the notebook say how it is shown.
 
-
-@contextmanager
-def users_traceback() -> Iterator[None]:
-    """Let an exception leave the block with the user's frames alone, shown as the notebook wants it."""
+    To be called in the ``except`` block of the function that the user has called: what follows is the user's own.
+    """
     from zenbook.runs.failures import users_frames
 
-    try:
-        yield
-    except BaseException as error:
-        error.__traceback__ = users_frames(error.__traceback__)  # what follows is the user's own
-        polish(error)
-        raise
+    error.__traceback__ = users_frames(error.__traceback__)
+    for one in polishers:
+        one(error)

@@ -13,11 +13,15 @@ from pathlib import Path
 
 from zenbook.core.events import Listeners
 from zenbook.core.plan import Plan
-from zenbook.errors import ZenbookError, did_you_mean
+from zenbook.errors import RunError, ZenbookError, did_you_mean
 from zenbook.runs.failures import describe_failure
 from zenbook.runs.step_run import Execution, run_step
 from zenbook.runs.streams import proxied_streams
 from zenbook.stack.stack import open_stack
+
+
+class BadArgumentsError(RunError):
+    """What the worker was told to do can't be done."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,30 +29,52 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        plan = Plan.from_json(Path(options.plan).read_text(encoding="utf-8"))
-        names = [node.name for node in plan.graph]
-        if options.step not in names:
-            print(f"The plan has no step {options.step!r}. {did_you_mean(options.step, names)}", file=sys.stderr)
-            return 2
-        stack = open_stack(options.stack)
-        nothing = Listeners(())
-        with (
-            proxied_streams(),
-            Execution.recorded(plan, options.run, stack, nothing, use_cache=not options.no_cache) as execution,
-        ):
-            run_step(execution, plan.graph[options.step])
+        _work(options)
     except KeyboardInterrupt:
         return 130
-    except (ZenbookError, OSError) as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
+    except ZenbookError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return 2 if isinstance(error, BadArgumentsError) else 1
     except Exception as error:  # noqa: BLE001  # the step's own: shown as its user wants it
-        print(describe_failure(error)[1], file=sys.stderr)
+        sys.stderr.write(describe_failure(error)[1])
         return 1
     return 0
 
 
-def _interrupt(number: int, frame: object) -> None:
+def _work(options: argparse.Namespace) -> None:
+    plan = _read_plan(Path(options.plan))
+    names = [node.name for node in plan.graph]
+    if options.step not in names:
+        raise BadArgumentsError(
+            f"The plan has no step {options.step!r}.", did_you_mean(options.step, names, noun="step")
+        )
+    stack = open_stack(options.stack)
+    if stack.metadata.run(options.run) is None:
+        raise BadArgumentsError(
+            f"There is no run {options.run!r} in {stack.metadata.describe()}.",
+            "The run's row is made by whoever starts the run; is this the right stack and workspace?",
+        )
+    nothing = Listeners(())
+    use_cache = not options.no_cache
+    with proxied_streams(), Execution.recorded(plan, options.run, stack, nothing, use_cache=use_cache) as execution:
+        run_step(execution, plan.graph[options.step])
+
+
+def _read_plan(file: Path) -> Plan:
+    try:
+        return Plan.from_json(file.read_text(encoding="utf-8"))
+    except RunError as error:
+        raise BadArgumentsError(f"{file}: {error.message}", error.hint) from error
+    except OSError as error:
+        raise BadArgumentsError(f"The plan {file} can't be read: {error.strerror}.", "Is it mounted here?") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadArgumentsError(
+            f"The plan {file} is damaged ({type(error).__name__}: {error}).",
+            "Make it anew: export or run the pipeline again.",
+        ) from error
+
+
+def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 

@@ -44,8 +44,8 @@ class Stack(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then the environment, then ``config.yaml``."""
         return init_settings, env_settings, _ConfigSource(settings_cls, init_settings)
@@ -56,6 +56,7 @@ class Stack(BaseSettings):
         chosen = name or active_name()
         if chosen not in stack_names():
             raise StackError(f"There is no stack {chosen!r}.", did_you_mean(chosen, stack_names(), noun="stack"))
+        _refuse_unknown_variables(cls)
         try:
             return cls(name=chosen)
         except ValidationError as error:
@@ -88,6 +89,16 @@ class OpenStack:
     metadata: MetadataStore
     orchestrator: Orchestrator
     workspace: Workspace
+
+
+def _refuse_unknown_variables(model: type[Stack]) -> None:
+    """A misspelt ``ZENBOOK_STACK_…`` would otherwise choose nothing, and nobody would know."""
+    prefix = str(model.model_config["env_prefix"])
+    for variable in os.environ:
+        field = variable.upper().removeprefix(prefix).lower()
+        if variable.upper().startswith(prefix) and field.partition("__")[0] not in model.model_fields:
+            known = [f"{prefix}{one.upper()}" for one in model.model_fields]
+            raise StackError(f"The variable {variable} sets nothing.", did_you_mean(variable, known, noun="variable"))
 
 
 def active_name() -> str:

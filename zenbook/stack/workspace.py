@@ -1,4 +1,4 @@
-"""The workspace: the ``.zen`` folder with the registered components and stacks, the active stack and the default stores.
+"""The workspace: the ``.zen`` folder with registered components and stacks, the active stack and the default stores.
 
 It makes itself on first use. It is the nearest ``.zen`` at or above the current folder, else a new one in the current
 folder; ``ZENBOOK_WORKSPACE`` names another.
