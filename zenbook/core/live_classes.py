@@ -189,10 +189,14 @@ def class_definition(cls: type) -> Definition:
             f"The class {cls.__qualname__!r} was defined in several ways, and which of them this is can't be told.",
             "Run the cells again that made objects or classes of it.",
         )
-    hint = "Define it in a cell or in a module's file"
     if "<locals>" in cls.__qualname__:
-        hint += ", at the top level and not within a function"
-    raise CaptureError(f"The source of the class {cls.__qualname__!r} is not known.", hint + ".")
+        raise CaptureError(
+            f"The class {cls.__qualname__!r} was defined within a function.", "Define it at the top level of a cell or module."
+        )
+    raise CaptureError(
+        f"The source of the class {cls.__qualname__!r} is not known.",
+        "Define it with a class statement at the top level of a cell or module (not by a call or by exec).",
+    )
 
 
 def attribute_values(cls: type, node: ast.ClassDef) -> dict[str, tuple[ast.expr, Any]]:

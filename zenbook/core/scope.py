@@ -243,7 +243,7 @@ class _Walker(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         method = node.func
-        if isinstance(method, ast.Attribute) and method.attr in _MUTATORS and isinstance(method.value, ast.Name):
+        if isinstance(method, ast.Attribute) and method.attr in _MUTATORS:
             self.change(method)
         self.generic_visit(node)
 

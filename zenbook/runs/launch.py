@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import socket
 import time
+from dataclasses import dataclass, replace
 
 from zenbook.core.digest import digest_of_path, digest_of_text
 from zenbook.core.events import Listener, Listeners, RunFinished, RunStarted
 from zenbook.core.plan import Plan
-from zenbook.core.states import RunState
+from zenbook.core.states import RunState, StepState
 from zenbook.core.values import paths_in
 from zenbook.errors import StoreError, ZenbookError
 from zenbook.runs.crashes import driven_here
@@ -29,6 +30,7 @@ from zenbook.stack.records import (
     ParamRecord,
     RunRecord,
     RunUpdate,
+    StepRecord,
 )
 from zenbook.stack.stack import OpenStack
 
@@ -39,50 +41,29 @@ def launch(plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: En
     Raises what a step raises (the run is recorded as failed then), `KeyboardInterrupt` when interrupted (recorded as
     cancelled), `StoreError` when a store fails.
     """
-    run_id = new_run_id()
     environment = (question or EnvironmentQuestion()).answer()
-    params = params_of(plan, run_id)
-    with driven_here(run_id), interrupts_can_wait():
-        with uninterrupted():
-            record = _create(plan, run_id, stack, environment, params)
-        _execute(plan, record, stack, use_cache=use_cache)
-    return run_id
+    started = _Launch(plan, stack, _new_record(plan, stack, environment))
+    params = params_of(plan, started.record.id)
+    with driven_here(started.record.id), interrupts_can_wait():
+        try:
+            with uninterrupted():
+                started.create(environment, params)
+            started.execute(use_cache=use_cache)
+        except BaseException as error:
+            started.failing = error
+            if not isinstance(error, KeyboardInterrupt | ZenbookError):
+                error.add_note(f"in run {started.record.id} of {plan.pipeline!r}")
+            raise
+        finally:
+            with uninterrupted():
+                started.end()
+    return started.record.id
 
 
-def _execute(plan: Plan, record: RunRecord, stack: OpenStack, *, use_cache: bool) -> None:
-    view = RunView.of_graph(plan.graph, record.id, plan.pipeline, stack.stack.name, dict(plan.params))
-    listener: Listener = view
-    failing: BaseException | None = None
-    state, error_line = RunState.CANCELLED, "interrupted"  # as long as nothing else is known
-    try:
-        listener = Listeners((view, *listeners_for(view)))
-        listener.on_event(RunStarted(record.id, record.created_at))
-        with proxied_streams():
-            stack.orchestrator.execute(plan, record.id, stack, listener, use_cache=use_cache)
-        state, error_line = RunState.SUCCEEDED, ""
-    except BaseException as error:
-        failing = error
-        if not isinstance(error, KeyboardInterrupt):
-            state, error_line = RunState.FAILED, one_line(error)
-            _note(error, f"in run {record.id} of {plan.pipeline!r}")
-        raise
-    finally:
-        with uninterrupted():
-            ended = RunFinished(record.id, state, error_line)
-            update = RunUpdate(record.id, state, record.started_at, ended.at, error_line)
-            try:
-                _end(stack, update, plan, failing)
-            finally:
-                listener.on_event(ended)
-                failing = None  # a traceback holds this frame
-
-
-def _create(
-    plan: Plan, run_id: str, stack: OpenStack, environment: EnvironmentRecord, params: list[ParamRecord]
-) -> RunRecord:
+def _new_record(plan: Plan, stack: OpenStack, environment: EnvironmentRecord) -> RunRecord:
     now = time.time()
-    record = RunRecord(
-        id=run_id,
+    return RunRecord(
+        id=new_run_id(now),
         pipeline=plan.pipeline,
         stack=stack.stack.name,
         state=RunState.RUNNING,
@@ -96,17 +77,71 @@ def _create(
         plan=plan.to_json(),
         kind=plan.kind,
     )
-    stack.metadata.create_run(
-        record,
-        steps=list(pending_steps(plan, run_id).values()),
-        params=params,
-        code=[CodeRecord(key, json.dumps(one.to_json(), ensure_ascii=False)) for key, one in plan.capsules.items()],
-        environment=environment,
-    )
-    if plan.given:
-        given = [ArtifactRecord(one.digest, one.format, one.address, one.size, now) for one in plan.given.values()]
-        stack.metadata.write(Batch(artifacts=given))
-    return record
+
+
+@dataclass(slots=True)
+class _Launch:
+    """A run from the making of its row to the writing of its end."""
+
+    plan: Plan
+    stack: OpenStack
+    record: RunRecord
+    created: bool = False
+    listener: Listener | None = None  # once the steps are about to run
+    succeeded: bool = False
+    failing: BaseException | None = None
+
+    def create(self, environment: EnvironmentRecord, params: list[ParamRecord]) -> None:
+        plan, run = self.plan, self.record
+        code = {key: json.dumps(one.to_json(), ensure_ascii=False) for key, one in plan.capsules.items()}
+        self.stack.metadata.create_run(
+            run,
+            steps=list(pending_steps(plan, run.id).values()),
+            params=params,
+            code=[CodeRecord(key, capsule) for key, capsule in code.items()],
+            environment=environment,
+        )
+        self.created = True
+        given = [
+            ArtifactRecord(one.digest, one.format, one.address, one.size, run.created_at) for one in plan.given.values()
+        ]
+        if given:
+            self.stack.metadata.write(Batch(artifacts=given))
+
+    def execute(self, *, use_cache: bool) -> None:
+        run = self.record
+        view = RunView.of_graph(self.plan.graph, run.id, run.pipeline, run.stack, dict(self.plan.params))
+        self.listener = Listeners((view, *listeners_for(view)))
+        self.listener.on_event(RunStarted(run.id, run.created_at))
+        with proxied_streams():
+            self.stack.orchestrator.execute(self.plan, run.id, self.stack, self.listener, use_cache=use_cache)
+        self.succeeded = True
+
+    def end(self) -> None:
+        """Write how it ended, and tell; what ended it matters more than that this could not be written down."""
+        if not self.created:
+            return
+        error, self.failing = self.failing, None  # an exception and the frame that holds it would keep each other
+        state, line = RunState.SUCCEEDED, ""
+        if not self.succeeded:
+            failed = error is not None and not isinstance(error, KeyboardInterrupt)
+            state, line = (RunState.FAILED, one_line(error)) if failed and error else (RunState.CANCELLED, "interrupted")
+        ended = RunFinished(self.record.id, state, line)
+        steps = [] if self.listener is not None else self._skipped()
+        update = RunUpdate(self.record.id, state, self.record.started_at, ended.at, line)
+        try:
+            self.stack.metadata.write(Batch(runs=[update], steps=steps))
+        except StoreError as unrecorded:
+            if error is None:
+                raise
+            error.add_note(f"and its end could not be recorded: {unrecorded.message}")
+        finally:
+            if self.listener is not None:
+                self.listener.on_event(ended)
+
+    def _skipped(self) -> list[StepRecord]:
+        steps = pending_steps(self.plan, self.record.id).values()
+        return [replace(one, state=StepState.SKIPPED, why="the run ended before") for one in steps]
 
 
 def params_of(plan: Plan, run_id: str) -> list[ParamRecord]:
@@ -124,21 +159,3 @@ def _text(value: object) -> str:
 def _content(value: object) -> str:
     digests = [digest_of_path(path) for path in paths_in(value)]
     return digest_of_text(" ".join(digests)) if len(digests) > 1 else "".join(digests)
-
-
-def _end(stack: OpenStack, update: RunUpdate, plan: Plan, failing: BaseException | None) -> None:
-    """Write how the run ended; what ended it matters more than that this could not be written down."""
-    try:
-        stack.metadata.write(Batch(runs=[update]))
-    except StoreError as error:
-        if failing is None:
-            raise StoreError(
-                f"Run {update.id} of {plan.pipeline!r} {update.state}, which could not be recorded: {error.message}",
-                error.hint,
-            ) from error
-        failing.add_note(f"and its end could not be recorded: {error.message}")
-
-
-def _note(error: BaseException, text: str) -> None:
-    if not isinstance(error, ZenbookError):
-        error.add_note(text)
