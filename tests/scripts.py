@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -35,6 +36,7 @@ def run_script(path: Path, *arguments: str, **variables: str) -> subprocess.Comp
         capture_output=True,
         text=True,
         timeout=PATIENCE,
+        preexec_fn=_take_interrupts,
         check=False,
     )
 
@@ -48,8 +50,13 @@ def run_zen(folder: Path, *words: str, **variables: str) -> subprocess.Completed
         capture_output=True,
         text=True,
         timeout=PATIENCE,
+        preexec_fn=_take_interrupts,
         check=False,
     )
+
+
+def _take_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell runs the tests in the background
 
 
 class Started:
@@ -63,6 +70,7 @@ class Started:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=_take_interrupts,
         )
         self._guard = threading.Timer(PATIENCE, self.process.kill)
         self._guard.start()

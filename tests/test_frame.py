@@ -171,7 +171,7 @@ def test_an_old_python_is_refused_in_one_line(tmp_path: Path):
     assert not (tmp_path / "venv").exists()
 
 
-@pytest.mark.parametrize(("ci", "outcome"), [("true", "1 failed, 2 skipped, 1 error in"), ("", "4 skipped in")])
+@pytest.mark.parametrize(("ci", "outcome"), [("true", "1 failed, 2 skipped"), ("", "4 skipped")])
 def test_ci_skips_nothing_that_its_machine_could_run(tmp_path: Path, ci: str, outcome: str):
     (tmp_path / "conftest.py").write_bytes((ROOT / "tests" / "conftest.py").read_bytes())
     for name, reason in [("bare", "the browser is away"), ("right", "not on this machine's kind: no Python 3.13 here")]:

@@ -14,9 +14,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-import zenbook
 from tests.torture.notebook import Notebook, opened
-from zenbook.core.plan import Plan
 from zenbook.errors import CaptureError, ZenbookError
 from zenbook.runs.step_run import HIDDEN
 from zenbook.stack.records import RunQuery
@@ -168,7 +166,9 @@ def test_a_generator_is_refused_as_a_step(notebook: Notebook) -> None:
 
 
 def test_a_project_module_that_needs_its_file_is_named_before_anything_runs(notebook: Notebook) -> None:
-    Path("beside.py").write_text("from pathlib import Path\nHERE = Path(__file__).parent\n\ndef where():\n    return HERE\n")
+    Path("beside.py").write_text(
+        "from pathlib import Path\nHERE = Path(__file__).parent\n\ndef where():\n    return HERE\n"
+    )
     notebook.cell("import beside\n@step\ndef culprit(): return beside.where()\n@pipeline\ndef flow(): culprit()")
     with pytest.raises(CaptureError, match=r"beside.py.*__file__"):
         notebook.cell("flow()")
@@ -178,7 +178,11 @@ def test_a_project_module_that_needs_its_file_is_named_before_anything_runs(note
 
 OBJECTS = [
     ("frame", "pd.DataFrame({'a': [1, 2]})", "x.loc[0, 'a'] = 9; x['b'] = 1"),
-    ("frame's memory", "pd.DataFrame({'a': [1.0, 2.0]})", "x['a'].to_numpy(copy=False).setflags(write=True); x.iloc[0, 0] = 9"),
+    (
+        "frame's memory",
+        "pd.DataFrame({'a': [1.0, 2.0]})",
+        "x['a'].to_numpy(copy=False).setflags(write=True); x.iloc[0, 0] = 9",
+    ),
     ("array", "np.arange(3)", "x[0] = 9"),
     ("list", "[1, [2]]", "x[1].append(3)"),
     ("dict", "{'a': {'b': 1}}", "x['a']['b'] = 2"),
@@ -193,8 +197,10 @@ OBJECTS = [
 @pytest.mark.parametrize("passed", ["output", "given"])
 def test_no_step_sees_what_another_does_to_its_input(notebook: Notebook, make: str, change: str, passed: str) -> None:
     notebook.cell("import numpy as np, pandas as pd\nfrom sklearn.linear_model import LinearRegression")
-    notebook.cell("class Thing:\n    def __init__(self): self.values = [1]\n    def __repr__(self): return repr(self.values)")
-    notebook.cell("def show(x): return f'{x!r} {getattr(x, \"coef_\", None)} {getattr(x, \"extra\", None)}'")
+    notebook.cell(
+        "class Thing:\n    def __init__(self): self.values = [1]\n    def __repr__(self): return repr(self.values)"
+    )
+    notebook.cell('def show(x): return f\'{x!r} {getattr(x, "coef_", None)} {getattr(x, "extra", None)}\'')
     notebook.cell(f"@step\ndef make(): return {make}")
     notebook.cell(f"@step\ndef change(x):\n    {change}\n    return show(x)")
     notebook.cell("@step\ndef look(x, after): return show(x)")

@@ -34,6 +34,7 @@ def main() -> None:
     scratch = options.keep or Path(tempfile.mkdtemp(prefix="gallery-"))
     outcomes = []
     with ThreadPoolExecutor(options.jobs) as pool:
+
         def one(script):
             place = scratch / script.name.replace("/", ".").removesuffix(".py")
             shutil.rmtree(place, ignore_errors=True)
@@ -46,8 +47,10 @@ def main() -> None:
         shutil.rmtree(scratch, ignore_errors=True)
     equal = sum(one.equal for one in outcomes)
     cached = sum(one.equal and not one.run_again for one in outcomes)
-    print(f"\n{len(outcomes)} scripts run, {equal} equal, {cached} of them served from the cache (unseeded draws aside), "
-          f"{len(unfitting)} not run")
+    print(
+        f"\n{len(outcomes)} scripts run, {equal} equal; {cached} of these served from the cache, unseeded draws aside"
+    )
+    print(f"{len(unfitting)} scripts not run:")
     for name, reason in unfitting.items():
         print(f"  {name}: {reason}")
 

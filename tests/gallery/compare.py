@@ -18,9 +18,7 @@ _OF_THE_SHELL = re.compile(r"_(i|o)?(h|\d*|i+)$|__.*__$|_{1,3}$|(In|Out|exit|qui
 
 def summary(namespace: dict[str, Any]) -> dict[str, Any]:
     """Plain data about each of the user's names."""
-    return {
-        name: _Summary().of(value) for name, value in list(namespace.items()) if not _OF_THE_SHELL.match(name)
-    }
+    return {name: _Summary().of(value) for name, value in list(namespace.items()) if not _OF_THE_SHELL.match(name)}
 
 
 class _Summary:
@@ -31,7 +29,8 @@ class _Summary:
 
     def of(self, value: Any) -> Any:
         if value is None or isinstance(value, bool | int | float | complex | str | bytes):
-            return value if type(value).__module__ == "builtins" else value.item() if hasattr(value, "item") else str(value)
+            plain = value.item() if hasattr(value, "item") else value
+            return plain if type(plain).__module__ == "builtins" else str(plain)
         if id(value) in self.path or len(self.path) > _DEPTH:
             return f"<{_kind(value)} within itself>"
         self.path.append(id(value))
@@ -77,22 +76,29 @@ class _Summary:
         import pandas as pd
         from scipy import sparse
 
+        if isinstance(value, np.ma.MaskedArray) and value.dtype.kind == "O":
+            return "objects", [self.of(one) for one in value.filled(None).flat]
         if isinstance(value, np.ma.MaskedArray):
             return "masked", value.filled(np.nan if value.dtype.kind == "f" else 0), np.ma.getmaskarray(value)
         if isinstance(value, np.ndarray):
             if value.dtype.names:
                 return "records", {name: self.of(value[name]) for name in value.dtype.names}
-            return (str(value.dtype), value) if value.dtype.kind != "O" else ("objects", [self.of(one) for one in value.flat])
+            if value.dtype.kind == "O":
+                return "objects", [self.of(one) for one in value.flat]
+            return str(value.dtype), value
         if sparse.issparse(value):
             whole = value.tocoo()
             return "sparse", value.shape, np.asarray(value.sum(axis=0)), np.sort(whole.data)
         if isinstance(value, pd.DataFrame):
-            columns = [self.of(value.iloc[:, place].to_numpy()) for place in range(value.shape[1])]
-            return "frame", [repr(one) for one in value.columns], self.of(value.index.to_numpy()), columns
+            once = value.columns.is_unique
+            names = [f"{name!r}" if once else f"{name!r} {at}" for at, name in enumerate(value.columns)]
+            columns = {name: self.of(value.iloc[:, place].to_numpy()) for place, name in enumerate(names)}
+            return "frame", self.of(value.index.to_numpy()), columns
         if isinstance(value, pd.Series | pd.Index):
             return _kind(value), repr(value.name), self.of(value.to_numpy())
         if isinstance(value, np.random.RandomState):
-            return "random", value.get_state(legacy=True)[1]
+            # Within an unseeded model of scikit-learn it is the global generator, which goes on.
+            return "random", value.get_state(legacy=True)[1] if len(self.path) == 1 else ""
         if isinstance(value, np.random.Generator):
             return "random", repr(value.bit_generator.state)
         if type(value).__module__.partition(".")[0] == "polars":
@@ -143,7 +149,8 @@ def differences(plain: dict[str, Any], steps: dict[str, Any], excluded: dict[str
         if name not in steps or name not in plain:
             found[name] = "is only in the " + ("plain cells" if name in plain else "step cells")
             continue
-        first = next((one for one in _differing(name, plain[name], steps[name]) if not _excluded(one[0], excluded)), None)
+        places = _differing(name, plain[name], steps[name])
+        first = next((one for one in places if not _excluded(one[0], excluded)), None)
         if first is not None:
             found[name] = f"{first[0]}: {first[1]:.90} ≠ {first[2]:.90}"
     return found

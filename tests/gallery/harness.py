@@ -1,7 +1,8 @@
 """Run a gallery script as plain cells and as step cells, each in a process of its own, and compare what they leave.
 
-Each process has an IPython shell with the inline backend, whose figures end with their cell as in a notebook, one thread,
-a fixed hash seed and the same global random states. The step cells run twice in one shell and once more in a new process in the same workspace.
+Each process has an IPython shell with the inline backend, whose figures end with their cell as in a notebook, one
+thread, a fixed hash seed and the same global random states. The step cells run twice in one shell and once more in a
+new process in the same workspace.
 """
 
 from __future__ import annotations

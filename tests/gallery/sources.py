@@ -1,8 +1,8 @@
 """scikit-learn's gallery scripts, from the source distribution of the version that is installed.
 
-pip fetches the archive, so that the machine's own configuration of pip (index, mirror, certificates, wheels on disk) says
-from where. To download a source distribution pip asks its build backend for the metadata; a stand-in answers from the
-archive's ``PKG-INFO``, since building scikit-learn would take a compiler and half an hour.
+pip fetches the archive, so that the machine's own configuration of pip (index, mirror, certificates, wheels on disk)
+says from where. To download a source distribution pip asks its build backend for the metadata; a stand-in answers from
+the archive's ``PKG-INFO``, since building scikit-learn would take a compiler and half an hour.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-ROOT = Path(os.environ.get("GALLERY_ROOT") or Path(__file__).resolve().parents[2])
+ROOT = Path(os.environ.get("GALLERY_ROOT") or Path(__file__).resolve().parents[2])  # whose zenbook is tried
 
 _BACKEND = '''"""Stands in for the build backend: the metadata of the archive itself, and no build."""
 import pathlib, re
@@ -123,7 +123,7 @@ def _without_docstring(text: str) -> str:
     return "\n".join(lines)
 
 
-_DOWNLOADS = re.compile(r"\b(fetch_\w+|urlopen|urlretrieve|requests)\b|[\"']https?://")
+_DOWNLOADS = re.compile(r"\b(fetch_\w+|urlopen|urlretrieve|requests|scipy\.datasets)\b|[\"']https?://")
 
 
 def unfit(script: Script) -> str:

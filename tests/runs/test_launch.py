@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import threading
 import time
@@ -33,8 +32,8 @@ def double(x: int) -> int:
 
 
 @step
-def divide(x: int, by: int = 0) -> float:
-    return x / by
+def divide(x: int, by: int = 0) -> int:
+    return x // by
 
 
 @pipeline
@@ -84,7 +83,7 @@ def test_an_exception_fails_the_run_keeps_what_finished_and_skips_the_rest() -> 
         failing()
     run = find_run("latest")
     assert run.state == "failed"
-    assert run.error == "ZeroDivisionError: division by zero"
+    assert run.error == "ZeroDivisionError: integer division or modulo by zero"
     assert {name: str(one.state) for name, one in run.steps.items()} == {
         "one": "succeeded", "double": "succeeded", "one_2": "cached", "divide": "failed", "double_2": "skipped",
     }  # fmt: skip
@@ -101,7 +100,7 @@ def test_the_traceback_holds_the_users_frames_only() -> None:
     files = {frame.filename for frame in traceback.extract_tb(raised.value.__traceback__)}
     assert files == {__file__}
     recorded = find_run().steps["divide"].traceback
-    assert "return x / by" in recorded
+    assert "return x // by" in recorded
     assert "/zenbook/runs/" not in recorded
 
 
@@ -193,8 +192,8 @@ def sleeps() -> int:
 
     try:
         time.sleep(30)
-    except Exception:  # noqa: S110  # a timeout is not the step's own exception
-        pass
+    except Exception as error:  # a timeout is not the step's own exception
+        print(error)
     return 1
 
 
@@ -369,7 +368,7 @@ def test_another_process_cancels_a_run(workspace: Path) -> None:
         run.cancel()
         assert run.wait(timeout=20).state == "cancelled"
         script.end()
-    with pytest.raises(ZenbookError, match="is cancelled already"):
+    with pytest.raises(ZenbookError, match="it is cancelled"):
         run.cancel()
 
 
@@ -426,7 +425,7 @@ if __name__ == "__main__":
         from zenbook.runs.recorder import Recorder
         interrupt_before(Recorder, "_finished", lambda self, event: event.step == "second")
     elif where == "end of run":
-        interrupt_before(launch, "_end")
+        interrupt_before(launch, "RunUpdate")
     elif where == "start of run":
         interrupt_before(launch, "pending_steps")
     try:

@@ -51,7 +51,9 @@ def replayed(plan: Plan, run: str, step: str) -> dict[str, list[str]]:
     execution = Execution(plan, run, stack.artifacts, stack.metadata, nobody, nobody, use_cache=False)
     with proxied_streams():
         finished = run_step(execution, plan.graph[step])
-    return {name: [stored.digest, stored.format, stored.preview] for name, stored in finished.outputs if name not in HIDDEN}
+    return {
+        name: [stored.digest, stored.format, stored.preview] for name, stored in finished.outputs if name not in HIDDEN
+    }
 
 
 if __name__ == "__main__":

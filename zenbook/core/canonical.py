@@ -7,10 +7,15 @@ string prefixes and how an f-string is cut into constants.
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Callable
 from functools import lru_cache
+from typing import TypeVar
 
 _SKIPPED = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
+
+
+T = TypeVar("T")
 
 
 @lru_cache(maxsize=4096)
@@ -22,8 +27,18 @@ def canonical_source(source: str) -> str:
 def canonical(node: ast.AST) -> str:
     """The canonical form of a syntax tree."""
     parts: list[str] = []
-    _walk(node, parts.append)
+    deeply(lambda: _walk(node, parts.append))
     return "".join(parts)
+
+
+def deeply(walk: Callable[[], T]) -> T:
+    """Walk a syntax tree that may be deeper than Python's limit for recursion (a sum of 1,000 terms is)."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, 50_000))
+    try:
+        return walk()
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def _walk(value: object, emit: Callable[[str], None]) -> None:

@@ -109,14 +109,29 @@ def _capture(function: Any, name: str, project: ProjectCode, live: LiveCode) -> 
 
 
 def capture_cell(
-    text: str, names: Names, namespace: dict[str, Any], *, name: str, provided: Callable[[str], bool], origin: Piece
+    text: str,
+    names: Names,
+    namespace: dict[str, Any],
+    *,
+    name: str,
+    provided: Callable[[str], bool],
+    absent: Callable[[str], bool] = lambda _: False,
+    origin: Piece,
 ) -> tuple[Capsule, frozenset[str]]:
     """The capsule of a cell, and which of the ``provided`` names it or its helpers read.
 
-    ``names`` are those of the cell's code, ``namespace`` is the notebook's. Raises `CaptureError`.
+    ``names`` are those of the cell's code, ``namespace`` is the notebook's, of which ``absent`` names count as not
+    there yet. Raises `CaptureError`.
     """
     project = ProjectCode()
     live = LiveCode(name, project, provided)
+    live.absent = absent
+    live.own_imports = {
+        (node.module or "", one.name)
+        for node in names.imports
+        if isinstance(node, ast.ImportFrom)
+        for one in node.names
+    }
     live.used |= {one for one in names.free if provided(one)}
     certain = set(names.binds) - names.free
     live.add_reads(names, namespace, own=certain)

@@ -116,9 +116,7 @@ class Renderer:
     def _referred(self, value: Any, kind: type) -> str | None:
         if isinstance(value, types.BuiltinMethodType) and isinstance(value.__self__, _HOLDERS):
             return f"{self._render(value.__self__)}.{value.__name__}"
-        if isinstance(value, type | types.FunctionType | types.ModuleType) and not isinstance(
-            value, types.GenericAlias
-        ):
+        if is_class(value) or isinstance(value, types.FunctionType | types.ModuleType):
             return self.refer(value)
         if isinstance(value, types.BuiltinFunctionType) and isinstance(value.__self__, types.ModuleType | None):
             return self.refer(value)
@@ -170,7 +168,10 @@ class Renderer:
         if kind.__name__ == "timedelta":
             return f"{maker}({value.days}, {value.seconds}, {value.microseconds})"
         if kind.__name__ == "timezone":
-            return f"{maker}({self._render(value.utcoffset(None))}, {value.tzname(None)!r})"
+            if value == kind.utc and value.tzname(None) == "UTC":
+                return f"{maker}.utc"
+            name = f", {value.tzname(None)!r}" if len(value.__getinitargs__()) > 1 else ""
+            return f"{maker}({self._render(value.utcoffset(None))}{name})"
         if kind.__name__ == "ZoneInfo":
             return f"{maker}({value.key!r})"
         if kind.__name__ in ("Decimal", "Fraction", "UUID") or module == "ipaddress":
@@ -194,7 +195,9 @@ class Renderer:
         origin, arguments = typing.get_origin(value), typing.get_args(value)
         if origin is None or kind.__module__ not in ("typing", "types"):
             return None
-        if origin is types.UnionType or origin is typing.Union:
+        if origin is types.UnionType:
+            return f"({' | '.join(self._argument(one) for one in arguments)})"
+        if origin is typing.Union:
             return f"{alias}.Union[{', '.join(self._argument(one) for one in arguments)}]"
         if origin is typing.Literal:
             return f"{alias}.Literal[{', '.join(self._render(one) for one in arguments)}]"
@@ -209,7 +212,8 @@ class Renderer:
 
     def _instance(self, value: Any, kind: type) -> str | None:
         if isinstance(value, Enum):
-            member = value.name if value.name in kind.__members__ else None  # None for a combination of flags
+            members: Any = getattr(kind, "__members__", {})
+            member = value.name if value.name in members else None  # None for a combination of flags
             if member is None:
                 return f"{self._render(kind)}({self._render(value.value)})"
             return f"{self._render(kind)}.{member}" if member.isidentifier() else f"{self._render(kind)}[{member!r}]"
@@ -223,7 +227,11 @@ class Renderer:
 
     def _dataclass(self, value: Any, kind: type) -> str | None:
         """A dataclass whose constructor does nothing but take the fields."""
-        if hasattr(kind, "__post_init__") or not _is_generated(kind) or kind.__new__ is not object.__new__:
+        if (
+            hasattr(kind, "__post_init__")
+            or not _is_generated(kind)
+            or getattr(kind, "__new__", None) is not object.__new__
+        ):
             return None
         fields = {one.name: one for one in dataclasses.fields(value)}
         held = set(getattr(value, "__dict__", fields))
@@ -248,10 +256,16 @@ class Renderer:
         return None
 
 
+def is_class(value: Any) -> bool:
+    """Whether a value is a class itself; ``list[int]`` passes for one in `isinstance`."""
+    return isinstance(value, type) and not issubclass(type(value), types.GenericAlias)
+
+
 def _is_generated(kind: type) -> bool:
     """Whether a dataclass's constructor is the one that `dataclasses` writes, for it and without `InitVar`s."""
     code = getattr(vars(kind).get("__init__"), "__code__", None)
-    known = {one for one in kind.__dataclass_fields__ if kind.__dataclass_fields__[one]._field_type.name == "_FIELD"}  # type: ignore[attr-defined]
+    fields: Any = kind.__dict__["__dataclass_fields__"]
+    known = {one for one, field in fields.items() if field._field_type.name == "_FIELD"}
     return (
         code is not None
         and code.co_filename.startswith("<string>")

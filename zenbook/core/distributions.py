@@ -65,6 +65,8 @@ def version_of(module: str) -> tuple[str, str] | None:
     A module that no distribution claims counts with the digest of its files as version.
     """
     top = module.partition(".")[0]
+    if is_stdlib(top):
+        return None
     return _version_of(top if _is_regular(top) else module, installation_stamp())
 
 
@@ -117,8 +119,8 @@ def _installation_folder(origin: str) -> Path | None:
 
 
 @lru_cache(maxsize=64)
-def _distributions(folder: Path, stamp: tuple[tuple[str, int], ...]) -> dict[str, tuple[str, str]]:
-    """Normalized name → (metadata folder, version) of what is installed in a folder."""
+def _distributions(folder: Path, _: tuple[tuple[str, int], ...]) -> dict[str, tuple[str, str]]:
+    """Normalized name → (metadata folder, version) of what is installed in a folder, in a state of installation."""
     found = {}
     for entry in os.listdir(folder):  # noqa: PTH208
         match = _INFO.match(entry)

@@ -14,7 +14,7 @@ import types
 from typing import Any
 
 from zenbook.core.capsule import Piece
-from zenbook.core.constants import NotAConstantError, Renderer
+from zenbook.core.constants import NotAConstantError, Renderer, is_class
 from zenbook.core.distributions import find_module, is_stdlib
 from zenbook.core.items import Item, in_order
 from zenbook.core.live_classes import LiveClasses
@@ -64,11 +64,11 @@ class LiveCode(LiveClasses):
             return
         elif isinstance(value, types.FunctionType):
             self.add_function_item(name, value, where)
-        elif isinstance(value, type) and not isinstance(value, types.GenericAlias):
+        elif is_class(value):
             self.add_class_item(name, value)
         elif callable(value) and _wraps_function(value):
             self.add_wrapper_item(name, value, where)
-        else:
+        elif not callable(value) or not self.add_object_item(name, value, where):
             self._constant_item(name, value, where)
 
     # --- constants ----------------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ class LiveCode(LiveClasses):
             raise CaptureError(f"{self.step} reads the notebook's own module as `{name}`{where}.", HINT)
         if find_module(dotted) is None and not is_stdlib(dotted):
             raise CaptureError(
-                f"{self.step} reads the module `{name}`{where}, which was made by hand and can't be imported elsewhere.",
+                f"{self.step} reads the module `{name}`{where}, which was made by hand and can't be imported.",
                 "Write it to a file of your project.",
             )
         item = self.items.setdefault(name, Item(name, value=module, rank=0))
@@ -153,10 +153,10 @@ class LiveCode(LiveClasses):
 
     def _imported_as_written(self, name: str, value: Any) -> bool:
         for node, alias in import_of(name):
-            if isinstance(node, ast.ImportFrom) and not node.level and node.module:
-                if self._gives(node.module, alias.name, value):
-                    self._import_from(name, node.module, alias.name, value)
-                    return True
+            home = node.module if isinstance(node, ast.ImportFrom) and not node.level else None
+            if home and self._gives(home, alias.name, value):
+                self._import_from(name, home, alias.name, value)
+                return True
         if type(value) in PLAIN or isinstance(value, types.ModuleType):
             return False  # nothing says that it is the imported one
         for node in star_imports():
@@ -192,17 +192,23 @@ class LiveCode(LiveClasses):
         for node, alias in unread_imports():
             if not isinstance(node, ast.ImportFrom) or node.level or not node.module or alias.name in self.items:
                 continue
+            if (node.module, alias.name) in self.own_imports:
+                continue
             module = sys.modules.get(f"{node.module}.{alias.name}")
             if node.module.partition(".")[0] in reached and module is not None and not _defines_anything(module):
                 text = f"from {node.module} import {alias.name}"
                 self.items[alias.name] = Item(alias.name, (Piece(text),), rank=-1)
 
 
+def _nameless(value: object) -> None:
+    """Constants alone are compared: what needs a name has no expression."""
+
+
 def _equal_constant(one: Any, other: Any) -> bool:
     if type(one) is not type(other) or callable(one) or isinstance(one, types.ModuleType):
         return False
     try:
-        return Renderer(lambda value: None).render(one) == Renderer(lambda value: None).render(other)
+        return Renderer(_nameless).render(one) == Renderer(_nameless).render(other)
     except NotAConstantError:
         return False
 
@@ -236,9 +242,10 @@ def _is_of_module(value: Any, module: str) -> bool:
 
 
 def _defines_anything(module: types.ModuleType) -> bool:
-    """Whether a module has a function or class of its own, so that its import has another purpose than its effect."""
+    """Whether a module offers a function or class of its package: its import may be for more than its effect."""
+    package = module.__name__.rpartition(".")[0] or module.__name__
     return any(
-        str(getattr(one, "__module__", "")).startswith(module.__name__)
+        f"{getattr(one, '__module__', '')}.".startswith(f"{package}.")
         for one in vars(module).values()
         if isinstance(one, types.FunctionType | type)
     )

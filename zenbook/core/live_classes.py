@@ -1,13 +1,14 @@
 """Live classes as pieces of source.
 
-The source says what was written; the class says what came of it then. Where a constant has changed since, or where
-an attribute was given to the class later, the text is mended or the class is refused: a capsule's class is the live one.
+The source says what was written, the class what came of it then. Where a constant has changed since, or where
+an attribute was given to the class later, the text is mended or the class is refused.
 """
 
 from __future__ import annotations
 
 import ast
 import enum
+import inspect
 import sys
 import types
 from abc import ABCMeta
@@ -97,8 +98,9 @@ class LiveClasses(LiveFunctions):
             if _has_definition(cls):
                 return None
             item = self.items[name] = Item(name, value=cls)
-            members = [(key, one.value) for key, one in cls.__members__.items()]
-            text = f"_enum.{cls.__bases__[0].__name__}({cls.__name__!r}, {self.expression('its members', members, item, '')})"
+            held: Any = cls.__members__
+            members = self.expression("its members", [(key, one.value) for key, one in held.items()], item, "")
+            text = f"_enum.{cls.__bases__[0].__name__}({cls.__name__!r}, {members})"
         else:
             return None
         alias = text.partition(".")[0]
@@ -163,7 +165,8 @@ class LiveClasses(LiveFunctions):
             changes.append((expression, self.expression(shown, value, item, where)))
         for statement in node.body:
             method = _method(cls, statement)
-            for argument, expression, value in defaults_of(statement.args, method) if method is not None else ():  # type: ignore[attr-defined]
+            defaults = defaults_of(statement.args, method) if method is not None else ()  # type: ignore[attr-defined]
+            for argument, expression, value in defaults:
                 now = value_now(expression, namespace, own)
                 if now is UNKNOWN and type(value) not in PLAIN:
                     continue
@@ -191,7 +194,8 @@ def class_definition(cls: type) -> Definition:
         )
     if "<locals>" in cls.__qualname__:
         raise CaptureError(
-            f"The class {cls.__qualname__!r} was defined within a function.", "Define it at the top level of a cell or module."
+            f"The class {cls.__qualname__!r} was defined within a function.",
+            "Define it at the top level of a cell or module.",
         )
     raise CaptureError(
         f"The source of the class {cls.__qualname__!r} is not known.",
@@ -215,8 +219,9 @@ def attribute_values(cls: type, node: ast.ClassDef) -> dict[str, tuple[ast.expr,
 
 def _attribute(cls: type, name: str) -> Any:
     if isinstance(cls, enum.EnumMeta) and name in cls.__members__:
-        plain = "__new__" not in vars(cls) and "__init__" not in vars(cls)
-        return cls.__members__[name].value if plain else MISSING
+        makers = [vars(one).get(maker) for one in cls.__mro__ for maker in ("__new_member__", "__init__")]
+        made = any(isinstance(one, types.FunctionType) and one.__module__ != "enum" for one in makers)
+        return MISSING if made else cls.__members__[name].value
     for holder in ("__dataclass_fields__", "model_fields"):
         if name in (getattr(cls, holder, None) or {}):
             default = getattr(getattr(cls, holder)[name], "default", MISSING)
@@ -253,9 +258,11 @@ def _methods(cls: type) -> list[types.FunctionType]:
     for member in vars(cls).values():
         inner = getattr(member, "__func__", getattr(member, "fget", member))
         inner = getattr(inner, "__wrapped__", inner)
-        if isinstance(inner, types.FunctionType) and inner.__qualname__.startswith(f"{cls.__qualname__}."):
-            if not inner.__code__.co_filename.startswith("<string>") and inner.__module__ == cls.__module__:
-                found.append(inner)
+        if not isinstance(inner, types.FunctionType) or inner.__module__ != cls.__module__:
+            continue
+        generated = inner.__code__.co_filename.startswith("<string>")
+        if inner.__qualname__.startswith(f"{cls.__qualname__}.") and not generated:
+            found.append(inner)
     return found
 
 
@@ -306,13 +313,13 @@ def _fits(definition: Definition, cls: type) -> bool:
     annotated = [
         one.target.id for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
     ]
-    if set(annotated) != set(cls.__dict__.get("__annotations__", {})):
+    if set(annotated) != set(inspect.get_annotations(cls)):
         return False
     frozen = getattr(cls, "__dataclass_params__", None)
     if (frozen is not None) != ("dataclass" in " ".join(map(ast.unparse, node.decorator_list))) and node.decorator_list:
         return False
     members = getattr(cls, "__members__", None)
-    if members is not None and set(members) - {name for name in names_of(node.body).binds}:
+    if members is not None and set(members) - set(names_of(node.body).binds):
         return False
     for expression, value in attribute_values(cls, node).values():
         try:
@@ -334,5 +341,5 @@ def _has_future_annotations(cls: type, node: ast.ClassDef, file: str) -> bool:
     }
     return any(
         isinstance(hint, str) and name in written and not isinstance(written[name], ast.Constant)
-        for name, hint in cls.__dict__.get("__annotations__", {}).items()
+        for name, hint in inspect.get_annotations(cls).items()
     )

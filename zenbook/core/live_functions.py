@@ -1,4 +1,4 @@
-"""Live functions and lambdas as pieces of source: with the defaults, captured variables and decorators that they have."""
+"""Live functions and lambdas as pieces of source, with the defaults, captured variables and decorators they have."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import collections
 import functools
 import inspect
 import re
+import sys
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from zenbook.core.capsule import Piece
+from zenbook.core.decorators import decorator_value, is_zenbook, layers_of, makers_of
 from zenbook.core.distributions import is_installed
 from zenbook.core.items import Item
 from zenbook.core.reaching import (
     MISSING,
     Reaching,
     is_main,
-    root_name,
     same,
     unstepped,
     value_now,
@@ -95,6 +96,20 @@ class LiveFunctions(Reaching):
         options = ", ".join(f"{key}={one!r}" for key, one in maker().items())
         item.pieces = (Piece(f"import functools as _functools\n{name} = _functools.lru_cache({options})({inner})"),)
 
+    def add_object_item(self, name: str, value: Any, where: str) -> bool:
+        """Make the item of an object that an installed package's decorator made of a function (`numpy.vectorize`)."""
+        for inner in vars(value).values() if hasattr(value, "__dict__") else ():
+            if not isinstance(inner, types.FunctionType) or inner.__closure__ or inner.__name__ != name:
+                continue
+            definition = self._definition(name, inner, where)
+            decorators = getattr(definition.node, "decorator_list", [])
+            made = decorator_value(decorators[0], inner.__globals__) if len(decorators) == 1 else MISSING
+            home = sys.modules.get(getattr(made, "__module__", None) or "")
+            if made is not MISSING and is_installed(getattr(home, "__file__", None) or ""):
+                self._define(name, inner, definition, (), value=value)
+                return True
+        return False
+
     def constant_home(self, name: str, value: Any) -> str | None:
         """The item that holds this very object already; ``name`` is noted as its home if there is none."""
         if not isinstance(value, _MUTABLE):
@@ -115,7 +130,7 @@ class LiveFunctions(Reaching):
             return False
         if isinstance(definition.node, ast.Lambda | ast.ClassDef):
             return False
-        layers = list(_layers(value))
+        layers = list(layers_of(value))
         ours = [at for at, one in enumerate(definition.node.decorator_list) if is_zenbook(one, inner.__globals__)]
         through_step = any(type(one).__name__ == "Step" for one in layers)
         drop = tuple(
@@ -125,7 +140,7 @@ class LiveFunctions(Reaching):
         )
         decorators = [one for one in definition.node.decorator_list if one not in drop]
         layers = [one for one in layers if type(one).__name__ != "Step"]
-        makers = _makers(layers, decorators, inner.__globals__)
+        makers = makers_of(layers, decorators, inner.__globals__)
         if len(makers) < len(layers):
             return False
         drop = tuple(one for one in definition.node.decorator_list if one not in makers)
@@ -260,7 +275,7 @@ class LiveFunctions(Reaching):
         assert isinstance(node, _Written | ast.Lambda)
         if len(node.args.defaults) != len(function.__defaults__ or ()):
             raise CaptureError(
-                f"{self.step} reaches {function.__qualname__!r}{where}, whose defaults were changed after its definition.",
+                f"{self.step} reaches {function.__qualname__!r}{where}, whose defaults were changed later.",
                 "Define it with the defaults that it is to have.",
             )
         changes = []
@@ -286,7 +301,7 @@ class LiveFunctions(Reaching):
             return
         for name in names.rebound:
             raise CaptureError(
-                f"{self.step} assigns the global `{name}`{where}; another step or another machine would not see that.",
+                f"{self.step} assigns the global `{name}`{where}; another step or machine would not see that.",
                 "Return it as an output and pass it on.",
             )
         for name, node in names.changed.items():
@@ -296,7 +311,7 @@ class LiveFunctions(Reaching):
             called = isinstance(getattr(node, "ctx", None), ast.Load)  # a method as `update`, which may be harmless
             if not called or isinstance(value, _MUTABLE):
                 raise CaptureError(
-                    f"{self.step} changes the global `{name}`{where}; another step or another machine would not see that.",
+                    f"{self.step} changes the global `{name}`{where}; another step or machine would not see that.",
                     "Return it as an output and pass it on, or make it inside the step.",
                 )
 
@@ -325,73 +340,6 @@ def defaults_of(arguments: ast.arguments, function: types.FunctionType) -> Itera
     for argument, keyword in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         if keyword is not None and argument.arg in keywords:
             yield argument.arg, keyword, keywords[argument.arg]
-
-
-def is_zenbook(decorator: ast.expr, namespace: dict[str, Any]) -> bool:
-    """Whether a decorator is one of zenbook's, which say how a function is run here and not what it does."""
-    value = _decorator_value(decorator, namespace)
-    return (getattr(value, "__module__", None) or type(value).__module__ or "").startswith("zenbook.")
-
-
-def _decorator_value(decorator: ast.expr, namespace: dict[str, Any]) -> Any:
-    """What stands in front of a decorator's first call."""
-    root = root_name(decorator)
-    if root is None:
-        return MISSING
-    chain: list[str] = []
-    here = decorator
-    while isinstance(here, ast.Call | ast.Attribute | ast.Subscript):
-        if isinstance(here, ast.Attribute):
-            chain.append(here.attr)
-            here = here.value
-        else:
-            chain.clear()
-            here = here.func if isinstance(here, ast.Call) else here.value
-    value = namespace.get(root.id, MISSING)
-    for part in reversed(chain):
-        value = getattr(value, part, MISSING)
-    return value
-
-
-def _layers(value: Any) -> Iterator[Any]:
-    """What was wrapped around a function, from the outside."""
-    while hasattr(value, "__wrapped__"):
-        yield value
-        value = value.__wrapped__
-
-
-def _makers(layers: list[Any], decorators: list[ast.expr], namespace: dict[str, Any]) -> list[ast.expr]:
-    """The decorators that made these wrappers, from the inside out; those that gave the function back are left out."""
-    believed = len(layers) == len(decorators)
-    waiting = list(layers)
-    found = []
-    for decorator in reversed(decorators):
-        if waiting and _made_by(waiting[-1], decorator, namespace, believed=believed):
-            waiting.pop()
-            found.append(decorator)
-    return found
-
-
-def _made_by(layer: Any, decorator: ast.expr, namespace: dict[str, Any], *, believed: bool) -> bool:
-    """Whether a decorator, as it is now, makes this wrapper; of an installed package's wrapper that can't be seen."""
-    made = _decorator_value(decorator, namespace)
-    maker = inspect.unwrap(made) if callable(made) else made
-    code = getattr(layer, "__code__", None)
-    if code is None or is_installed(code.co_filename):
-        return believed or not isinstance(maker, types.FunctionType) or is_installed(maker.__code__.co_filename)
-    if not isinstance(maker, types.FunctionType):
-        return believed and (isinstance(made, type) or hasattr(made, "__self__"))
-    fixed = not isinstance(decorator, ast.Call) or all(
-        isinstance(one, ast.Constant) for one in (*decorator.args, *(keyword.value for keyword in decorator.keywords))
-    )
-    return fixed and code in _codes(maker.__code__)
-
-
-def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
-    for one in code.co_consts:
-        if isinstance(one, types.CodeType):
-            yield one
-            yield from _codes(one)
 
 
 def _has_plain_defaults(function: types.FunctionType) -> bool:

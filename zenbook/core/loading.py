@@ -84,7 +84,8 @@ def _compiled(text: str, file: str, line: int, flags: int) -> types.CodeType:
     tree = ast.parse(text)
     if line > 1:
         ast.increment_lineno(tree, line - 1)
-    return compile(tree, file, "exec", flags=flags, dont_inherit=True)
+    code: types.CodeType = compile(tree, file, "exec", flags=flags, dont_inherit=True)
+    return code
 
 
 def _main_module(capsule: Capsule) -> types.ModuleType:

@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from zenbook.core.bindings import bound_by_import
 from zenbook.core.capsule import Module, Piece
 from zenbook.core.distributions import find_module, is_installed, is_stdlib, version_of
-from zenbook.core.scope import Chain, Names, bound_by_import, names_of
+from zenbook.core.scope import Chain, Names, names_of
 from zenbook.core.source import lines_of
 from zenbook.errors import CaptureError
 
@@ -79,6 +80,8 @@ class ProjectCode:
         elif not hasattr(builtins, name):
             for star in mod.stars:
                 self.reach(star, chain)
+            for statement in mod.binders.get("__getattr__", ()):
+                self._reach_statement(mod, statement)
 
     def use_module(self, module: str, rest: Chain) -> None:
         """Note that ``module`` is read with these attributes: reached if it is the project's, required if installed."""
@@ -330,7 +333,7 @@ def _drop_decorators(node: ast.stmt, ours: frozenset[str]) -> list[int]:
     """Take zenbook's decorators off a function: they say how it is run here, not what it does. Gives their lines."""
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return []
-    lines = []
+    lines: list[int] = []
     for decorator in list(node.decorator_list):
         root = decorator
         while isinstance(root, ast.Call | ast.Attribute):

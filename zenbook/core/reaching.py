@@ -24,17 +24,23 @@ MISSING = object()
 HINT = "Pass it to the step as an input, make it a parameter, or create it inside the step."
 
 
+def _nothing(_: str) -> bool:
+    return False
+
+
 class Reaching(ABC):
     """The items that were reached so far, and the ways to reach more.
 
     ``provided`` says which names the step gets as inputs; ``owner`` names the step in messages.
     """
 
-    def __init__(self, owner: str, project: ProjectCode, provided: Callable[[str], bool] = lambda name: False) -> None:
+    def __init__(self, owner: str, project: ProjectCode, provided: Callable[[str], bool] = _nothing) -> None:
         self.step = f"Step {owner!r}"
         self.project = project
         self.provided = provided
         self.used: set[str] = set()  # of the provided names
+        self.absent: Callable[[str], bool] = lambda _: False  # names of the notebook that count as not there yet
+        self.own_imports: set[tuple[str, str]] = set()  # (module, name) that a cell imports itself
         self.items: dict[str, Item] = {}
         self.future_annotations = False
         self.watched: list[tuple[dict[str, Any], str, Any]] = []  # (namespace, name, value) of all that was read
@@ -72,7 +78,7 @@ class Reaching(ABC):
             )
         if name == "__name__" and main:
             return False  # the same in a capsule
-        value = namespace.get(name, MISSING)
+        value = MISSING if main and self.absent(name) else namespace.get(name, MISSING)
         self.watched.append((namespace, name, value))
         if value is MISSING:
             return self._read_builtin(name, where)
@@ -93,7 +99,7 @@ class Reaching(ABC):
         return True
 
     def _read_builtin(self, name: str, where: str) -> bool:
-        value = getattr(builtins, name, MISSING)
+        value: Any = getattr(builtins, name, MISSING)
         module = getattr(value, "__module__", None) or ""
         if value is not MISSING and module.startswith("IPython"):
             self.add_import(name, f"from {module} import {value.__name__}", module, value)
@@ -214,8 +220,8 @@ def root_name(expression: ast.expr) -> ast.Name | None:
 
 UNKNOWN = object()
 _PURE = (
-    ast.Name, ast.Attribute, ast.Constant, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Tuple, ast.List,
-    ast.Set, ast.Dict, ast.Subscript, ast.Slice, ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop,
+    ast.Name, ast.Attribute, ast.Constant, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Tuple,
+    ast.List, ast.Set, ast.Dict, ast.Subscript, ast.Slice, ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop,
 )  # fmt: skip
 PLAIN = (bool, int, float, complex, str, bytes, type(None))
 

@@ -11,10 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-Chain = tuple[str, ...]  # ("np", "random", "seed") for np.random.seed
+from zenbook.core.bindings import Bindings, Comprehension, Scope, bound_by_import, function_scope
+from zenbook.core.canonical import deeply
 
-_Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-_Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+__all__ = ["Chain", "Names", "bound_by_import", "names_of"]
+
+Chain = tuple[str, ...]  # ("np", "random", "seed") for np.random.seed
 
 
 @dataclass(slots=True)
@@ -47,106 +49,17 @@ class Names:
 def names_of(code: Iterable[ast.stmt], *, future_annotations: bool = False) -> Names:
     """Find the names of statements that stand at the top level of a module, in their order."""
     walker = _Walker(future_annotations)
-    walker.statements(list(code))
+    deeply(lambda: walker.statements(list(code)))
     walker.names.sure = walker.certain
     late_only = {chain[0] for chain in walker.names.late}
     walker.names.free |= {name for name in late_only if name not in walker.names.binds}
     return walker.names
 
 
-def bound_by_import(alias: ast.alias, node: ast.Import | ast.ImportFrom) -> str:
-    """The name that one part of an import statement binds."""
-    if alias.asname:
-        return alias.asname
-    return alias.name.partition(".")[0] if isinstance(node, ast.Import) else alias.name
-
-
-@dataclass(slots=True)
-class _Scope:
-    kind: str  # "function", "class" or "comprehension"; the module has no scope object
-    bound: set[str]
-    globals: set[str] = field(default_factory=set)
-
-
-class _Bindings(ast.NodeVisitor):
-    """All names that a function's body binds in the function's own scope."""
-
-    def __init__(self) -> None:
-        self.bound: set[str] = set()
-        self.globals: set[str] = set()
-        self.nonlocals: set[str] = set()
-
-    def visit_Name(self, node: ast.Name) -> None:
-        if not isinstance(node.ctx, ast.Load):
-            self.bound.add(node.id)
-
-    def visit_Global(self, node: ast.Global) -> None:
-        self.globals.update(node.names)
-
-    def visit_Nonlocal(self, node: ast.Nonlocal) -> None:
-        self.nonlocals.update(node.names)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
-        self.bound.add(node.name)
-        for one in node.decorator_list:
-            self.visit(one)
-
-    visit_AsyncFunctionDef = visit_FunctionDef
-    visit_ClassDef = visit_FunctionDef
-
-    def visit_Lambda(self, node: ast.Lambda) -> None:
-        """Its names are its own."""
-
-    def visit_ListComp(self, node: _Comprehension) -> None:
-        for one in ast.walk(node):  # a walrus binds outside of its comprehension
-            if isinstance(one, ast.NamedExpr):
-                self.visit(one.target)
-
-    visit_SetComp = visit_ListComp
-    visit_DictComp = visit_ListComp
-    visit_GeneratorExp = visit_ListComp
-
-    def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
-        self.bound.update(bound_by_import(one, node) for one in node.names)
-
-    visit_ImportFrom = visit_Import
-
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
-        if node.name:
-            self.bound.add(node.name)
-        self.generic_visit(node)
-
-    def visit_MatchAs(self, node: ast.MatchAs | ast.MatchStar) -> None:
-        if node.name:
-            self.bound.add(node.name)
-        self.generic_visit(node)
-
-    visit_MatchStar = visit_MatchAs
-
-    def visit_MatchMapping(self, node: ast.MatchMapping) -> None:
-        if node.rest:
-            self.bound.add(node.rest)
-        self.generic_visit(node)
-
-    def visit_TypeAlias(self, node: ast.AST) -> None:
-        self.visit(node.name)  # type: ignore[attr-defined]  # Python 3.12
-
-
-def _function_scope(node: _Function) -> _Scope:
-    found = _Bindings()
-    body = [ast.Expr(node.body)] if isinstance(node, ast.Lambda) else node.body
-    for one in body:
-        found.visit(one)
-    arguments = node.args
-    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
-    found.bound.update(one.arg for one in every if one is not None)
-    return _Scope("function", found.bound - found.globals - found.nonlocals, found.globals)
-
-
 class _Walker(ast.NodeVisitor):
     def __init__(self, future_annotations: bool) -> None:
         self.names = Names()
-        self.scopes: list[_Scope] = []
+        self.scopes: list[Scope] = []
         self.certain: set[str] = set()  # bound at module level by now, on every path
         self.future = future_annotations
         self.soft = 0
@@ -253,15 +166,15 @@ class _Walker(ast.NodeVisitor):
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
         self.defaults(node.args)
-        with self.scope(_function_scope(node)):
+        with self.scope(function_scope(node)):
             self.visit(node.body)
 
-    def visit_ListComp(self, node: _Comprehension) -> None:
+    def visit_ListComp(self, node: Comprehension) -> None:
         self.visit(node.generators[0].iter)
-        targets = _Bindings()
+        targets = Bindings()
         for generator in node.generators:
             targets.visit(generator.target)
-        with self.scope(_Scope("comprehension", targets.bound)):
+        with self.scope(Scope("comprehension", targets.bound)):
             for place, generator in enumerate(node.generators):
                 if place:
                     self.visit(generator.iter)
@@ -291,7 +204,7 @@ class _Walker(ast.NodeVisitor):
         self.defaults(node.args)
         with self.type_parameters(node):
             self.signature_annotations(node)
-            with self.scope(_function_scope(node)):
+            with self.scope(function_scope(node)):
                 for statement in node.body:
                     self.visit(statement)
         self.bind(node.name, node)
@@ -304,7 +217,7 @@ class _Walker(ast.NodeVisitor):
         with self.type_parameters(node):
             for base in (*node.bases, *(keyword.value for keyword in node.keywords)):
                 self.visit(base)
-            with self.scope(_Scope("class", set())):
+            with self.scope(Scope("class", set())):
                 for statement in node.body:
                     self.visit(statement)
         self.bind(node.name, node)
@@ -349,7 +262,7 @@ class _Walker(ast.NodeVisitor):
             self.visit(node.target)
 
     def visit_TypeAlias(self, node: ast.AST) -> None:
-        with self.type_parameters(node), self.scope(_Scope("function", set())):
+        with self.type_parameters(node), self.scope(Scope("function", set())):
             self.visit(node.value)  # type: ignore[attr-defined]  # Python 3.12
         self.visit(node.name)  # type: ignore[attr-defined]
 
@@ -392,7 +305,7 @@ class _Walker(ast.NodeVisitor):
     def visit_BoolOp(self, node: ast.BoolOp) -> None:
         self.visit(node.values[0])
         for one in node.values[1:]:
-            self.perhaps(lambda one=one: self.visit(one))  # type: ignore[misc]
+            self.perhaps(lambda one=one: self.visit(one))
 
     def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
         self.visit(node.iter)
@@ -411,7 +324,7 @@ class _Walker(ast.NodeVisitor):
         self.perhaps(lambda: self.statements(node.body))
         self.perhaps(lambda: self.statements(node.orelse))
 
-    def visit_Try(self, node: ast.Try) -> None:
+    def visit_Try(self, node: ast.Try | ast.TryStar) -> None:
         before = set(self.certain)
         self.statements(node.body)
         self.statements(node.orelse)
@@ -481,7 +394,7 @@ class _Walker(ast.NodeVisitor):
     # --- scopes -------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def scope(self, scope: _Scope) -> Iterator[None]:
+    def scope(self, scope: Scope) -> Iterator[None]:
         self.scopes.append(scope)
         try:
             yield
@@ -494,7 +407,7 @@ class _Walker(ast.NodeVisitor):
         if not parameters:
             yield
             return
-        with self.scope(_Scope("comprehension", {one.name for one in parameters})):
+        with self.scope(Scope("comprehension", {one.name for one in parameters})):
             for one in parameters:
                 if getattr(one, "bound", None) is not None:
                     self.visit(one.bound)

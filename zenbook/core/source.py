@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType, FunctionType
 
-from zenbook.core.scope import bound_by_import, names_of
+from zenbook.core.bindings import bound_by_import
+from zenbook.core.scope import names_of
 from zenbook.errors import CaptureError
 
 _CELL = re.compile(r"^<ipython-input-|[/\\]ipykernel_\d+[/\\]|^<zenbook-cell-")
@@ -83,10 +84,10 @@ def function_definition(function: FunctionType) -> Definition:
 
 
 def _function_of(tree: ast.Module, code: CodeType) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    wanted = (code.co_name, code.co_firstlineno)
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == code.co_name:
-            if min([node.lineno, *(one.lineno for one in node.decorator_list)]) == code.co_firstlineno:
-                return node
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (node.name, first_line(node)) == wanted:
+            return node
     return None
 
 
@@ -176,7 +177,7 @@ def cells() -> list[str]:
             rank = last.get(text_of_file(name).strip(), newest)
             newest = max(newest, rank)
             ranks[name] = rank
-    found = sorted(reversed(ranks), key=lambda one: -ranks[one])
+    found = sorted(ranks, key=lambda one: ranks[one])[::-1]
     file = getattr(main, "__file__", None)
     return [*found, *([file] if file else [])]
 

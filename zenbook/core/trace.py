@@ -156,9 +156,9 @@ class Trace:
         """Where in the pipeline's function we are, as the end of a sentence."""
         line = _line_of(error, self.code) if error is not None else None
         if line is None:
-            frame = sys._getframe(1)
+            frame: types.FrameType | None = sys._getframe(1)
             while frame is not None and frame.f_code is not self.code:
-                frame = frame.f_back  # type: ignore[assignment]
+                frame = frame.f_back
             if frame is None:
                 return f" (pipeline {self.pipeline!r})"
             line = frame.f_lineno
@@ -316,10 +316,10 @@ class Output:
             'Name its outputs, as in @step(outputs=("train", "test")), or loop inside a step.',
         )
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> NoReturn:  # noqa: PLE0304
         self._refuse("used as a condition")
 
-    def __len__(self) -> int:
+    def __len__(self) -> NoReturn:  # noqa: PLE0303
         self._refuse("asked for its length")
 
     def __getitem__(self, key: Any) -> Any:
@@ -331,7 +331,7 @@ class Output:
     def __float__(self) -> float:
         self._refuse("turned into a number")
 
-    __int__ = __index__ = __complex__ = __float__  # type: ignore[assignment]
+    __int__ = __index__ = __complex__ = __float__
 
     def __hash__(self) -> int:
         return id(self)
@@ -339,10 +339,19 @@ class Output:
     def __eq__(self, other: object) -> bool:
         self._refuse("compared")
 
-    def _arithmetic(self, *others: Any) -> Any:
-        self._refuse("used as a value")
+    def __str__(self) -> NoReturn:  # noqa: PLE0307
+        self._refuse("put into a text")
 
-    __lt__ = __le__ = __gt__ = __ge__ = __ne__ = _arithmetic  # type: ignore[assignment]
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _arithmetic
-    __floordiv__ = __mod__ = __pow__ = __rpow__ = __matmul__ = __neg__ = __abs__ = __and__ = __or__ = _arithmetic
-    __contains__ = __round__ = __invert__ = __xor__ = _arithmetic
+    def __format__(self, spec: str) -> NoReturn:
+        self._refuse("put into a text")
+
+
+def _refused(self: Output, *_: Any) -> NoReturn:
+    self._refuse("used as a value")
+
+
+for _operator in "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and xor or".split():
+    setattr(Output, f"__{_operator}__", _refused)
+    setattr(Output, f"__r{_operator}__", _refused)
+for _operator in "lt le gt ge ne neg pos abs invert round trunc floor ceil contains".split():
+    setattr(Output, f"__{_operator}__", _refused)

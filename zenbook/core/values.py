@@ -31,9 +31,9 @@ def encode(value: Any) -> Json:
     """A plain value as JSON. Raises `NotPlainError`."""
     kind = type(value)
     if value is None or kind in (bool, int, str):
-        return value  # type: ignore[no-any-return]
+        return value
     if kind is float:
-        return value if math.isfinite(value) else {"$float": str(value)}  # type: ignore[no-any-return]
+        return value if math.isfinite(value) else {"$float": str(value)}
     if kind is list:
         return [encode(one) for one in value]
     if kind is dict:  # JSON of a plan is sorted by key, so a dict in another order is written as pairs
@@ -58,7 +58,7 @@ def _encode_other(value: Any, kind: type) -> Json:
         return {"$path": str(value)}
     if kind in _BY_TEXT and _is_exact_in_text(value):
         return {f"${kind.__name__}": _BY_TEXT[kind][0](value)}
-    if isinstance(value, enum.Enum) and _is_installed(kind) and value.name in kind.__members__:
+    if isinstance(value, enum.Enum) and _is_installed(kind) and value.name in getattr(kind, "__members__", {}):
         return {"$enum": [kind.__module__, kind.__qualname__, value.name, _version(kind)]}
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.generic) and value.dtype.kind in "biuf" and value.itemsize <= 8:

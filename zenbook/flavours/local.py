@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from zenbook.core.events import Listener
 from zenbook.core.plan import Plan
+from zenbook.runs.execution import Execution
 from zenbook.runs.sequence import run_in_order
-from zenbook.runs.step_run import Execution, run_step
+from zenbook.runs.step_run import run_step
 from zenbook.stack.components import Orchestrator
 from zenbook.stack.flavour import ComponentKind, Flavour
 from zenbook.stack.stack import OpenStack

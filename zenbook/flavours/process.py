@@ -17,9 +17,9 @@ from zenbook.core.graph import Node
 from zenbook.core.plan import Plan
 from zenbook.core.states import StepState
 from zenbook.errors import RunError
+from zenbook.runs.execution import Execution, as_stored
 from zenbook.runs.interruption import uninterrupted
 from zenbook.runs.sequence import run_in_order
-from zenbook.runs.step_run import Execution, as_stored
 from zenbook.stack.components import Orchestrator
 from zenbook.stack.flavour import ComponentKind, Flavour
 from zenbook.stack.stack import OpenStack

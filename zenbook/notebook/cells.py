@@ -236,12 +236,20 @@ class NotebookSteps:
         available = {name for one in above for name in one.made}
         own = set(step.code.assigned)
 
+        read_now = {chain[0] for chain in step.code.names.early}
+        bound = {name for one in (*above, step) for name in one.code.names.binds}
+
         def provided(name: str) -> bool:
-            self._refuse_later(step, name, available | own)
-            return name in available or name in own or self._is_parameter(name, space)
+            if name in read_now:
+                self._refuse_later(step, name, available | own)
+            return name in available or name in own or (self._is_parameter(name, space) and not absent(name))
+
+        def absent(name: str) -> bool:
+            """Whether only a later cell made it: a function that reads it could not when this cell ran first."""
+            return name not in bound and name not in read_now and self.namespace.is_of_steps(name)
 
         capsule, used = capture_cell(
-            step.code.text, step.code.names, space, name=step.name, provided=provided, origin=step.origin
+            step.code.text, step.code.names, space, name=step.name, provided=provided, absent=absent, origin=step.origin
         )
         read = used & available
         inputs = {name: Input(tuple(self._sources(above, name))) for name in sorted(read)}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from zenbook.core.bindings import bound_by_import
 from zenbook.core.capsule import Piece
 from zenbook.core.cell import CellCode
 from zenbook.core.events import StepFinished, Stored
@@ -26,6 +28,7 @@ class Namespace:
         self.shell = shell
         self._placed: dict[str, tuple[str, Any, Stored | None]] = {}  # name → (step, object, artifact)
         self._defined: dict[str, str] = {}  # name → text of the cell that defined it
+        self._bound: dict[str, Any] = {}  # name → what a step cell defined or imported
 
     # --- what steps make ----------------------------------------------------------------------------------------
 
@@ -48,6 +51,10 @@ class Namespace:
                 continue
             if name:
                 self._defined[name] = text
+            bound = [name]
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                bound = [bound_by_import(one, node) for one in node.names]
+            self._bound.update({one: self.shell.user_ns.get(one) for one in bound})
 
     def place(self, reader: Reader, step: str, finished: StepFinished, live: Mapping[str, Any]) -> None:
         """Put a step's outputs into the namespace: as they are stored, so that what is seen is what is kept."""
@@ -69,6 +76,11 @@ class Namespace:
         """Whether a step made the object that the name stands for."""
         placed = self._placed.get(name)
         return placed is not None and self.shell.user_ns.get(name) is placed[1]
+
+    def is_of_steps(self, name: str) -> bool:
+        """Whether a step made, defined or imported what the name stands for."""
+        defined = name in self._bound and self.shell.user_ns.get(name) is self._bound[name]
+        return defined or self.was_placed(name)
 
     def refuse_changes(self, reader: Reader, node: Node) -> None:
         """Raise `CaptureError` for an input that a cell which is no step has changed or bound to something else."""

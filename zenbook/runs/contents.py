@@ -97,9 +97,15 @@ def _text_blind(value: Any) -> str:
 
     file = _Hash()
     buffers: list[pickle.PickleBuffer] = []
-    TextBlind(file, lambda buffer: buffers.append(buffer)).dump(value)
+
+    def keep(buffer: pickle.PickleBuffer) -> bool:
+        buffers.append(buffer)
+        return not memoryview(buffer).contiguous  # then it goes into the stream
+
+    TextBlind(file, keep).dump(value)
     for buffer in buffers:
-        file.write(memoryview(buffer) if memoryview(buffer).contiguous else memoryview(buffer).tobytes())
+        if memoryview(buffer).contiguous:
+            file.write(buffer.raw())
     return file.hash.hexdigest()
 
 
@@ -113,8 +119,9 @@ class _Hash:
         self.size = 0
 
     def write(self, data: Any) -> int:
-        view = memoryview(data).cast("B")
-        self.hash.update(view)
+        view = memoryview(data)
+        if view.nbytes:
+            self.hash.update(view.cast("B"))
         self.size += view.nbytes
         return view.nbytes
 

@@ -1,7 +1,7 @@
 """pyplot's open figures: a cell begins with none and leaves none, as with the inline backend of a notebook.
 
-The current figure is hidden state of the process. If a cell drew on the figure that another cell has left open, it would
-draw on another one, or on none, where the other was served from the cache or ran elsewhere.
+The current figure is hidden state of the process. If a cell drew on the figure that another cell has left open, it
+would draw on another one, or on none, where the other was served from the cache or ran elsewhere.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def own_figures() -> Iterator[None]:
 
 
 def _open_figures() -> dict[Any, Any]:
-    """pyplot's own register, by number; empty while matplotlib is not loaded."""
+    """The register of pyplot, by number; empty while matplotlib is not loaded."""
     helpers = sys.modules.get("matplotlib._pylab_helpers")
     return helpers.Gcf.figs if helpers is not None else {}
 

@@ -122,10 +122,11 @@ class _Launch:
         if not self.created:
             return
         error, self.failing = self.failing, None  # an exception and the frame that holds it would keep each other
-        state, line = RunState.SUCCEEDED, ""
-        if not self.succeeded:
-            failed = error is not None and not isinstance(error, KeyboardInterrupt)
-            state, line = (RunState.FAILED, one_line(error)) if failed and error else (RunState.CANCELLED, "interrupted")
+        state, line = RunState.CANCELLED, "interrupted"
+        if self.succeeded:
+            state, line = RunState.SUCCEEDED, ""
+        elif error is not None and not isinstance(error, KeyboardInterrupt):
+            state, line = RunState.FAILED, one_line(error)
         ended = RunFinished(self.record.id, state, line)
         steps = [] if self.listener is not None else self._skipped()
         update = RunUpdate(self.record.id, state, self.record.started_at, ended.at, line)

@@ -8,7 +8,7 @@ from typing import Any
 
 from zenbook.errors import RunError, did_you_mean
 from zenbook.runs.artifacts import Reader
-from zenbook.runs.step_run import as_stored
+from zenbook.runs.execution import as_stored
 from zenbook.stack.records import OutputRecord
 from zenbook.stack.stack import OpenStack
 

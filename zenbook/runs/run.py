@@ -21,9 +21,9 @@ from zenbook.core.values import decode, show
 from zenbook.errors import RunError, did_you_mean
 from zenbook.runs import view as views
 from zenbook.runs.crashes import healed
+from zenbook.runs.execution import HIDDEN
 from zenbook.runs.explain import explain
 from zenbook.runs.outputs import Outputs, StoredOutput
-from zenbook.runs.step_run import HIDDEN
 from zenbook.runs.table import Table, duration, moment
 from zenbook.runs.watching import is_on_show, polish
 from zenbook.stack.records import MetricRecord, RunRecord, StepRecord

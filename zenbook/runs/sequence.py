@@ -9,9 +9,9 @@ from zenbook.core.graph import Node
 from zenbook.core.plan import Plan
 from zenbook.core.states import StepState
 from zenbook.errors import StoreError
+from zenbook.runs.execution import Execution
 from zenbook.runs.failures import one_line
 from zenbook.runs.interruption import uninterrupted
-from zenbook.runs.step_run import Execution
 
 
 def run_in_order(plan: Plan, execution: Execution, run: Callable[[Node], object]) -> None:

@@ -6,19 +6,14 @@ process of its own.
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from zenbook.core.digest import digest_of_bytes, digest_of_path
 from zenbook.core.events import (
-    Event,
-    Listener,
-    Listeners,
     Logged,
     StepFinished,
     StepRetried,
@@ -28,91 +23,19 @@ from zenbook.core.events import (
 )
 from zenbook.core.fingerprint import cache_key
 from zenbook.core.graph import Json, Node, StepKind
-from zenbook.core.plan import Plan
 from zenbook.core.states import StepState
 from zenbook.core.values import decode, paths_in
 from zenbook.errors import RunError, StepTimeoutError, StoreError, ZenbookError
 from zenbook.runs import randomness
-from zenbook.runs.artifacts import Reader
 from zenbook.runs.calling import Called, call_step
 from zenbook.runs.context import StepContext, current_step
-from zenbook.runs.crashes import driven_here
+from zenbook.runs.execution import HIDDEN, RANDOM, Execution, as_stored
 from zenbook.runs.failures import describe_failure, one_line
-from zenbook.runs.interruption import interrupts_can_wait, pause, uninterrupted
-from zenbook.runs.recorder import Recorder
-from zenbook.runs.shown import SHOWN, Shower, current_shower
+from zenbook.runs.interruption import pause
 from zenbook.runs.streams import recorded
-from zenbook.runs.user_formats import user_formats
-from zenbook.stack.components import ArtifactStore, MetadataStore
-from zenbook.stack.records import CachedStep, OutputRecord
-from zenbook.stack.stack import OpenStack
+from zenbook.stack.records import CachedStep
 
 _one_step = threading.RLock()  # a capsule's modules are the process's modules while it runs: one at a time
-RANDOM = frozenset(randomness.OUTPUTS.values())
-HIDDEN = RANDOM | {SHOWN}
-
-
-@dataclass
-class Execution:
-    """What running the steps of one run needs, and what became of those that ran in this process."""
-
-    plan: Plan
-    run: str
-    artifacts: ArtifactStore
-    metadata: MetadataStore
-    listener: Listener
-    watching: Listener  # those of the listeners that do not record
-    use_cache: bool = True
-    shower: Shower | None = None  # how a cell's displays are shown and recorded, in a notebook
-    finished: dict[str, StepFinished] = field(default_factory=dict)
-    called: dict[str, Called] = field(default_factory=dict)  # what calls of cells gave, by step
-
-    def __post_init__(self) -> None:
-        self.reader = Reader(self.artifacts, self.metadata)
-
-    @classmethod
-    @contextmanager
-    def recorded(
-        cls, plan: Plan, run: str, stack: OpenStack, watching: Listener, *, use_cache: bool
-    ) -> Iterator[Execution]:
-        """An execution whose steps are recorded in the stack's metadata store and watched by a listener."""
-        recorder = Recorder(stack.metadata, plan, run)
-        both = Listeners((recorder, watching))
-        with user_formats(plan), driven_here(run), interrupts_can_wait():
-            execution = cls(
-                plan,
-                run,
-                stack.artifacts,
-                stack.metadata,
-                both,
-                watching,
-                use_cache=use_cache,
-                shower=current_shower.get(),
-            )
-            try:
-                yield execution
-            finally:
-                with uninterrupted():
-                    _write_rest(recorder)
-
-    def tell(self, event: Event) -> None:
-        """Pass an event on, and remember ends of steps: wholly or not at all, whenever an interrupt comes."""
-        if not isinstance(event, StepFinished):
-            self.listener.on_event(event)
-            return
-        with uninterrupted():
-            self.finished[event.step] = event
-            self.listener.on_event(event)
-
-    def output(self, step: str, output: str) -> Stored | None:
-        """An output of a step of this run, from memory or from the metadata store."""
-        done = self.finished.get(step)
-        if done is not None:
-            return next((stored for name, stored in done.outputs if name == output), None)
-        for record in self.metadata.outputs([self.run], step):
-            if record.name == output:
-                return as_stored(record)
-        return None
 
 
 def run_step(execution: Execution, node: Node) -> StepFinished:
@@ -148,17 +71,6 @@ def _tell_failure(call: _Call, error: BaseException) -> None:
         execution.tell(call.failed(error))
     except StoreError as unrecorded:  # the step's own exception matters more than that it could not be written down
         error.add_note(f"and the metadata store failed: {unrecorded.message}")
-
-
-def _write_rest(recorder: Recorder) -> None:
-    """Write what waits; where an exception is on its way already, that one matters more."""
-    failing = sys.exc_info()[1]
-    try:
-        recorder.flush()
-    except StoreError as unrecorded:
-        if failing is None:
-            raise
-        failing.add_note(f"and the metadata store failed: {unrecorded.message}")
 
 
 class _Call:
@@ -345,20 +257,6 @@ class _Call:
         )
 
 
-def as_stored(record: OutputRecord) -> Stored:
-    """The artifact reference that a record holds."""
-    return Stored(
-        record.digest,
-        record.format,
-        record.member,
-        record.address,
-        record.size,
-        record.type,
-        record.preview,
-        record.note,
-    )
-
-
 def _is_final(error: Exception) -> bool:
     """Whether trying again can't help: the mistake is in how the step is made, not in what it met."""
     return isinstance(error, ZenbookError) and not isinstance(error, StepTimeoutError)
@@ -380,3 +278,6 @@ def _filled(template: Json, objects: Mapping[str, Any]) -> Any:
                 return decode(template)
         return {key: _filled(one, objects) for key, one in template.items()}
     return decode(template)
+
+
+__all__ = ["HIDDEN", "Execution", "as_stored", "run_step"]

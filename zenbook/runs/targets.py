@@ -81,7 +81,7 @@ def parse_param(owner: str, name: str, text: str, hint: Any, known: Mapping[str,
             return adapter.validate_python(value)
         except ValidationError as error:
             first = first or error
-    assert first is not None  # noqa: S101
+    assert first is not None
     raise RunError(
         f"The parameter {name!r} of {owner!r} is {text!r}: {first.errors()[0]['msg']}.",
         f"Give it as --param {name}=VALUE.",

@@ -14,8 +14,9 @@ from pathlib import Path
 from zenbook.core.events import Listeners
 from zenbook.core.plan import Plan
 from zenbook.errors import RunError, ZenbookError, did_you_mean
+from zenbook.runs.execution import Execution
 from zenbook.runs.failures import describe_failure
-from zenbook.runs.step_run import Execution, run_step
+from zenbook.runs.step_run import run_step
 from zenbook.runs.streams import proxied_streams
 from zenbook.stack.stack import open_stack
 

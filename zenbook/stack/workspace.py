@@ -144,6 +144,12 @@ def _parse(text: str, file: Path) -> Config:
     for section in _SECTIONS:
         if not isinstance(body.get(section) or {}, dict):
             raise StackError(f"In {file}, {section!r} is not a mapping of names.", "Mend it by hand.")
+        for name, entry in (body.get(section) or {}).items():
+            if not isinstance(entry, dict):
+                raise StackError(
+                    f"In {file}, {section}: {name} is {entry!r} and not a mapping of options.",
+                    "Write it as `name: {option: value}`.",
+                )
     return Config(
         active=str(body.get("active") or "default"),
         components={section: body.get(section) or {} for section in _SECTIONS if section != "stacks"},
