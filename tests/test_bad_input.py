@@ -100,7 +100,7 @@ def missing() -> None:
 
 @pipeline
 def unpacked() -> None:
-    a, b, c = two(1)  # noqa: RUF059
+    a, b, c = two(1)
 
 
 @pipeline
@@ -210,12 +210,12 @@ def sum(values: list[int]) -> int:  # noqa: A001
 
 
 @step
-def zählen(größe: int = 3) -> Annotated[int, "änderung"]:  # noqa: PLC2401
+def zählen(größe: int = 3) -> Annotated[int, "änderung"]:
     return größe
 
 
 @pipeline
-def verschlüsselt(größe: int = 4) -> None:  # noqa: PLC2401
+def verschlüsselt(größe: int = 4) -> None:
     sum([zählen(größe), 1])
 
 

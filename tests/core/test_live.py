@@ -62,6 +62,11 @@ FILES = {
     "dunder.py": "def __getattr__(name):\n    return 'dyn ' + name\ndef f(): return 1\n",
     "strings.py": 'def f():\n    def g():\n        return """a\n  b\n"""\n    return g()\n',
     "tryelse.py": "try:\n    import json as j\nexcept ImportError:\n    j = None\nelse:\n    OK = True\nfinally:\n    DONE = 1\ndef f(): return OK, DONE, j.dumps(1)\n",
+    "kinds/__init__.py": "",
+    "kinds/base.py": "KINDS = []\nclass Root:\n    def __init_subclass__(cls): KINDS.append(cls.__name__)\nclass Mid(Root): pass\ndef add(x): KINDS.append(x)\n",
+    "kinds/extra.py": "from kinds import base as b\nclass Unread(b.Mid): pass\ndef helper(): return 1\n",
+    "kinds/plugin.py": "from .base import add\nadd('plugin')\nnothing = None\n",
+    "kinds/meta.py": "SEEN = []\nclass M(type):\n    def __init__(cls, *a): SEEN.append(cls.__name__)\nclass A(metaclass=M): pass\nclass B(A): pass\n",
     "typed.py": "import typing as t\nif t.TYPE_CHECKING:\n    from nowhere import Thing\ndef f(x: 'Thing' = None) -> 'Thing': return x\n",
 }
 
@@ -250,6 +255,10 @@ SAME = {
     "f-string nesting": ["w = 5\nv = 1.5", WORK.format("f'{v:{w}.2f} {v!r} {v=}'")],
     "global read declared": ["K = 1\ndef f():\n    global K\n    return K", WORK.format("f()")],
     "match": ["class P:\n    __match_args__ = ('x',)\n    def __init__(self, x): self.x = x\nK = P", "def work():\n    match P(2):\n        case K(x=1): return 'one'\n        case P(x): return x"],
+    "subclass that nobody reads registers itself": ["import kinds.extra", WORK.format("sorted(kinds.base.KINDS), kinds.extra.helper()")],
+    "module that registers itself": ["import kinds.base\nimport kinds.plugin", WORK.format("sorted(kinds.base.KINDS)")],
+    "module that registers itself, imported from": ["import kinds.base\nfrom kinds.plugin import nothing", WORK.format("sorted(kinds.base.KINDS)")],
+    "metaclass that registers": ["import kinds.meta", WORK.format("sorted(kinds.meta.SEEN)")],
     "edited module": ["import one", WORK.format("one.name()")],
 }  # fmt: skip
 

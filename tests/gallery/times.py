@@ -14,5 +14,11 @@ TIMES_OF: dict[str, dict[str, str]] = {
         "f_regression": _FOLDER,
         "anova.score_func": _FOLDER,
     },
+    "ensemble/plot_forest_importances.py": {"elapsed_time": _SPEED, "start_time": _SPEED},
+    "ensemble/plot_stack_predictors.py": {
+        **dict.fromkeys(("elapsed_time", "start_time"), _SPEED),
+        **dict.fromkeys(("fig", "ax", "axs", "display"), "titles say how long the models took"),
+    },
+    "compose/plot_compare_reduction.py": {"memory": _FOLDER, "cached_pipe": _FOLDER, "location": _FOLDER},
     "model_selection/plot_grid_search_digits.py": {"grid_search": "the model that is fitted quickest is chosen"},
 }

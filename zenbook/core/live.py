@@ -20,7 +20,7 @@ from zenbook.core.items import Item, in_order
 from zenbook.core.live_classes import LiveClasses
 from zenbook.core.reaching import HINT, MAIN, MISSING, PLAIN, is_main, plain_function, unstepped
 from zenbook.core.scope import Chain, Names
-from zenbook.core.source import import_of, star_imports, unread_imports
+from zenbook.core.source import import_of, imported_modules, star_imports, unread_imports
 from zenbook.errors import CaptureError
 
 __all__ = ["MAIN", "MISSING", "LiveCode"]
@@ -188,11 +188,16 @@ class LiveCode(LiveClasses):
 
     def _side_effect_imports(self) -> None:
         """Let imports travel that are there for their effect (``sklearn.experimental``'s), if their package does."""
+        for module in imported_modules():
+            if self.project.acts_on(module):  # it registers something with a module that travels
+                alias = "_" + module.replace(".", "_")
+                self.items[alias] = Item(alias, (Piece(f"import {module} as {alias}"),), rank=-1)
+                self.project.reach(module, ())
         reached = {one.partition(".")[0] for one in self.project.installed}
         for node, alias in unread_imports():
             if not isinstance(node, ast.ImportFrom) or node.level or not node.module or alias.name in self.items:
                 continue
-            if (node.module, alias.name) in self.own_imports:
+            if (node.module, alias.name) in self.own_imports or self.absent(alias.asname or alias.name):
                 continue
             module = sys.modules.get(f"{node.module}.{alias.name}")
             if node.module.partition(".")[0] in reached and module is not None and not _defines_anything(module):

@@ -21,16 +21,8 @@ from zenbook.core.items import Item
 from zenbook.core.live_functions import LiveFunctions, defaults_of
 from zenbook.core.reaching import MAIN, MISSING, PLAIN, UNKNOWN, same, value_now
 from zenbook.core.scope import names_of
-from zenbook.core.source import (
-    FUTURE_ANNOTATIONS,
-    Definition,
-    cells,
-    first_line,
-    replaced,
-    text_of,
-    text_of_file,
-    tree_of,
-)
+from zenbook.core.source import FUTURE_ANNOTATIONS, Definition, cells, text_of_file, tree_of
+from zenbook.core.text import first_line, replaced, text_of
 from zenbook.errors import CaptureError
 
 _SCALARS = (bool, int, float, complex, str, bytes)
@@ -58,7 +50,7 @@ class LiveClasses(LiveFunctions):
         self._refuse_given(cls, definition, where)
         future = _has_future_annotations(cls, node, definition.file)
         self.future_annotations |= future
-        text = self._mended(text_of(definition), cls, namespace, item, where)
+        text = self._mended(text_of(definition.node, definition.text), cls, namespace, item, where)
         names = names_of([ast.parse(text).body[0]], future_annotations=future)
         self.refuse_hidden_state(names, namespace, where)
         self.read_all(names, namespace, item, skip=set(), where=where)

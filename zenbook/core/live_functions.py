@@ -26,14 +26,8 @@ from zenbook.core.reaching import (
     value_now,
 )
 from zenbook.core.scope import Names, names_of
-from zenbook.core.source import (
-    FUTURE_ANNOTATIONS,
-    Definition,
-    function_definition,
-    indented,
-    replaced,
-    text_of,
-)
+from zenbook.core.source import FUTURE_ANNOTATIONS, Definition, function_definition
+from zenbook.core.text import indented, replaced, text_of
 from zenbook.errors import CaptureError
 
 _Written = ast.FunctionDef | ast.AsyncFunctionDef
@@ -203,7 +197,7 @@ class LiveFunctions(Reaching):
     ) -> _Source:
         future = bool(function.__code__.co_flags & FUTURE_ANNOTATIONS)
         self.future_annotations |= future
-        text = text_of(definition, drop)
+        text = text_of(definition.node, definition.text, drop)
         is_lambda = isinstance(definition.node, ast.Lambda)
         text = self._with_defaults(f"({text})" if is_lambda else text, function, item, where)
         statement = ast.parse(text).body[0]

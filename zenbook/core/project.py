@@ -18,7 +18,7 @@ from zenbook.core.bindings import bound_by_import
 from zenbook.core.capsule import Module, Piece
 from zenbook.core.distributions import find_module, is_installed, is_stdlib, version_of
 from zenbook.core.scope import Chain, Names, names_of
-from zenbook.core.source import lines_of
+from zenbook.core.text import lines_of
 from zenbook.errors import CaptureError
 
 NO_FILE = frozenset({"__file__", "__spec__", "__loader__", "__cached__", "__path__"})  # what code in a capsule lacks
@@ -211,13 +211,68 @@ class ProjectCode:
         if _is_main_guard(node):
             return False
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            if isinstance(node, ast.ClassDef) and node.bases and "__init_subclass__" in mod.text:
+            if isinstance(node, ast.ClassDef) and self._is_registered(mod, node, set()):
                 return True
             return any(self._is_own_decorator(mod, one) for one in node.decorator_list)
         if isinstance(node, ast.Import | ast.ImportFrom):
             own = [getattr(node, "module", None) or one.name for one in node.names]
             return not _binds_read(statement, mod) and not mod.package and not all(map(is_stdlib, own))
         return _acts(node)
+
+    def _is_registered(self, mod: _ProjectModule, node: ast.ClassDef, seen: set[tuple[str, str]]) -> bool:
+        """Whether a class statement runs project code: the ``__init_subclass__`` or the metaclass of a base."""
+        for base in (*node.bases, *(one.value for one in node.keywords if one.arg == "metaclass")):
+            for home, statement in self._definitions(mod, _dotted(base), seen):
+                own = {one.name for one in statement.body if isinstance(one, ast.FunctionDef)}
+                if base not in node.bases or "__init_subclass__" in own or self._is_registered(home, statement, seen):
+                    return True
+        return False
+
+    def _definitions(
+        self, mod: _ProjectModule, chain: Chain, seen: set[tuple[str, str]]
+    ) -> Iterator[tuple[_ProjectModule, ast.ClassDef]]:
+        """The class statements of the project that a name of a module stands for; nothing is reached by asking."""
+        if not chain or (mod.name, ".".join(chain)) in seen:
+            return
+        seen.add((mod.name, ".".join(chain)))
+        for statement in [one for one in mod.statements if chain[0] in one.names.binds]:
+            if isinstance(statement.node, ast.ClassDef):
+                yield mod, statement.node
+            for node in _top_level_imports(statement.node):
+                for alias in [one for one in node.names if bound_by_import(one, node) == chain[0]]:
+                    source = alias.name if isinstance(node, ast.Import) else _absolute(node, _package(mod))
+                    rest = chain[1:] if isinstance(node, ast.Import) else (alias.name, *chain[1:])
+                    while rest and self._is_module(f"{source}.{rest[0]}"):
+                        source, rest = f"{source}.{rest[0]}", rest[1:]
+                    if self.is_project(source):
+                        yield from self._definitions(self._modules.get(source) or _read(source), rest, seen)
+
+    def acts_on(self, module: str) -> bool:
+        """Whether a project module has an effect when it is imported, on modules that are reached."""
+        if not self._modules or module in self._modules or not self.is_project(module):
+            return False
+        mod = _read(module)
+        imported = {
+            name
+            for statement in mod.statements
+            for node in _top_level_imports(statement.node)
+            for alias in node.names
+            for name in (
+                (alias.name,)
+                if isinstance(node, ast.Import)
+                else (_absolute(node, _package(mod)), f"{_absolute(node, _package(mod))}.{alias.name}")
+            )
+        }
+        if not imported & self._modules.keys():
+            return False
+        for statement in mod.statements:
+            for bound in statement.names.binds:
+                mod.binders.setdefault(bound, []).append(statement)
+        return any(
+            self._has_effect(mod, one)
+            for one in mod.statements
+            if not isinstance(one.node, ast.Import | ast.ImportFrom)
+        )
 
     def _is_own_decorator(self, mod: _ProjectModule, decorator: ast.expr) -> bool:
         root = decorator
@@ -380,6 +435,16 @@ def _top_level_imports(node: ast.stmt) -> Iterator[ast.Import | ast.ImportFrom]:
             elif isinstance(child, ast.ExceptHandler | ast.match_case):
                 for inner in child.body:
                     yield from _top_level_imports(inner)
+
+
+def _dotted(node: ast.expr) -> Chain:
+    """``a.b.c`` as a chain; empty for anything else."""
+    parts: list[str] = []
+    node = node.value if isinstance(node, ast.Subscript) else node
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return (node.id, *reversed(parts)) if isinstance(node, ast.Name) else ()
 
 
 def _binds_read(statement: _Statement, mod: _ProjectModule) -> bool:

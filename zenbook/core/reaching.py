@@ -221,7 +221,8 @@ def root_name(expression: ast.expr) -> ast.Name | None:
 UNKNOWN = object()
 _PURE = (
     ast.Name, ast.Attribute, ast.Constant, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Tuple,
-    ast.List, ast.Set, ast.Dict, ast.Subscript, ast.Slice, ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop,
+    ast.List, ast.Set, ast.Dict, ast.Subscript, ast.Slice, ast.expr_context,
+    ast.operator, ast.unaryop, ast.boolop, ast.cmpop,
 )  # fmt: skip
 PLAIN = (bool, int, float, complex, str, bytes, type(None))
 

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import ast
 import linecache
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from types import CodeType, FunctionType
 
 from zenbook.core.bindings import bound_by_import
 from zenbook.core.scope import names_of
+from zenbook.core.text import Written, first_line, lines_of
 from zenbook.errors import CaptureError
 
 _CELL = re.compile(r"^<ipython-input-|[/\\]ipykernel_\d+[/\\]|^<zenbook-cell-")
+_remembered = 0  # how many cells were
 _labels: list[Callable[[str], str | None]] = []
 
 FUTURE_ANNOTATIONS = 0x1000000  # the compiler flag of `from __future__ import annotations` (Include/cpython/code.h)
@@ -29,7 +32,7 @@ FUTURE_ANNOTATIONS = 0x1000000  # the compiler flag of `from __future__ import a
 class Definition:
     """A function, class or lambda in its file."""
 
-    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
+    node: Written
     file: str
     text: str  # of the whole file or cell
 
@@ -58,13 +61,10 @@ def place_of(file: str, line: int) -> str:
 
 def remember_cell(file: str, text: str) -> None:
     """Keep the source of code that was compiled under ``file``, for tracebacks and for later captures."""
+    global _remembered  # noqa: PLW0603
+    _remembered += 1
     linecache.cache.pop(file, None)  # so that the newest stands last
     linecache.cache[file] = (len(text), None, [line + "\n" for line in lines_of(text)], file)
-
-
-def lines_of(text: str) -> list[str]:
-    """The lines as Python counts them; `str.splitlines` also cuts at form feeds and the like."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def function_definition(function: FunctionType) -> Definition:
@@ -112,42 +112,27 @@ def import_of(name: str) -> Iterator[tuple[ast.Import | ast.ImportFrom, ast.alia
 
     They end where a cell binds the name otherwise: what was imported before that is another object.
     """
-    for file in cells():
-        tree = tree_of(text_of_file(file))
-        for statement in reversed(tree.body if tree is not None else []):
-            found = [
-                (node, alias)
-                for node in imports_in(statement)
-                for alias in node.names
-                if alias.name != "*" and bound_by_import(alias, node) == name
-            ]
-            yield from found
-            if not found and name in _binds(statement):
-                return
+    for found in _executed().binders.get(name, ()):
+        if not found:
+            return
+        yield from found
 
 
-def star_imports() -> Iterator[ast.ImportFrom]:
+def star_imports() -> list[ast.ImportFrom]:
     """The ``from … import *`` of executed cells, newest first."""
-    for file in cells():
-        tree = tree_of(text_of_file(file))
-        for statement in reversed(tree.body if tree is not None else []):
-            for node in imports_in(statement):
-                if isinstance(node, ast.ImportFrom) and any(one.name == "*" for one in node.names):
-                    yield node
+    return _executed().stars
+
+
+def imported_modules() -> list[str]:
+    """The modules that executed cells import, or import from."""
+    return [name for name in _executed().modules if name in sys.modules]
 
 
 def unread_imports() -> list[tuple[ast.Import | ast.ImportFrom, ast.alias]]:
     """Imports of executed cells whose name no cell ever reads: they may be there for their side effect."""
-    read: set[str] = set()
-    found: list[tuple[ast.Import | ast.ImportFrom, ast.alias]] = []
-    for file in cells():
-        text = text_of_file(file)
-        tree = tree_of(text)
-        if tree is not None:
-            read |= _names_read(text)
-            nodes = [node for statement in tree.body for node in imports_in(statement)]
-            found += [(node, alias) for node in nodes for alias in node.names if alias.name != "*"]
-    return [(node, alias) for node, alias in found if bound_by_import(alias, node) not in read]
+    executed = _executed()
+    found = [(name, one) for name, binders in executed.binders.items() for each in binders for one in each]
+    return [one for name, one in found if name not in executed.read]
 
 
 def place_of_name(name: str) -> str:
@@ -161,15 +146,59 @@ def place_of_name(name: str) -> str:
 
 
 def cells() -> list[str]:
-    """The file names of the notebook's cells (or the main script), the one that was executed last first.
+    """The file names of the notebook's cells (or the main script), the one that was executed last first."""
+    return _executed().files
 
-    `linecache` keeps a cell that is executed again at its old place; IPython's list of inputs tells when that was.
-    """
+
+# --- what was executed ----------------------------------------------------------------------------------------------
+
+_Imported = list[tuple[ast.Import | ast.ImportFrom, ast.alias]]
+
+
+@dataclass(slots=True)
+class _Facts:
+    """What one cell's top level says: its statements' bindings (imports by name, and other names), and its reads."""
+
+    imports: list[dict[str, _Imported]] = field(default_factory=list)  # of each statement, last first
+    binds: list[frozenset[str]] = field(default_factory=list)
+    stars: list[ast.ImportFrom] = field(default_factory=list)
+    modules: list[str] = field(default_factory=list)
+    read: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class _Executed:
+    """All cells that were executed, newest first, and what they say together."""
+
+    files: list[str]
+    binders: dict[str, list[_Imported]] = field(default_factory=dict)  # of a name; empty where it was no import
+    stars: list[ast.ImportFrom] = field(default_factory=list)
+    modules: dict[str, None] = field(default_factory=dict)
+    read: set[str] = field(default_factory=set)
+
+
+_known: tuple[object, _Executed] | None = None
+
+
+def _executed() -> _Executed:
+    """The executed cells; put together again only when another one was executed."""
+    global _known  # noqa: PLW0603  # a memory of one
     main = sys.modules.get("__main__")
     history = getattr(main, "In", None)
-    last = (
-        {text.strip(): at for at, text in enumerate(history) if isinstance(text, str)} if type(history) is list else {}
-    )
+    file = getattr(main, "__file__", None)
+    inputs = history if type(history) is list else []
+    stamp = (len(linecache.cache), _remembered, id(main), len(inputs), file, _state_of(file))
+    if _known is None or _known[0] != stamp:
+        made = _Executed([*_in_order(inputs), *([file] if file else [])])
+        for one in made.files:
+            _add(made, _facts(text_of_file(one)))
+        _known = stamp, made
+    return _known[1]
+
+
+def _in_order(history: list[object]) -> list[str]:
+    """`linecache` keeps a cell that is executed again at its old place; IPython's list of inputs tells when that was."""
+    last = {text.strip(): at for at, text in enumerate(history) if isinstance(text, str)}
     ranks: dict[str, int] = {}
     newest = -1
     for name in list(linecache.cache):
@@ -177,57 +206,54 @@ def cells() -> list[str]:
             rank = last.get(text_of_file(name).strip(), newest)
             newest = max(newest, rank)
             ranks[name] = rank
-    found = sorted(ranks, key=lambda one: ranks[one])[::-1]
-    file = getattr(main, "__file__", None)
-    return [*found, *([file] if file else [])]
+    return sorted(ranks, key=lambda one: ranks[one])[::-1]
 
 
-def text_of(definition: Definition, drop: tuple[ast.expr, ...] = ()) -> str:
-    """A definition's lines at the left margin, without the decorators in ``drop``.
-
-    Lines within multi-line strings stay as they are.
-    """
-    node = definition.node
-    if isinstance(node, ast.Lambda):
-        return ast.get_source_segment(definition.text, node) or ""
-    lines = lines_of(definition.text)
-    dropped = {line for one in drop for line in range(one.lineno, (one.end_lineno or one.lineno) + 1)}
-    first, last = first_line(node), node.end_lineno or node.lineno
-    inside = _within_strings(node)
-    out = []
-    for number in range(first, last + 1):
-        if number in dropped:
-            continue
-        line = lines[number - 1]
-        indent = 0 if number in inside else node.col_offset
-        out.append(line[indent:] if not line[:indent].strip() else line)
-    return "\n".join(out)
+def _add(made: _Executed, facts: _Facts) -> None:
+    for imports, binds in zip(facts.imports, facts.binds, strict=True):
+        for name, found in imports.items():
+            made.binders.setdefault(name, []).append(found)
+        for name in binds - imports.keys():
+            made.binders.setdefault(name, []).append([])
+    made.stars += facts.stars
+    made.modules |= dict.fromkeys(facts.modules)
+    made.read |= facts.read
 
 
-def indented(text: str) -> str:
-    """A piece of source as the body of a block; lines within multi-line strings stay as they are."""
-    inside = _within_strings(ast.parse(text))
-    return "\n".join(
-        line if number in inside or not line else "    " + line for number, line in enumerate(lines_of(text), 1)
-    )
+@lru_cache(maxsize=4096)
+def _facts(text: str) -> _Facts:
+    facts = _Facts()
+    tree = tree_of(text)
+    if tree is None:
+        return facts
+    for statement in reversed(tree.body):
+        imports: dict[str, _Imported] = {}
+        for node in imports_in(statement):
+            for alias in node.names:
+                if alias.name != "*":
+                    imports.setdefault(bound_by_import(alias, node), []).append((node, alias))
+                elif isinstance(node, ast.ImportFrom):
+                    facts.stars.append(node)
+            if isinstance(node, ast.Import):
+                facts.modules += [alias.name for alias in node.names]
+            elif node.module and not node.level:
+                facts.modules.append(node.module)
+        facts.imports.append(imports)
+        facts.binds.append(frozenset(names_of([statement]).binds))
+    names = (one for one in ast.walk(tree) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load))
+    facts.read = frozenset(one.id for one in names)
+    return facts
 
 
-def replaced(text: str, changes: list[tuple[ast.expr, str]]) -> str:
-    """A text with expressions of its own tree written otherwise."""
-    data = text.encode()
-    offsets = [0]
-    for line in lines_of(text):
-        offsets.append(offsets[-1] + len(line.encode()) + 1)
-    for node, new in sorted(changes, key=lambda one: (one[0].lineno, one[0].col_offset), reverse=True):
-        start = offsets[node.lineno - 1] + node.col_offset
-        end = offsets[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
-        data = data[:start] + new.encode() + data[end:]
-    return data.decode()
+def _state_of(file: str | None) -> tuple[int, int]:
+    try:
+        found = os.stat(file) if file else None  # noqa: PTH116
+    except OSError:
+        found = None
+    return (found.st_mtime_ns, found.st_size) if found is not None else (0, 0)
 
 
-def first_line(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> int:
-    """The line at which a definition begins, decorators included."""
-    return min([node.lineno, *(one.lineno for one in node.decorator_list)])
+# --- files and trees ------------------------------------------------------------------------------------------------
 
 
 def text_of_file(file: str) -> str:
@@ -252,25 +278,3 @@ def imports_in(statement: ast.stmt) -> Iterator[ast.Import | ast.ImportFrom]:
         yield statement
     elif isinstance(statement, ast.If | ast.Try | ast.With):
         yield from (one for one in ast.walk(statement) if isinstance(one, ast.Import | ast.ImportFrom))
-
-
-def _within_strings(node: ast.AST) -> set[int]:
-    """The lines that begin inside of a string."""
-    return {
-        line
-        for one in ast.walk(node)
-        if isinstance(one, ast.JoinedStr) or (isinstance(one, ast.Constant) and isinstance(one.value, str | bytes))
-        for line in range(one.lineno + 1, (one.end_lineno or one.lineno) + 1)
-    }
-
-
-@lru_cache(maxsize=1024)
-def _names_read(text: str) -> frozenset[str]:
-    tree = tree_of(text)
-    nodes = ast.walk(tree) if tree is not None else iter(())
-    return frozenset(one.id for one in nodes if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load))
-
-
-@lru_cache(maxsize=4096)
-def _binds(statement: ast.stmt) -> frozenset[str]:
-    return frozenset(names_of([statement]).binds)

@@ -31,7 +31,7 @@ class Step(Generic[P, R]):
 
     function: Callable[P, R]
     name: str
-    options_: StepOptions = StepOptions()
+    options_: StepOptions = StepOptions()  # noqa: RUF009  # frozen
     given_outputs: tuple[str, ...] | None = None
     after: tuple[Any, ...] = ()
 

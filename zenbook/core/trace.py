@@ -271,6 +271,7 @@ class Outputs(tuple[Any, ...]):
     names: tuple[str, ...]
 
     def __new__(cls, values: list[Output], names: tuple[str, ...]) -> Outputs:
+        """The outputs with their names, in order."""
         made = super().__new__(cls, values)
         made.names = names
         return made
@@ -326,6 +327,7 @@ class Output:
         self._refuse(f"indexed by {key!r}")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Raise `WiringError`."""
         self._refuse("called")
 
     def __float__(self) -> float:

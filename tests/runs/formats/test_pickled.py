@@ -165,6 +165,8 @@ def test_cut_bytes_are_told_of(store):
             stored.format.read(BytesSource(stored.bytes[:size]))
 
 
-@pytest.mark.parametrize("value", [Point(1), Model(a=1), KNeighborsClassifier(), Odd(1), pd.Index([1])], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(
+    "value", [Point(1), Model(a=1), KNeighborsClassifier(), Odd(1), pd.Index([1])], ids=lambda one: type(one).__name__
+)
 def test_previews_are_json(value):
     json.dumps(format_for(value).preview(value), allow_nan=False)

@@ -190,7 +190,7 @@ class _Layout:
 
         if self.index["kind"] == "range":
             return pd.RangeIndex(range(*self.index["range"]), name=self.index["name"])
-        assert self.index_column is not None  # noqa: S101
+        assert self.index_column is not None
         made = pd.Index(mapped.column(-1, self.index_column), name=self.index["name"], copy=False)
         if self.index.get("freq") is not None:
             made.freq = self.index["freq"]
