@@ -4,6 +4,7 @@ The cells run in a real IPython shell, the pipeline runs on a local stack, and i
 from the cache. Where it must run again, its result must also be the new one.
 """
 
+# a table's row is a line
 from __future__ import annotations
 
 import os

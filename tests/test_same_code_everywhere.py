@@ -1,5 +1,6 @@
 """Promises 1 and 3: what runs in the notebook runs elsewhere, and no step sees what another does to its input."""
 
+# a table's row is a line
 from __future__ import annotations
 
 import json

@@ -1,5 +1,6 @@
 """The canonical form is the same on every Python that is installed, and blind to layout only."""
 
+# a table's row is a line
 from __future__ import annotations
 
 import ast

@@ -1,5 +1,6 @@
 """From a function or a cell to its capsule; and when a capture that is remembered still holds."""
 
+# a table's row is a line
 from __future__ import annotations
 
 import ast

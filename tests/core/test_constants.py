@@ -1,5 +1,6 @@
 """A constant's expression gives an equal value of the same type, or there is none."""
 
+# a table's row is a line
 from __future__ import annotations
 
 import builtins

@@ -1,5 +1,6 @@
 """Which distribution a module belongs to, checked against what is installed here."""
 
+# a table's row is a line
 from __future__ import annotations
 
 import importlib.metadata

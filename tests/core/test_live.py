@@ -3,6 +3,7 @@
 Each row is a list of cells that define `work`; the capsule, read back from JSON, must give what the call gives.
 """
 
+# a table's row is a line
 from __future__ import annotations
 
 from collections.abc import Iterator

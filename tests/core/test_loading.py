@@ -1,5 +1,6 @@
 """While a capsule is loaded its modules are the process's; afterwards all is as before."""
 
+# a table's row is a line
 from __future__ import annotations
 
 import importlib

@@ -1,5 +1,6 @@
 """Which names code binds and reads: by cases, and against the compiler's own symbol tables on real files."""
 
+# a table's row is a line
 from __future__ import annotations
 
 import ast

@@ -1,5 +1,6 @@
 """What can be a step, and its options."""
 
+# a table's row is a line
 from __future__ import annotations
 
 import datetime

@@ -1,5 +1,6 @@
 """From a pipeline's function to its graph, and every mistake with the line that it was made in."""
 
+# a table's row is a line
 from __future__ import annotations
 
 import collections

@@ -1,5 +1,6 @@
 """Plain values as JSON and back: exactly, or not at all."""
 
+# a table's row is a line
 from __future__ import annotations
 
 import dataclasses

@@ -66,6 +66,18 @@ def test_a_function_that_reads_what_a_later_cell_makes_stays_cached(k: Kernel) -
     assert k.run("round(x, 2)").result == "6.28"
 
 
+def test_a_function_that_reads_what_its_caller_s_cell_imports_stays_cached(k: Kernel) -> None:
+    cells = (
+        "%%step helper\ndef area(r):\n    return math.pi * r\nready = True",
+        "%%step use\nimport math\nx = area(1.0) if ready else math.e",
+    )
+    for cell in cells:
+        k.run(cell)
+    for cell in cells:
+        assert "cached" in k.run(cell).text
+    assert k.run("round(x, 2)").result == "3.14"
+
+
 def test_a_cell_does_not_draw_on_the_figure_of_another_cell(k: Kernel) -> None:
     k.run("import matplotlib; matplotlib.use('agg'); import matplotlib.pyplot as plt; mine = plt.figure()")
     k.run("%%step one\nimport matplotlib.pyplot as plt\n_ = plt.plot([1, 2])\nopened = len(plt.get_fignums())")

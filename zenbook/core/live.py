@@ -188,11 +188,11 @@ class LiveCode(LiveClasses):
 
     def _side_effect_imports(self) -> None:
         """Let imports travel that are there for their effect (``sklearn.experimental``'s), if their package does."""
-        for module in imported_modules():
-            if self.project.acts_on(module):  # it registers something with a module that travels
-                alias = "_" + module.replace(".", "_")
-                self.items[alias] = Item(alias, (Piece(f"import {module} as {alias}"),), rank=-1)
-                self.project.reach(module, ())
+        for name in imported_modules():
+            if self.project.acts_on(name):  # it registers something with a module that travels
+                bound = "_" + name.replace(".", "_")
+                self.items[bound] = Item(bound, (Piece(f"import {name} as {bound}"),), rank=-1)
+                self.project.reach(name)
         reached = {one.partition(".")[0] for one in self.project.installed}
         for node, alias in unread_imports():
             if not isinstance(node, ast.ImportFrom) or node.level or not node.module or alias.name in self.items:

@@ -187,7 +187,7 @@ def _executed() -> _Executed:
     history = getattr(main, "In", None)
     file = getattr(main, "__file__", None)
     inputs = history if type(history) is list else []
-    stamp = (len(linecache.cache), _remembered, id(main), len(inputs), file, _state_of(file))
+    stamp = (len(linecache.cache), _remembered, main, len(inputs), file, _state_of(file))
     if _known is None or _known[0] != stamp:
         made = _Executed([*_in_order(inputs), *([file] if file else [])])
         for one in made.files:
@@ -197,7 +197,7 @@ def _executed() -> _Executed:
 
 
 def _in_order(history: list[object]) -> list[str]:
-    """`linecache` keeps a cell that is executed again at its old place; IPython's list of inputs tells when that was."""
+    """`linecache` keeps a cell that is executed again at its old place; IPython's inputs tell when that was."""
     last = {text.strip(): at for at, text in enumerate(history) if isinstance(text, str)}
     ranks: dict[str, int] = {}
     newest = -1

@@ -271,6 +271,7 @@ class Outputs(tuple[Any, ...]):
     names: tuple[str, ...]
 
     def __new__(cls, values: list[Output], names: tuple[str, ...]) -> Outputs:
+        """A tuple with names."""
         """The outputs with their names, in order."""
         made = super().__new__(cls, values)
         made.names = names
@@ -328,6 +329,7 @@ class Output:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Raise `WiringError`."""
+        """There is nothing to call yet."""
         self._refuse("called")
 
     def __float__(self) -> float:

@@ -237,7 +237,8 @@ class NotebookSteps:
         own = set(step.code.assigned)
 
         read_now = {chain[0] for chain in step.code.names.early}
-        bound = {name for one in (*above, step) for name in one.code.names.binds}
+        bound = {name for one in above for name in one.code.names.binds}
+        certain = step.code.names.binds.keys() - step.code.names.free
 
         def provided(name: str) -> bool:
             if name in read_now:
@@ -245,8 +246,9 @@ class NotebookSteps:
             return name in available or name in own or (self._is_parameter(name, space) and not absent(name))
 
         def absent(name: str) -> bool:
-            """Whether only a later cell made it: a function that reads it could not when this cell ran first."""
-            return name not in bound and name not in read_now and self.namespace.is_of_steps(name)
+            """Whether only this or a later cell makes it: a function above had nothing to read when this ran first."""
+            others = name in certain or name not in read_now
+            return others and name not in bound and self.namespace.is_of_steps(name)
 
         capsule, used = capture_cell(
             step.code.text, step.code.names, space, name=step.name, provided=provided, absent=absent, origin=step.origin

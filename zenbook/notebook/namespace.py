@@ -28,7 +28,7 @@ class Namespace:
         self.shell = shell
         self._placed: dict[str, tuple[str, Any, Stored | None]] = {}  # name → (step, object, artifact)
         self._defined: dict[str, str] = {}  # name → text of the cell that defined it
-        self._bound: dict[str, Any] = {}  # name → what a step cell defined or imported
+        self._bound: dict[str, Any] = {}  # name → what a step cell was the first to define or import
 
     # --- what steps make ----------------------------------------------------------------------------------------
 
@@ -42,6 +42,10 @@ class Namespace:
             first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))])
             text = "\n".join(lines[first - 1 : node.end_lineno])
             name = getattr(node, "name", "")
+            bound = [name]
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                bound = [bound_by_import(one, node) for one in node.names]
+            new = [one for one in bound if one not in self.shell.user_ns or self.is_of_steps(one)]
             known = self.shell.user_ns.get(name)
             if name and known is not None and self._defined.get(name) == text:
                 continue  # the same class again would be another class
@@ -51,10 +55,7 @@ class Namespace:
                 continue
             if name:
                 self._defined[name] = text
-            bound = [name]
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                bound = [bound_by_import(one, node) for one in node.names]
-            self._bound.update({one: self.shell.user_ns.get(one) for one in bound})
+            self._bound.update({one: self.shell.user_ns.get(one) for one in new})
 
     def place(self, reader: Reader, step: str, finished: StepFinished, live: Mapping[str, Any]) -> None:
         """Put a step's outputs into the namespace: as they are stored, so that what is seen is what is kept."""

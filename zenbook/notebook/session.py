@@ -17,6 +17,7 @@ from zenbook.runs.calling import Called
 from zenbook.runs.environment import EnvironmentQuestion, process_identity, user_name
 from zenbook.runs.failures import one_line
 from zenbook.runs.identity import new_run_id
+from zenbook.runs.interruption import interrupts_can_wait, uninterrupted
 from zenbook.runs.launch import params_of
 from zenbook.runs.recorder import pending_steps
 from zenbook.runs.shown import SHOWN, Entry
@@ -61,26 +62,37 @@ class CellRun:
 
         Gives the step's end, and what the call gave if the step ran. Raises what the step raises.
         """
-        self._grow(plan)
-        state, error_line = RunState.SUCCEEDED, ""
-        try:
-            with (
-                proxied_streams(),
-                Execution.recorded(plan, self.record.id, self.stack, Listeners(()), use_cache=use_cache) as execution,
-            ):
-                execution.shower = shower
-                execution.finished = self.finished
-                self._take_over(execution, plan, node)
-                finished = run_step(execution, node)
-                return finished, execution.called.get(node.name)
-        except BaseException as error:
-            state = RunState.CANCELLED if isinstance(error, KeyboardInterrupt) else RunState.FAILED
-            error_line = "interrupted" if state is RunState.CANCELLED else one_line(error)
-            raise
-        finally:
-            self.record = replace(self.record, state=state, ended_at=time.time(), error=error_line)
-            update = RunUpdate(self.record.id, state, self.record.started_at, self.record.ended_at, error_line)
-            self.stack.metadata.write(Batch(runs=[update]))
+        with interrupts_can_wait():
+            with uninterrupted():
+                self._grow(plan)
+            state, error_line = RunState.SUCCEEDED, ""
+            try:
+                return self._run(plan, node, shower, use_cache=use_cache)
+            except BaseException as error:
+                state = RunState.CANCELLED if isinstance(error, KeyboardInterrupt) else RunState.FAILED
+                error_line = "interrupted" if state is RunState.CANCELLED else one_line(error)
+                raise
+            finally:
+                with uninterrupted():
+                    self._end(state, error_line)
+
+    def _run(
+        self, plan: Plan, node: Node, shower: NotebookShower, *, use_cache: bool
+    ) -> tuple[StepFinished, Called | None]:
+        with (
+            proxied_streams(),
+            Execution.recorded(plan, self.record.id, self.stack, Listeners(()), use_cache=use_cache) as execution,
+        ):
+            execution.shower = shower
+            execution.finished = self.finished
+            self._take_over(execution, plan, node)
+            finished = run_step(execution, node)
+            return finished, execution.called.get(node.name)
+
+    def _end(self, state: RunState, error: str) -> None:
+        self.record = replace(self.record, state=state, ended_at=time.time(), error=error)
+        update = RunUpdate(self.record.id, state, self.record.started_at, self.record.ended_at, error)
+        self.stack.metadata.write(Batch(runs=[update]))
 
     def _grow(self, plan: Plan) -> None:
         environment = EnvironmentQuestion().answer()
