@@ -16,7 +16,8 @@ from zenbook.core.capsule import Capsule, Module, Piece
 from zenbook.core.distributions import installation_stamp
 from zenbook.core.fingerprint import fingerprint
 from zenbook.core.live import LiveCode
-from zenbook.core.project import ProjectCode, project_file, requirements_of
+from zenbook.core.project import ProjectCode, requirements_of
+from zenbook.core.project_module import project_file
 from zenbook.core.reaching import MAIN, MISSING, unstepped
 from zenbook.core.scope import Names
 from zenbook.errors import CaptureError
