@@ -29,6 +29,7 @@ from zenbook.core.states import RunState, StepState
 from zenbook.errors import StoreError
 from zenbook.flavours import migrations, sql_sqlite, sql_statements, sql_tables
 from zenbook.flavours.sql import SqlMetadataStore, sqlite_store
+from zenbook.flavours.sql_compiled import SHIPPED, Ask, for_sqlite
 from zenbook.stack.records import (
     ArtifactRecord,
     Batch,
@@ -290,10 +291,10 @@ def test_the_questions_of_each_step_are_answered_from_indexes(store: SqlMetadata
     """No scan of a table and, for the cache, no sort of its step runs: so the cost doesn't grow with the runs."""
     store.find_cached(A)
     for statement, values in (
-        (sql_statements.FIND_CACHED, {"cache_key": A}),
-        (sql_statements.FIND_CACHED_METRICS, {"cache_key": A}),
-        (sql_statements.PREVIOUS_STEP, {"pipeline": "p", "before": "z", "step": "s"}),
-        (sql_statements.ADDRESS_OF, {"digest": A, "format": "json"}),
+        (Ask.FIND_CACHED, {"cache_key": A}),
+        (Ask.FIND_CACHED_METRICS, {"cache_key": A}),
+        (Ask.PREVIOUS_STEP, {"pipeline": "p", "before": "z", "step": "s"}),
+        (Ask.ADDRESS_OF, {"digest": A, "format": "json"}),
     ):
         prepared = store._database.prepared(statement)
         plan = [row[3] for row in raw(path, f"EXPLAIN QUERY PLAN {prepared.sql}", *prepared.arguments(**values))]
@@ -788,17 +789,26 @@ def test_a_foreign_database_is_refused_and_left(path: Path) -> None:
     assert raw(path, "SELECT name FROM sqlite_master") == [("runs",)]
 
 
-def test_alembic_is_not_imported_unless_there_is_something_to_migrate(path: Path) -> None:
+def test_what_is_shipped_for_sqlite_is_what_sqlalchemy_compiles() -> None:
+    fresh = sql_statements.shipped_text()
+    assert SHIPPED.read_text("utf-8") == fresh, "make it again: python -m zenbook.flavours.sql_statements"
+    assert set(for_sqlite().statements) == set(Ask)
+
+
+def test_sqlalchemy_and_alembic_are_not_imported_unless_there_is_something_to_migrate(path: Path) -> None:
     script = """
         import sys
         from pathlib import Path
+        from zenbook.core.states import StepState
         from zenbook.flavours.sql import sqlite_store
-        from zenbook.stack.records import RunQuery
+        from zenbook.stack.records import Batch, RunQuery, StepRecord
         for _ in range(2):
             store = sqlite_store(Path(sys.argv[1]))
             store.runs(RunQuery())
+            store.steps(["r"]), store.outputs(["r"]), store.find_cached("k"), store.find_run_ids("r"), store.describe()
+            store.write(Batch(steps=[StepRecord("r", "s", 0, StepState.RUNNING)]))
             store.close()
-        print([name for name in sys.modules if name.split(".")[0] == "alembic"])
+        print([name for name in sys.modules if name.split(".")[0] in ("alembic", "sqlalchemy")])
     """
     command_line = [sys.executable, "-c", textwrap.dedent(script), str(path)]
     assert subprocess.run(command_line, capture_output=True, text=True, check=True).stdout.strip() == "[]"

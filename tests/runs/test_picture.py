@@ -7,7 +7,8 @@ from itertools import pairwise
 import pytest
 
 from zenbook.core.states import StepState
-from zenbook.runs.picture import COLOURS, SIGNS, data_uri, drawn_edges, picture
+from zenbook.runs.looks import COLOURS, SIGNS
+from zenbook.runs.picture import data_uri, drawn_edges, picture
 from zenbook.runs.view import RunView, StepView
 
 SVG = "{http://www.w3.org/2000/svg}"

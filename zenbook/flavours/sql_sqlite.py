@@ -7,9 +7,6 @@ import re
 import sqlite3
 import time
 from pathlib import Path
-from typing import Any
-
-from sqlalchemy import URL, Engine, QueuePool, create_engine, event
 
 from zenbook.errors import StoreError
 
@@ -21,39 +18,41 @@ _SHARED = re.compile(
 )
 
 
-def new_engine(url: URL) -> Engine:
-    """An engine on a SQLite file, whose folder is made; a connection is opened on first use.
+def connect(path: Path, *, shared: bool) -> sqlite3.Connection:
+    """A connection to a SQLite file, for one thread at a time; ``shared`` says that the file is on a shared disk.
 
-    Raises `StoreError` when the folder can't be made.
+    It commits each statement, since the store says BEGIN IMMEDIATE itself: a transaction that starts as a reader and
+    becomes a writer gets 'database is locked' at once, however long the timeout.
     """
-    path = file_of(url)
-    _make_folder(path)
-    shared = is_shared_disk(path.parent)
-    engine = create_engine(
-        url,
-        poolclass=QueuePool,
-        pool_size=0,  # keep as many connections as threads ever used at once
-        pool_use_lifo=True,
-        # Autocommit, since the store says BEGIN IMMEDIATE itself: a transaction that starts as a reader and becomes a
-        # writer gets 'database is locked' at once, however long the timeout.
-        connect_args={"timeout": BUSY_SECONDS, "isolation_level": None, "check_same_thread": False},
-    )
-
-    @event.listens_for(engine, "connect")
-    def settle(connection: sqlite3.Connection, _record: Any) -> None:
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
         _set_journal(connection, shared=shared)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
-    return engine
 
+def file_of(place: str | Path) -> Path:
+    """The absolute path of the database file that a path or a URL names.
 
-def file_of(url: URL) -> Path:
-    """The absolute path of the database file. Raises `StoreError` for a database in memory."""
-    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+    Raises `StoreError` for a database in memory and for one that isn't SQLite's.
+    """
+    if isinstance(place, Path):
+        return place.absolute()
+    scheme, _, rest = place.partition("://")
+    backend = scheme.partition("+")[0]
+    if backend != "sqlite":
+        raise StoreError(
+            f"zenbook can't keep its metadata in {backend!r} yet.", "Use a file: sqlite:////path/metadata.db."
+        )
+    name = rest.removeprefix("/")
+    if not name or name.startswith((":memory:", "file:")) or "?" in name:
         raise StoreError(
             "A metadata store in SQLite needs a file: a database in memory is lost with its connection.",
-            "Give a path: sqlite:////home/me/project/.zen/metadata.db.",
+            "Give a path, without options: sqlite:////home/me/project/.zen/metadata.db.",
         )
-    return Path(url.database).absolute()
+    return Path(name).absolute()
 
 
 def is_shared_disk(folder: Path) -> bool:
@@ -79,7 +78,8 @@ def is_shared_disk(folder: Path) -> bool:
     return _SHARED.fullmatch(kind) is not None
 
 
-def _make_folder(path: Path) -> None:
+def make_folder(path: Path) -> None:
+    """Make the folder of the file. Raises `StoreError` when it can't be made."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -92,6 +92,8 @@ def _make_folder(path: Path) -> None:
 def _set_journal(connection: sqlite3.Connection, *, shared: bool) -> None:
     """WAL commits in 20 µs and lets readers in; the rollback journal is what a network disk can do safely."""
     wanted, synchronous = ("delete", "FULL") if shared else ("wal", "NORMAL")
+    if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
+        connection.execute("PRAGMA synchronous=OFF")  # an empty file holds nothing that a power cut could take
     patience = time.monotonic() + BUSY_SECONDS
     while connection.execute("PRAGMA journal_mode").fetchone()[0] != wanted:
         try:

@@ -1,23 +1,49 @@
-"""The statements of the SQL metadata store, made for the dialect where dialects differ."""
+"""The statements of the SQL metadata store, made for the dialect where dialects differ.
+
+They are the source of what is shipped for SQLite. After a change here or in `zenbook.flavours.sql_tables`, make it
+again: ``python -m zenbook.flavours.sql_statements``.
+"""
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import Column, ColumnElement, Select, Subquery, Table, bindparam, literal_column, select
+from sqlalchemy import (
+    BindParameter,
+    ClauseElement,
+    Column,
+    ColumnElement,
+    Dialect,
+    Select,
+    Subquery,
+    Table,
+    bindparam,
+    literal_column,
+    or_,
+    select,
+)
+from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import Insert, Update
 
 from zenbook.core.states import StepState
+from zenbook.flavours.sql_compiled import ESCAPE, SHIPPED, Ask, Compiled, Prepared
 from zenbook.flavours.sql_tables import (
     RECORDS,
     artifacts,
     code,
     environments,
+    inputs,
+    logs,
+    metadata,
     metrics,
     outputs,
+    params,
     runs,
     steps,
+    version,
 )
 from zenbook.stack.records import OutputRecord, RunUpdate
 
@@ -25,6 +51,43 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
 
 MOST_CACHED = 8  # how many earlier step runs `find_cached` offers
+
+
+def compiled(dialect: Dialect) -> Compiled:
+    """All statements in a dialect's own SQL."""
+    tables = [*metadata.sorted_tables, version]
+    made: list[DDLElement] = []
+    for table in tables:
+        indexes = sorted(table.indexes, key=lambda index: str(index.name))
+        made += [CreateTable(table), *map(CreateIndex, indexes)]
+    schema = [str(one.compile(dialect=dialect)).strip() for one in made]
+    statements = {name: _prepared(one, dialect) for name, one in statements_for(dialect.name).items()}
+    return Compiled(tuple(schema), tuple(table.name for table in tables), statements)
+
+
+def statements_for(dialect: str) -> dict[Ask, ClauseElement]:
+    """All statements by name."""
+    return {
+        **QUESTIONS,
+        Ask.STAMP: version.insert().values(version_num=bindparam("revision")),
+        Ask.PUT_RUN: upsert(runs, dialect),
+        Ask.UPDATE_RUN: update_run(),
+        Ask.PUT_STEP: upsert(steps, dialect),
+        Ask.PUT_OUTPUT: upsert(outputs, dialect),
+        Ask.PUT_INPUT: upsert(inputs, dialect),
+        Ask.PUT_PARAM: upsert(params, dialect),
+        Ask.PUT_METRIC: upsert(metrics, dialect),
+        Ask.PUT_LOG: upsert(logs, dialect),
+        Ask.ADD_ARTIFACT: insert_ignore(artifacts, dialect),
+        Ask.ADD_CODE: insert_ignore(code, dialect),
+        Ask.ADD_ENVIRONMENT: insert_ignore(environments, dialect),
+    }
+
+
+def _prepared(statement: ClauseElement, dialect: Dialect) -> Prepared:
+    made = cast(SQLCompiler, statement.compile(dialect=dialect))
+    constants = {name: value for name, value in made.params.items() if value is not None}
+    return Prepared(str(made), tuple(made.positiontup or ()), constants)
 
 
 def columns_of(table: Table) -> list[Column[Any]]:
@@ -124,12 +187,47 @@ def _find_cached_metrics() -> Select[Any]:
     )
 
 
-RUN = select(*columns_of(runs)).where(runs.c.id == bindparam("id"))
-CODE = select(*columns_of(code)).where(code.c.digest == bindparam("digest"))
-ENVIRONMENT = select(*columns_of(environments)).where(environments.c.digest == bindparam("digest"))
-ADDRESS_OF = select(artifacts.c.address).where(
-    artifacts.c.digest == bindparam("digest"), artifacts.c.format == bindparam("format")
-)
+def _runs() -> Select[Any]:
+    """A page of a list of runs: of some states, older than a run, of one kind or (``""``) of any."""
+    kind: BindParameter[str] = bindparam("kind")
+    return (
+        select(*run_columns_without_plan())
+        .where(
+            runs.c.state.in_(bindparam("states", expanding=True)),
+            runs.c.id < bindparam("before"),
+            or_(runs.c.kind == kind, kind == ""),
+        )
+        .order_by(runs.c.id.desc())
+        .limit(bindparam("limit"))
+    )
+
+
+def _find_run_ids() -> Select[Any]:
+    begins, ends = (runs.c.id.like(bindparam(name), escape=ESCAPE) for name in ("begins", "ends"))
+    return select(runs.c.id).where(or_(begins, ends)).order_by(runs.c.id.desc()).limit(bindparam("limit"))
+
+
+def _of_runs(table: Table, *order: str) -> Select[Any]:
+    wanted = select(*columns_of(table)).where(table.c.run.in_(bindparam("runs", expanding=True)))
+    return wanted.order_by(table.c.run, *(table.c[name] for name in order))
+
+
+def _outputs() -> Select[Any]:
+    same = (artifacts.c.digest == outputs.c.digest) & (artifacts.c.format == outputs.c.format)
+    return (
+        select(*output_columns())
+        .select_from(outputs.join(artifacts, same))
+        .where(outputs.c.run.in_(bindparam("runs", expanding=True)))
+        .order_by(outputs.c.run, outputs.c.step, outputs.c.name)
+    )
+
+
+def _logs() -> Select[Any]:
+    return select(*columns_of(logs)).where(logs.c.run == bindparam("run"))
+
+
+FIND_CACHED = _find_cached()
+FIND_CACHED_METRICS = _find_cached_metrics()
 PREVIOUS_STEP = (
     select(*columns_of(steps))
     .select_from(runs.join(steps, steps.c.run == runs.c.id))
@@ -137,5 +235,38 @@ PREVIOUS_STEP = (
     .order_by(runs.c.id.desc())
     .limit(1)
 )
-FIND_CACHED = _find_cached()
-FIND_CACHED_METRICS = _find_cached_metrics()
+ADDRESS_OF = select(artifacts.c.address).where(
+    artifacts.c.digest == bindparam("digest"), artifacts.c.format == bindparam("format")
+)
+QUESTIONS: dict[Ask, ClauseElement] = {
+    Ask.RUN: select(*columns_of(runs)).where(runs.c.id == bindparam("id")),
+    Ask.RUNS: _runs(),
+    Ask.RUNS_OF_PIPELINE: _runs().where(runs.c.pipeline == bindparam("pipeline")),
+    Ask.FIND_RUN_IDS: _find_run_ids(),
+    Ask.STEPS: _of_runs(steps, "position", "name"),
+    Ask.PREVIOUS_STEP: PREVIOUS_STEP,
+    Ask.OUTPUTS: _outputs(),
+    Ask.OUTPUTS_OF_STEP: _outputs().where(outputs.c.step == bindparam("step")),
+    Ask.INPUTS: _of_runs(inputs, "step", "name"),
+    Ask.PARAMS: _of_runs(params, "step", "name"),
+    Ask.METRICS: _of_runs(metrics, "at", "step", "name", "n"),
+    Ask.LOGS: _logs().order_by(logs.c.at, logs.c.step, logs.c.n),
+    Ask.LOGS_OF_STEP: _logs().where(logs.c.step == bindparam("step")).order_by(logs.c.n),
+    Ask.CODE: select(*columns_of(code)).where(code.c.digest == bindparam("digest")),
+    Ask.ENVIRONMENT: select(*columns_of(environments)).where(environments.c.digest == bindparam("digest")),
+    Ask.ADDRESS_OF: ADDRESS_OF,
+    Ask.FIND_CACHED: FIND_CACHED,
+    Ask.FIND_CACHED_METRICS: FIND_CACHED_METRICS,
+    Ask.REVISION: select(version.c.version_num),
+}
+
+
+def shipped_text() -> str:
+    """What the file of SQLite's statements should hold."""
+    from sqlalchemy.dialects import sqlite
+
+    return json.dumps(compiled(sqlite.dialect()).to_json(), indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    SHIPPED.write_text(shipped_text(), encoding="utf-8")

@@ -9,7 +9,7 @@ from zenbook.core.events import StepFinished
 from zenbook.core.graph import Node
 from zenbook.core.states import StepState
 from zenbook.core.values import show
-from zenbook.runs.picture import SIGNS
+from zenbook.runs.looks import SIGNS
 from zenbook.runs.step_run import HIDDEN
 from zenbook.runs.table import duration
 

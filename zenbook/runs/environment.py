@@ -23,7 +23,7 @@ _answers: dict[str, tuple[float, dict[str, Any]]] = {}
 
 
 class EnvironmentQuestion:
-    """Asks about the environment in the background, since git takes some milliseconds to answer."""
+    """Asks about the environment in the background, since git and `platform` wait for other programs."""
 
     def __init__(self) -> None:
         self._git: dict[str, Any] = {}
@@ -37,6 +37,7 @@ class EnvironmentQuestion:
             self._thread.start()
 
     def _ask(self, folder: str) -> None:
+        platform.platform()  # asks `uname` for the processor, once
         self._git = git_state(Path(folder))
         _answers[folder] = time.monotonic(), self._git
 

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from zenbook.core.events import Event, Logged, RunFinished, StepFinished, StepRetried
-from zenbook.runs.picture import COLOURS
+from zenbook.runs.looks import COLOURS
 from zenbook.runs.table import cut, duration, number, one_line, width
 from zenbook.runs.view import RunView, header, step_line
 

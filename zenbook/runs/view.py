@@ -23,7 +23,7 @@ from zenbook.core.events import (
 )
 from zenbook.core.graph import Graph, Json
 from zenbook.core.states import RunState, StepState
-from zenbook.runs.picture import COLOURS, SIGNS, data_uri, drawn_edges, picture
+from zenbook.runs.looks import COLOURS, SIGNS
 from zenbook.runs.table import cut, duration, escaped, number, one_line, padded, width
 from zenbook.stack.records import MetricRecord, ParamRecord, RunRecord, StepRecord
 
@@ -206,6 +206,8 @@ def step_line(step: StepView, name: str, room: int) -> str:
 
 def html(view: RunView) -> str:
     """The run as static HTML that needs no kernel, no script, no style sheet and no trust."""
+    from zenbook.runs.picture import data_uri, drawn_edges, picture  # a run that nobody looks at draws nothing
+
     parts = [
         _html_header(view),
         _faint(_circumstances(view)),

@@ -1,54 +1,63 @@
-"""The schema's revisions. A new store is made at once and stamped; only an older one needs Alembic.
+"""The schema's revisions. A new store is made at once and stamped; only an older one needs SQLAlchemy and Alembic.
 
-Importing Alembic takes 0.2 s, so nothing here does unless there is something to migrate. A new revision: a file in
-``versions/``, the change in `zenbook.flavours.sql_tables`, and `HEAD`.
+Importing them takes 0.4 s, so nothing here does unless there is something to migrate. A new revision: a file in
+``versions/``, the change in `zenbook.flavours.sql_tables`, `HEAD`, and SQLite's statements made again
+(`zenbook.flavours.sql_statements`).
 """
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, inspect, select
-
 from zenbook.errors import StoreError
-from zenbook.flavours.sql_tables import metadata, version
+from zenbook.flavours import sql_sqlite
+from zenbook.flavours.sql_compiled import Ask, for_sqlite
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from sqlalchemy import Connection
 
 HEAD = "0001"
 VERSIONS = [Path(__file__).parent / "versions"]
 
 
-def revision_of(connection: Connection) -> str | None:
+def revision_of(connection: sqlite3.Connection, path: Path) -> str | None:
     """The schema's revision, None for a database in which zenbook has no tables.
 
     Raises `StoreError` for a database that has tables of our names and isn't ours.
     """
-    names = set(inspect(connection).get_table_names())
-    if version.name in names:
-        return connection.execute(select(version.c.version_num)).scalar()
-    if foreign := sorted(names & set(metadata.tables)):
+    *ours, version = for_sqlite().tables
+    names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if version in names:
+        row = connection.execute(for_sqlite()[Ask.REVISION].sql).fetchone()
+        return str(row[0]) if row else None
+    if foreign := sorted(names.intersection(ours)):
         raise StoreError(
-            f"The database {_where(connection)} holds tables that aren't zenbook's: {', '.join(foreign)}.",
+            f"The database {str(path)!r} holds tables that aren't zenbook's: {', '.join(foreign)}.",
             "Give zenbook a database of its own.",
         )
     return None
 
 
-def bring_to_head(connection: Connection) -> None:
-    """Make the tables or migrate them, in the transaction that the caller has begun and whose lock it holds.
+def bring_to_head(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables or migrate them, in one transaction; at head there is nothing to do.
 
     Raises `StoreError` for a database that a newer zenbook made.
     """
-    revision = revision_of(connection)
+    if revision_of(connection, path) == HEAD:
+        return
+    connection.execute("BEGIN IMMEDIATE")  # nobody else may look and then create or migrate as well
+    revision = revision_of(connection, path)
     if revision is None:
-        metadata.create_all(connection, checkfirst=False)
-        version.create(connection)
-        connection.execute(version.insert().values(version_num=HEAD))
-    elif revision != HEAD:
-        _migrate(connection, revision)
+        for statement in for_sqlite().schema:
+            connection.execute(statement)
+        connection.execute(for_sqlite()[Ask.STAMP].sql, (HEAD,))
+        connection.execute("COMMIT")
+    else:
+        connection.rollback()
+        _migrate(path)
 
 
 def configuration(connection: Connection) -> Config:
@@ -62,23 +71,40 @@ def configuration(connection: Connection) -> Config:
     return made
 
 
-def _migrate(connection: Connection, revision: str) -> None:
+def _migrate(path: Path) -> None:
+    from sqlalchemy import NullPool, create_engine
+    from sqlalchemy.exc import SQLAlchemyError
+
+    shared = sql_sqlite.is_shared_disk(path.parent)
+    engine = create_engine("sqlite://", creator=lambda: sql_sqlite.connect(path, shared=shared), poolclass=NullPool)
+    try:
+        with engine.connect() as connection:
+            # After the connection is made, since SQLAlchemy ends its first one's transaction.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            _upgrade(connection, path)
+            connection.commit()
+    except SQLAlchemyError as error:
+        cause = getattr(error, "orig", None)  # SQLAlchemy's own text shows the values of a row
+        if isinstance(cause, sqlite3.Error):
+            raise cause from error
+        raise StoreError(
+            f"The metadata store {str(path)!r} can't be migrated: {error}.", "`zen doctor` looks at the store."
+        ) from error
+
+
+def _upgrade(connection: Connection, path: Path) -> None:
+    """Migrate in the transaction that the caller has begun; another process may have done it meanwhile."""
     from alembic import command
     from alembic.script import ScriptDirectory
     from alembic.util import CommandError
 
     config = configuration(connection)
+    revision = connection.exec_driver_sql(for_sqlite()[Ask.REVISION].sql).scalar()
     try:
-        ScriptDirectory.from_config(config).get_revision(revision)
+        ScriptDirectory.from_config(config).get_revision(str(revision))
     except CommandError as error:
         raise StoreError(
-            f"The metadata store {_where(connection)} was made by a newer zenbook "
-            f"(schema {revision}; this one knows {HEAD}).",
+            f"The metadata store {str(path)!r} was made by a newer zenbook (schema {revision}; this one knows {HEAD}).",
             "Upgrade this one: pip install -U zenbook",
         ) from error
     command.upgrade(config, HEAD)
-
-
-def _where(connection: Connection) -> str:
-    url = connection.engine.url
-    return repr(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
