@@ -1,6 +1,7 @@
 """Values of gallery scripts that no two runs share, by script, with the reason."""
 
 _SPEED = "the script measures time"
+_TITLES = "titles say how long the models took"
 _FOLDER = "a temporary folder of a random name"
 
 TIMES_OF: dict[str, dict[str, str]] = {
@@ -17,8 +18,22 @@ TIMES_OF: dict[str, dict[str, str]] = {
     "ensemble/plot_forest_importances.py": {"elapsed_time": _SPEED, "start_time": _SPEED},
     "ensemble/plot_stack_predictors.py": {
         **dict.fromkeys(("elapsed_time", "start_time"), _SPEED),
-        **dict.fromkeys(("fig", "ax", "axs", "display"), "titles say how long the models took"),
+        **dict.fromkeys(("fig", "ax", "axs", "display"), _TITLES),
     },
     "compose/plot_compare_reduction.py": {"memory": _FOLDER, "cached_pipe": _FOLDER, "location": _FOLDER},
+    "linear_model/plot_lasso_model_selection.py": {"fit_time": _SPEED, "start_time": _SPEED, "ax": _TITLES},
+    "miscellaneous/plot_kernel_ridge_regression.py": dict.fromkeys(
+        ("t0", "svr_fit", "kr_fit", "svr_predict", "kr_predict", "train_time", "test_time", "ax"), _SPEED
+    ),
+    "model_selection/plot_learning_curve.py": dict.fromkeys(
+        (
+            "fig",
+            "ax",
+            "fit_times",
+            "score_times",
+            *(f"{one}_times_{kind}" for one in ("fit", "score") for kind in ("nb", "svm")),
+        ),
+        _SPEED,
+    ),
     "model_selection/plot_grid_search_digits.py": {"grid_search": "the model that is fitted quickest is chosen"},
 }
