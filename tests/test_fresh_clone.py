@@ -6,6 +6,9 @@ import os
 import re
 import signal
 import subprocess
+import threading
+import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -42,8 +45,20 @@ def test_the_first_two_things_that_a_new_user_types(tmp_path: Path) -> None:
     try:
         assert lab.stdout is not None
         url = next(found[0] for line in lab.stdout if (found := re.findall(r"http://127\.0\.0\.1\S+token=\S+", line)))
-        with urllib.request.urlopen(url, timeout=30) as page:
-            assert page.status == 200
+        assert _answers(url)
     finally:
         os.killpg(lab.pid, signal.SIGTERM)
         lab.wait(30)
+
+
+def _answers(url: str) -> bool:
+    """Whether the server, which prints its address a moment before it listens, gives the page within a minute."""
+    end, never = time.monotonic() + 60, threading.Event()
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=30) as page:
+                return page.status == 200
+        except urllib.error.URLError:
+            if time.monotonic() > end:
+                raise
+            never.wait(0.2)

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -145,7 +146,10 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda one: one[0].replace(" ", "-"))
-def test_what_cannot_travel_is_named_before_anything_runs(notebook: Notebook, case: tuple[str, ...]) -> None:
+def test_what_cannot_travel_is_named_before_anything_runs(
+    notebook: Notebook, case: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(textwrap, "dedent", textwrap.dedent)  # one of the cases replaces it: put back afterwards
     _, before, body, words, *parameters = case
     notebook.cell(before)
     notebook.cell("ran = []\n@step\ndef first(): print('ran'); return 1")

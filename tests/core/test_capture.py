@@ -70,6 +70,47 @@ def test_a_change_lets_go_of_a_remembered_capture(notebook: Notebook, change: st
     assert not first.holds
 
 
+@pytest.mark.parametrize("change", ["seen.append(1)", "table['a'].append(1)", "C.x = 2"])
+def test_what_can_change_in_place_is_captured_each_time(notebook: Notebook, change: str) -> None:
+    notebook.cell("seen = []\ntable = {'a': []}\nclass C:\n    x = 1\ndef work(): return seen, table, C.x")
+    first = notebook.captured("work")
+    exec(change, notebook.space)
+    assert not first.holds
+    assert notebook.captured("work").fingerprint != first.fingerprint
+
+
+def test_an_edited_file_lets_go_of_a_remembered_capture(notebook: Notebook) -> None:
+    file = Path("mod.py")
+    file.write_text("def f(): return 1\n")
+    notebook.cell("import mod\ndef work(): return mod.f()")
+    first = notebook.captured("work")
+    stamp = file.stat()
+    assert first.holds
+    file.write_text("def f(): return 2\n")
+    os.utime(file, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert not first.holds
+
+
+def test_a_cell_that_is_run_again_is_the_newest_though_its_file_is_old(notebook: Notebook) -> None:
+    """In ipykernel a cell's file is named by its text alone, so `linecache` keeps its first place."""
+    notebook.shell.compile.get_code_name = lambda raw, text, number: f"/tmp/ipykernel_1/{abs(hash(text))}.py"
+    notebook.cell("from dataclasses import dataclass")
+    for order in ("True", "False", "True"):
+        notebook.cell(f"@dataclass(order={order})\nclass C:\n    x: int = 1")
+    notebook.cell("def work(): return C(1) < C(2)")
+    assert call(notebook, "work") is True
+
+
+def test_what_an_annotation_only_names_is_still_refused_where_it_is_used(notebook: Notebook) -> None:
+    notebook.cell(
+        "import threading\nlock = threading.Lock()\ndef helper(x: 'lock' = 1): return x\ndef work(): return helper(), lock"
+    )
+    with pytest.raises(CaptureError, match="`lock`"):
+        notebook.capsule("work")
+    notebook.cell("def other(): return helper()")
+    assert "lock =" not in notebook.capsule("other").source
+
+
 def test_a_change_of_the_same_size_in_the_same_tick_is_seen(notebook: Notebook) -> None:
     file = Path("mod.py")
     file.write_text("def f(): return 1\n")

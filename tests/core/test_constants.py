@@ -151,6 +151,8 @@ def test_not_a_number_comes_back() -> None:
 
 
 def test_the_order_of_a_set_does_not_count_and_that_of_a_dict_does() -> None:
+    assert list({0, 8}) != list({8, 0})  # two sets that are equal and differ in order
+    assert rendered({0, 8})[0] == rendered({8, 0})[0]
     assert rendered({"a", "b", "c"})[0] == rendered({"c", "b", "a"})[0]
     assert rendered({"a": 1, "b": 2})[0] != rendered({"b": 2, "a": 1})[0]
 

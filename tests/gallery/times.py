@@ -11,7 +11,7 @@ TIMES_OF: dict[str, dict[str, str]] = {
         "cachedir": _FOLDER,
         "mem": _FOLDER,
         "ward.memory": _FOLDER,
-        "clf.estimator": _FOLDER,
+        "clf": _FOLDER,
         "f_regression": _FOLDER,
         "anova.score_func": _FOLDER,
     },
@@ -35,5 +35,16 @@ TIMES_OF: dict[str, dict[str, str]] = {
         ),
         _SPEED,
     ),
+    "cluster/plot_mini_batch_kmeans.py": dict.fromkeys(("t0", "t_batch", "t_mini_batch"), _SPEED),
+    "cluster/plot_ward_structured_vs_unstructured.py": {
+        **dict.fromkeys(
+            ("st", "start_time", "elapsed_time", "elapsed_time_unstructured", "elapsed_time_structured"), _SPEED
+        ),
+        **dict.fromkeys(("fig1", "ax1", "fig2", "ax2", "fig3", "subfigs", "subfig", "axs", "ax"), _TITLES),
+    },
+    "model_selection/plot_successive_halving_heatmap.py": {
+        **dict.fromkeys(("tic", "gsh_time", "gs_time"), _SPEED),
+        **dict.fromkeys(("fig", "axes", "ax"), _TITLES),
+    },
     "model_selection/plot_grid_search_digits.py": {"grid_search": "the model that is fitted quickest is chosen"},
 }
