@@ -24,7 +24,8 @@ from zenbook.stack.stack import open_stack
 
 HERE = Path(__file__).parent
 TORTURE = HERE / "torture" / "torture.ipynb"
-NOTEBOOKS = [TORTURE]  # any notebook that runs from top to bottom; what lies beside it in `project` is its project
+TUTORIALS = sorted((HERE.parent / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = [TORTURE, *TUTORIALS]  # they run from top to bottom; what lies beside one in `project` is its project
 
 
 @pytest.fixture
@@ -35,8 +36,9 @@ def notebook(workspace: Path) -> Iterator[Notebook]:
 
 
 def executed(notebook: Path, folder: Path) -> None:
-    """Run a notebook in a real kernel, in a folder that holds its project."""
-    shutil.copytree(notebook.parent / "project", folder, dirs_exist_ok=True)
+    """Run a notebook in a real kernel, in a folder that holds its project, if it has one."""
+    if (notebook.parent / "project").is_dir():
+        shutil.copytree(notebook.parent / "project", folder, dirs_exist_ok=True)
     body = nbformat.read(notebook, as_version=4)
     NotebookClient(body, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
 
