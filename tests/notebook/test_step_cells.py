@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,20 +9,6 @@ import pytest
 from tests.notebook.kernels import Kernel, kernel
 
 FIT = "%%step fit\nmodel = {'w': sum(X) * C}\nprint('fitting')\nmodel['w']"
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    with kernel(tmp_path_factory.mktemp("cells")) as one:
-        yield one
-
-
-@pytest.fixture
-def k(shared: Kernel, tmp_path: Path) -> Kernel:
-    """A kernel whose notebook and workspace are empty."""
-    shared.run(f"%reset -f\nimport os; os.chdir({str(tmp_path)!r})")
-    shared.run("get_ipython().__dict__.pop('_zenbook_steps', None)\n%load_ext zenbook")
-    return shared
 
 
 def test_a_cell_takes_what_earlier_steps_made_and_plain_values_and_gives_what_it_assigns(k: Kernel) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 from dataclasses import replace
 
@@ -14,16 +13,15 @@ from zenbook.core.states import RunState, StepState
 from zenbook.notebook.shower import NotebookShower
 from zenbook.runs.artifacts import Reader
 from zenbook.runs.calling import Called
-from zenbook.runs.environment import EnvironmentQuestion, process_identity, user_name
+from zenbook.runs.environment import EnvironmentQuestion
 from zenbook.runs.failures import one_line
-from zenbook.runs.identity import new_run_id
 from zenbook.runs.interruption import interrupts_can_wait, uninterrupted
-from zenbook.runs.launch import params_of
+from zenbook.runs.launch import new_record, params_of
 from zenbook.runs.recorder import pending_steps
 from zenbook.runs.shown import SHOWN, Entry
 from zenbook.runs.step_run import Execution, run_step
 from zenbook.runs.streams import proxied_streams
-from zenbook.stack.records import Batch, CodeRecord, RunRecord, RunUpdate
+from zenbook.stack.records import Batch, CodeRecord, RunUpdate
 from zenbook.stack.stack import OpenStack
 
 
@@ -37,19 +35,7 @@ class CellRun:
         self.earlier: dict[str, StepFinished] = {}
         if before is not None and before.stack is stack:
             self.earlier = {**before.earlier, **before.finished}
-        now = time.time()
-        self.record = RunRecord(
-            id=new_run_id(now),
-            pipeline=pipeline,
-            stack=stack.stack.name,
-            state=RunState.PENDING,
-            created_at=now,
-            started_at=now,
-            host=socket.gethostname(),
-            user=user_name(),
-            process=process_identity(),
-            orchestrator="cells",
-        )
+        self.record = new_record(pipeline, stack, orchestrator="cells")
 
     def can_take(self, step: str, stack: OpenStack) -> bool:
         """Whether a step can join this run: it is not in it yet, and the stack is the same."""

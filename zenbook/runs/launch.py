@@ -42,7 +42,9 @@ def launch(plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: En
     cancelled), `StoreError` when a store fails.
     """
     environment = (question or EnvironmentQuestion()).answer()
-    started = _Launch(plan, stack, _new_record(plan, stack, environment))
+    blank = new_record(plan.pipeline, stack, orchestrator=stack.stack.orchestrator, kind=plan.kind)
+    record = replace(blank, state=RunState.RUNNING, environment=environment.digest, plan=plan.to_json())
+    started = _Launch(plan, stack, record)
     params = params_of(plan, started.record.id)
     with driven_here(started.record.id), interrupts_can_wait():
         try:
@@ -60,22 +62,21 @@ def launch(plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: En
     return started.record.id
 
 
-def _new_record(plan: Plan, stack: OpenStack, environment: EnvironmentRecord) -> RunRecord:
+def new_record(pipeline: str, stack: OpenStack, *, orchestrator: str, kind: str = "pipeline") -> RunRecord:
+    """The row of a run of this process that is about to begin; plan and environment are still to come."""
     now = time.time()
     return RunRecord(
         id=new_run_id(now),
-        pipeline=plan.pipeline,
+        pipeline=pipeline,
         stack=stack.stack.name,
-        state=RunState.RUNNING,
+        state=RunState.PENDING,
         created_at=now,
         started_at=now,
         host=socket.gethostname(),
         user=user_name(),
         process=process_identity(),
-        orchestrator=stack.stack.orchestrator,
-        environment=environment.digest,
-        plan=plan.to_json(),
-        kind=plan.kind,
+        orchestrator=orchestrator,
+        kind=kind,
     )
 
 
