@@ -35,7 +35,10 @@ def explain(metadata: MetadataStore, run: RunRecord, step: StepRecord) -> str:
         return f"since run {before.run}: {'; '.join(changes)}"
     if not before.state.has_outputs:
         return f"in run {before.run} it was {before.state}"
-    return f"nothing changed since run {before.run}, but that run can't be served again"
+    return (
+        f"its code, parameters and inputs are those of run {before.run}: the version of a package whose objects it "
+        "takes changed, or that run can't be served again"
+    )
 
 
 def _changes(metadata: MetadataStore, step: StepRecord, before: StepRecord) -> Iterable[str]:

@@ -13,6 +13,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from zenbook.core.digest import digest_of_bytes, digest_of_path
+from zenbook.core.distributions import is_stdlib, version_of
 from zenbook.core.events import (
     Logged,
     StepFinished,
@@ -23,6 +24,7 @@ from zenbook.core.events import (
 )
 from zenbook.core.fingerprint import cache_key
 from zenbook.core.graph import Json, Node, StepKind
+from zenbook.core.project_module import project_file
 from zenbook.core.states import StepState
 from zenbook.core.values import decode, paths_in
 from zenbook.errors import RunError, StepTimeoutError, StoreError, ZenbookError
@@ -102,7 +104,7 @@ class _Call:
                 )
         self._drop_strangers()
         contents = tuple(digest_of_path(path) for value in node.arguments.values() for path in paths_in(value))
-        keys = {name: used.stored.key for name, used in self.inputs.items() if name not in RANDOM}
+        keys = {name: _keyed(used.stored) for name, used in self.inputs.items() if name not in RANDOM}
         self.key = cache_key(plan.code[node.name].fingerprint, node.arguments, keys, node.outputs, contents)
 
     def _drop_strangers(self) -> None:
@@ -255,6 +257,16 @@ class _Call:
             inputs=tuple(self.inputs.items()),
             **facts,
         )
+
+
+def _keyed(stored: Stored) -> str:
+    """What identifies an input for the cache: its content, and the package whose methods a step calls on it.
+
+    A step that only receives a frame uses pandas without importing it.
+    """
+    top, dot, _ = stored.type.partition(".")
+    package = version_of(top) if dot and not is_stdlib(top) and project_file(top) is None else None
+    return f"{stored.key} {'=='.join(package)}" if package is not None else stored.key
 
 
 def _is_final(error: Exception) -> bool:
