@@ -16,7 +16,7 @@ from zenbook.errors import RunError, StackError
 from zenbook.runs import worker
 from zenbook.runs.environment import EnvironmentQuestion
 from zenbook.runs.identity import new_run_id
-from zenbook.runs.launch import _Launch, _new_record, params_of
+from zenbook.runs.launch import _Launch, _record_of, params_of
 from zenbook.stack.stack import open_stack
 
 pytestmark = pytest.mark.usefixtures("workspace")
@@ -174,7 +174,7 @@ def plan(tmp_path: Path) -> tuple[Path, str]:
     """A plan's file and the id of its run, which nobody drives."""
     stack = open_stack()
     made = dividing.plan(2)
-    launch = _Launch(made, stack, _new_record(made, stack, EnvironmentQuestion().answer()))
+    launch = _Launch(made, stack, _record_of(made, stack, EnvironmentQuestion().answer()))
     launch.create(EnvironmentQuestion().answer(), params_of(made, launch.record.id))
     file = tmp_path / "plan.json"
     file.write_text(made.to_json())

@@ -42,9 +42,7 @@ def launch(plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: En
     cancelled), `StoreError` when a store fails.
     """
     environment = (question or EnvironmentQuestion()).answer()
-    blank = new_record(plan.pipeline, stack, orchestrator=stack.stack.orchestrator, kind=plan.kind)
-    record = replace(blank, state=RunState.RUNNING, environment=environment.digest, plan=plan.to_json())
-    started = _Launch(plan, stack, record)
+    started = _Launch(plan, stack, _record_of(plan, stack, environment))
     params = params_of(plan, started.record.id)
     with driven_here(started.record.id), interrupts_can_wait():
         try:
@@ -60,6 +58,11 @@ def launch(plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: En
             with uninterrupted():
                 started.end()
     return started.record.id
+
+
+def _record_of(plan: Plan, stack: OpenStack, environment: EnvironmentRecord) -> RunRecord:
+    blank = new_record(plan.pipeline, stack, orchestrator=stack.stack.orchestrator, kind=plan.kind)
+    return replace(blank, state=RunState.RUNNING, environment=environment.digest, plan=plan.to_json())
 
 
 def new_record(pipeline: str, stack: OpenStack, *, orchestrator: str, kind: str = "pipeline") -> RunRecord:
