@@ -92,8 +92,6 @@ def make_folder(path: Path) -> None:
 def _set_journal(connection: sqlite3.Connection, *, shared: bool) -> None:
     """WAL commits in 20 µs and lets readers in; the rollback journal is what a network disk can do safely."""
     wanted, synchronous = ("delete", "FULL") if shared else ("wal", "NORMAL")
-    if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
-        connection.execute("PRAGMA synchronous=OFF")  # an empty file holds nothing that a power cut could take
     patience = time.monotonic() + BUSY_SECONDS
     while connection.execute("PRAGMA journal_mode").fetchone()[0] != wanted:
         try:
