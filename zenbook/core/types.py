@@ -6,7 +6,7 @@ import inspect
 import numbers
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, Union
 
 from zenbook.errors import DefinitionError
@@ -94,8 +94,3 @@ def describe(hint: Any) -> str:
     if typing.get_origin(hint) is Annotated:
         return describe(typing.get_args(hint)[0])
     return str(hint).replace("typing.", "")
-
-
-def signature_of(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    """The parameters of a function, by name."""
-    return inspect.signature(function).parameters

@@ -15,7 +15,7 @@ from zenbook.runs.calling import Called
 from zenbook.runs.crashes import driven_here
 from zenbook.runs.interruption import interrupts_can_wait, uninterrupted
 from zenbook.runs.recorder import Recorder
-from zenbook.runs.shown import SHOWN, Shower, current_shower
+from zenbook.runs.shown import SHOWN, Shower
 from zenbook.runs.user_formats import user_formats
 from zenbook.stack.components import ArtifactStore, MetadataStore
 from zenbook.stack.records import OutputRecord
@@ -60,7 +60,6 @@ class Execution:
                 both,
                 watching,
                 use_cache=use_cache,
-                shower=current_shower.get(),
             )
             failing: BaseException | None = None
             try:

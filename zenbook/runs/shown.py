@@ -7,7 +7,6 @@ and ``{"result": mime bundle, "metadata": …}`` for the value of the last line.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from contextvars import ContextVar
 from typing import Any, Protocol
 
 SHOWN = "__shown__"
@@ -22,9 +21,6 @@ class Shower(Protocol):
 
     def result(self, value: Any, entries: list[Entry]) -> None:
         """Take note of the value of the cell's last line."""
-
-
-current_shower: ContextVar[Shower | None] = ContextVar("zenbook_shower", default=None)
 
 
 def add_text(entries: list[Entry], stream: str, text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from zenbook.core.states import RunState, StepState
@@ -193,6 +192,3 @@ class CachedStep:
     step: StepRecord
     outputs: tuple[OutputRecord, ...]
     metrics: tuple[MetricRecord, ...]
-
-
-Settings = Mapping[str, object]
