@@ -153,6 +153,10 @@ def test_loading_twice_unloading_and_reloading_leaves_ipython_as_it_was(k: Kerne
     assert k.run("adding()\nNone").of("display") == []
     k.run("%load_ext zenbook")
     assert "default" in k.run("%zen stack list").result
+    k.run("%unload_ext zenbook")
+    assert k.run(
+        "from zenbook.core import source\nsource._labels, __import__('zenbook').runs.watching.on_show"
+    ).result == ("([], [])")
 
 
 def test_a_step_redefined_while_its_run_goes_on_finishes_as_it_was_planned(k: Kernel) -> None:

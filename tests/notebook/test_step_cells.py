@@ -149,6 +149,14 @@ def test_a_cell_that_cant_be_a_step_gets_a_clear_reason(k: Kernel, cell: str, er
     assert k.run("%zen step list").result.count("bad") == 0
 
 
+def test_what_cant_travel_is_named_with_the_cells_that_read_and_bind_it(k: Kernel) -> None:
+    before = int(k.run("len(In)").result)
+    k.run("import pandas as pd\noutside = pd.DataFrame({'a': [1]})")
+    k.run("def helper(): return len(outside)")
+    done = k.run("%%step bad\nx = helper()", ok=False)
+    assert f"`outside` (cell {before + 1}; bound in cell {before})" in done.text
+
+
 def test_await_del_and_global_work(k: Kernel) -> None:
     k.run(
         "%%step odd\nimport asyncio\nawait asyncio.sleep(0)\nkept, gone = 1, 2\ndel gone\n"

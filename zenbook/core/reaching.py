@@ -121,9 +121,10 @@ class Reaching(ABC):
             text = renderer.render(value)
         except NotAConstantError as error:
             place = place_of_name(name) if name.isidentifier() else ""
-            at = f" (bound in {place})" if place and place not in where else ""
+            if place and place not in where:
+                where = f"{where[:-1]}; bound in {place})" if where.endswith(")") else f"{where} (bound in {place})"
             shown = f"`{name}`" if name.isidentifier() else name
-            raise CaptureError(f"{self.step} reads {shown}{at}{where}, which can't travel: {error}.", HINT) from error
+            raise CaptureError(f"{self.step} reads {shown}{where}, which can't travel: {error}.", HINT) from error
         for alias, module in renderer.modules.items():
             if f"{alias}." not in text:
                 continue

@@ -48,6 +48,12 @@ def register_labels(label: Callable[[str], str | None]) -> None:
         _labels.append(label)
 
 
+def forget_labels(label: Callable[[str], str | None]) -> None:
+    """Ask the notebook no longer."""
+    if label in _labels:
+        _labels.remove(label)
+
+
 def place_of(file: str, line: int) -> str:
     """A place for people: 'cell 3' or 'helpers.py, line 12'."""
     for label in _labels:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from zenbook.core import source
 from zenbook.notebook import magics, tracebacks
 from zenbook.runs import watching
 
@@ -14,6 +15,7 @@ def load(shell: Any) -> None:
     """Register the magics and show the progress of runs. Loading twice is loading once."""
     magics.register(shell)
     tracebacks.polish_in(shell)
+    source.register_labels(_label_of)
     watching.watch_runs_with(_progress)
     if _is_shown_here not in watching.on_show:
         watching.on_show.append(_is_shown_here)
@@ -23,6 +25,7 @@ def unload(shell: Any) -> None:
     """Take the magics and the progress out again."""
     magics.unregister(shell)
     tracebacks.stop_polishing()
+    source.forget_labels(_label_of)
     watching.stop_watching(_progress)
     if _is_shown_here in watching.on_show:
         watching.on_show.remove(_is_shown_here)
@@ -42,6 +45,15 @@ def _progress(view: Any) -> Any:
     from zenbook.runs.terminal import TerminalProgress
 
     return TerminalProgress(view, sys.__stdout__ or sys.stdout)
+
+
+def _label_of(file: str) -> str | None:
+    """The cell whose code was compiled under a file name, by the number beside it."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    number = getattr(shell.compile, "_filename_map", {}).get(file) if shell is not None else None
+    return None if number is None else f"cell {number}"
 
 
 def _is_shown_here(run: str) -> bool:

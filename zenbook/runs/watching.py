@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,7 +12,6 @@ if TYPE_CHECKING:
     Watcher = Callable[[RunView], Listener | None]
 
 _watcher: list[Watcher] = []
-_unwatched: ContextVar[bool] = ContextVar("zenbook_unwatched", default=False)
 on_show: list[Callable[[str], bool]] = []  # whether the notebook shows a run in the cell that runs now
 polishers: list[Callable[[BaseException], None]] = []  # told of an exception before it leaves a run
 
@@ -30,19 +27,9 @@ def stop_watching(make: Watcher) -> None:
         _watcher.remove(make)
 
 
-@contextmanager
-def unwatched() -> Iterator[None]:
-    """Show no progress of the runs that the block starts."""
-    token = _unwatched.set(True)
-    try:
-        yield
-    finally:
-        _unwatched.reset(token)
-
-
 def listeners_for(view: RunView) -> Iterator[Listener]:
     """The listeners that show the progress of a run."""
-    for make in () if _unwatched.get() else _watcher:
+    for make in _watcher:
         listener = make(view)
         if listener is not None:
             yield listener
