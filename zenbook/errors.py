@@ -52,6 +52,10 @@ class StoreError(ZenbookError):
     """A store that can't be opened, read or written."""
 
 
+class StoreUnreachableError(StoreError):
+    """A store that can't be reached for now: what was to be written can be written later."""
+
+
 class StackError(ZenbookError):
     """A stack or a component that is unknown, incomplete or can't be set up."""
 

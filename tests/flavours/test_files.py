@@ -139,13 +139,13 @@ def test_artifacts_are_read_only_and_can_be_deleted(store: LocalArtifactStore) -
 
 
 def test_addresses_lists_artifacts_and_nothing_else(store: LocalArtifactStore, tmp_path: Path) -> None:
-    assert list(store.addresses()) == []
+    assert list(store.listing()) == []
     stored = {store.put_bytes(b"%d" % n, suffix=".txt").address for n in range(20)}
     (tmp_path / "artifacts/tmp/left").write_bytes(b"")
     (tmp_path / "artifacts/ab").mkdir(exist_ok=True)
     (tmp_path / "artifacts/ab/notes").write_bytes(b"")
-    assert set(store.addresses()) == stored
-    assert list(store.addresses()) == sorted(stored)
+    assert {one.address for one in store.listing()} == stored
+    assert [one.address for one in store.listing()] == sorted(stored)
 
 
 def test_a_missing_artifact_is_named_with_the_way_out(store: LocalArtifactStore) -> None:
@@ -291,7 +291,7 @@ def test_a_writer_killed_in_the_middle_leaves_no_artifact(tmp_path: Path) -> Non
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "artifacts")], check=False)
     assert done.returncode == -signal.SIGKILL
     assert len(files_below(tmp_path)) == 1  # or it was killed before it had begun
-    assert list(LocalArtifactStore(tmp_path / "artifacts").addresses()) == []
+    assert list(LocalArtifactStore(tmp_path / "artifacts").listing()) == []
 
 
 def test_a_deleted_folder_is_made_again(store: LocalArtifactStore, tmp_path: Path) -> None:

@@ -720,7 +720,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "9999"
-down_revision = "0001"
+down_revision = "{before}"
 
 def upgrade():
     op.add_column("runs", sa.Column("mood", sa.String(20), nullable=False, server_default="good"))
@@ -732,10 +732,12 @@ def upgrade():
 def next_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """A zenbook with one more revision."""
 
+    before = migrations.HEAD
+
     def add(more: str) -> None:
         folder = tmp_path / "versions of 100%"
         folder.mkdir(exist_ok=True)
-        (folder / "9999_mood.py").write_text(NEXT_REVISION.format(more=more))
+        (folder / "9999_mood.py").write_text(NEXT_REVISION.format(more=more, before=before))
         monkeypatch.setattr(migrations, "HEAD", "9999")
         monkeypatch.setattr(migrations, "VERSIONS", [*migrations.VERSIONS[:1], folder])
 
@@ -765,7 +767,7 @@ def test_a_migration_that_fails_changes_nothing(
     with pytest.raises(StoreError, match="no such table: never was"):
         store.runs(RunQuery())
     assert schema(path) == before
-    assert raw(path, "SELECT version_num FROM zenbook_version") == [("0001",)]
+    assert raw(path, "SELECT version_num FROM zenbook_version") == [("0002",)]
     next_revision("")
     assert len(store.runs(RunQuery())) == 1
 
@@ -774,7 +776,7 @@ def test_a_store_of_a_newer_zenbook_is_refused_and_left(store: SqlMetadataStore,
     new_run(store, run_of(1))
     store.close()
     raw(path, "UPDATE zenbook_version SET version_num = '0815'")
-    with pytest.raises(StoreError, match=r"made by a newer zenbook \(schema 0815; this one knows 0001\)") as caught:
+    with pytest.raises(StoreError, match=r"made by a newer zenbook \(schema 0815; this one knows 0002\)") as caught:
         store.runs(RunQuery())
     assert str(path) in caught.value.message
     assert "pip install -U zenbook" in caught.value.hint

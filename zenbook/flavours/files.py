@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from blake3 import blake3
 
 from zenbook.errors import ArtifactError, StoreError
-from zenbook.stack.components import ArtifactStore, StoredBytes
+from zenbook.stack.components import ArtifactStore, StoredBytes, StoredFile
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -100,16 +100,20 @@ class LocalArtifactStore(ArtifactStore):
         """The artifact's absolute path."""
         return self._path(address)
 
-    def addresses(self) -> Iterator[str]:
-        """All that is stored, by folder."""
+    def listing(self) -> Iterator[StoredFile]:
+        """All that is stored, by address."""
         try:
             folders = sorted(os.listdir(self._root))
         except FileNotFoundError:
             return
         for folder in folders:
-            if re.fullmatch("[0-9a-f]{2}", folder):
-                addresses = (f"{folder}/{name}" for name in sorted(os.listdir(os.path.join(self._root, folder))))
-                yield from (address for address in addresses if ADDRESS.fullmatch(address))
+            if not re.fullmatch("[0-9a-f]{2}", folder):
+                continue
+            for name in sorted(os.listdir(os.path.join(self._root, folder))):
+                address = f"{folder}/{name}"
+                if ADDRESS.fullmatch(address):
+                    facts = os.stat(os.path.join(self._root, address))
+                    yield StoredFile(address, facts.st_size, facts.st_mtime)
 
     def delete(self, address: str) -> None:
         """Remove an artifact; removing what is not there is no error."""

@@ -17,9 +17,10 @@ from typing import Any
 from zenbook.core.states import RunState, StepState
 from zenbook.flavours import sql_sqlite
 from zenbook.flavours.sql_compiled import ESCAPE, Ask
-from zenbook.flavours.sql_database import Database, Row
+from zenbook.flavours.sql_database import Database, Row, Writer
 from zenbook.stack.components import MetadataStore
 from zenbook.stack.records import (
+    ArtifactRecord,
     Batch,
     CachedStep,
     CodeRecord,
@@ -39,6 +40,15 @@ RUN_STATES = {state.value: state for state in RunState}
 STEP_STATES = {state.value: state for state in StepState}
 STEP_WIDTH = len(StepRecord.__dataclass_fields__)
 ALL = 2**62  # a limit that limits nothing
+OF_A_RUN = (
+    Ask.DELETE_STEPS,
+    Ask.DELETE_OUTPUTS,
+    Ask.DELETE_INPUTS,
+    Ask.DELETE_PARAMS,
+    Ask.DELETE_METRICS,
+    Ask.DELETE_LOGS,
+    Ask.DELETE_RUN,
+)
 AFTER_ALL = "\U0010ffff"  # sorts after every run id
 
 
@@ -200,6 +210,23 @@ class SqlMetadataStore(MetadataStore):
         """Where an artifact is stored, or None when this store doesn't know the digest."""
         rows = self._database.rows(Ask.ADDRESS_OF, digest=digest, format=format)
         return str(rows[0][0]) if rows else None
+
+    def delete_runs(self, run_ids: Sequence[str]) -> None:
+        """Forget runs with all that only they have, each wholly or not at all."""
+        parts = [self._database.prepared(one) for one in OF_A_RUN]
+        for run_id in run_ids:
+            self._database.write([(Writer(one.sql, lambda run: (run,)), [run_id]) for one in parts])
+
+    def unreferenced(self, *, before: float) -> list[ArtifactRecord]:
+        """The artifacts stored before a time that no run made or read."""
+        used = {tuple(row) for row in self._database.rows(Ask.REFERENCED)}
+        known = (ArtifactRecord(*row) for row in self._database.rows(Ask.ARTIFACTS, before=before))
+        return [one for one in known if (one.digest, one.format) not in used]
+
+    def forget_artifacts(self, artifacts: Sequence[ArtifactRecord]) -> list[ArtifactRecord]:
+        """Remove the rows of those that still nobody refers to, and give these."""
+        self._database.write([(self._database.writer(Ask.FORGET_ARTIFACT), artifacts)])
+        return [one for one in artifacts if self.address_of(one.digest, one.format) is None]
 
     def describe(self) -> str:
         """Kind, place and schema revision."""

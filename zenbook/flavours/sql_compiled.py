@@ -39,6 +39,8 @@ class Ask(StrEnum):
     ADDRESS_OF = "address_of"
     FIND_CACHED = "find_cached"
     FIND_CACHED_METRICS = "find_cached_metrics"
+    REFERENCED = "referenced"
+    ARTIFACTS = "artifacts"
     REVISION = "revision"
     STAMP = "stamp"
     PUT_RUN = "put_run"
@@ -52,6 +54,14 @@ class Ask(StrEnum):
     ADD_ARTIFACT = "add_artifact"
     ADD_CODE = "add_code"
     ADD_ENVIRONMENT = "add_environment"
+    DELETE_RUN = "delete_run"
+    DELETE_STEPS = "delete_steps"
+    DELETE_OUTPUTS = "delete_outputs"
+    DELETE_INPUTS = "delete_inputs"
+    DELETE_PARAMS = "delete_params"
+    DELETE_METRICS = "delete_metrics"
+    DELETE_LOGS = "delete_logs"
+    FORGET_ARTIFACT = "forget_artifact"
 
 
 @dataclass(frozen=True)

@@ -15,18 +15,22 @@ from sqlalchemy import (
     ClauseElement,
     Column,
     ColumnElement,
+    CompoundSelect,
     Dialect,
     Select,
     Subquery,
     Table,
     bindparam,
+    exists,
     literal_column,
+    not_,
     or_,
     select,
+    union,
 )
 from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.dml import Insert, Update
+from sqlalchemy.sql.dml import Delete, Insert, Update
 
 from zenbook.core.states import StepState
 from zenbook.flavours.sql_compiled import ESCAPE, SHIPPED, Ask, Compiled, Prepared
@@ -81,6 +85,14 @@ def statements_for(dialect: str) -> dict[Ask, ClauseElement]:
         Ask.ADD_ARTIFACT: insert_ignore(artifacts, dialect),
         Ask.ADD_CODE: insert_ignore(code, dialect),
         Ask.ADD_ENVIRONMENT: insert_ignore(environments, dialect),
+        Ask.DELETE_RUN: runs.delete().where(runs.c.id == bindparam("id")),
+        Ask.DELETE_STEPS: _delete_of_run(steps),
+        Ask.DELETE_OUTPUTS: _delete_of_run(outputs),
+        Ask.DELETE_INPUTS: _delete_of_run(inputs),
+        Ask.DELETE_PARAMS: _delete_of_run(params),
+        Ask.DELETE_METRICS: _delete_of_run(metrics),
+        Ask.DELETE_LOGS: _delete_of_run(logs),
+        Ask.FORGET_ARTIFACT: _forget_artifact(),
     }
 
 
@@ -136,6 +148,25 @@ def update_run() -> Update:
     """Apply a `RunUpdate`."""
     changing = [field.name for field in fields(RunUpdate) if field.name != "id"]
     return runs.update().where(runs.c.id == bindparam("id")).values({name: bindparam(name) for name in changing})
+
+
+def _delete_of_run(table: Table) -> Delete:
+    return table.delete().where(table.c.run == bindparam("id"))
+
+
+def _forget_artifact() -> Delete:
+    """Remove an artifact's row, unless a run made or read it."""
+    used = [
+        exists().where(table.c.digest == bindparam("digest"), table.c.format == bindparam("format"))
+        for table in (outputs, inputs)
+    ]
+    this = (artifacts.c.digest == bindparam("digest"), artifacts.c.format == bindparam("format"))
+    return artifacts.delete().where(*this, *(not_(one) for one in used))
+
+
+def _referenced() -> CompoundSelect[Any]:
+    """Which artifacts runs made or read."""
+    return union(select(outputs.c.digest, outputs.c.format), select(inputs.c.digest, inputs.c.format))
 
 
 def _insert_with_conflict(table: Table, dialect: str) -> sqlite.Insert | postgresql.Insert:
@@ -257,6 +288,8 @@ QUESTIONS: dict[Ask, ClauseElement] = {
     Ask.ADDRESS_OF: ADDRESS_OF,
     Ask.FIND_CACHED: FIND_CACHED,
     Ask.FIND_CACHED_METRICS: FIND_CACHED_METRICS,
+    Ask.REFERENCED: _referenced(),
+    Ask.ARTIFACTS: select(*columns_of(artifacts)).where(artifacts.c.created_at < bindparam("before")),
     Ask.REVISION: select(version.c.version_num),
 }
 

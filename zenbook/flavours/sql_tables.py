@@ -148,6 +148,7 @@ outputs = _table(
     _value("type", String(255)),
     _value("note", LongText()),
     _value("preview", LongText()),
+    Index("outputs_by_digest", "digest", "format"),
     clustered=True,
 )
 
@@ -161,6 +162,7 @@ inputs = _table(
     _value("digest", DIGEST),
     _value("format", NAME),
     _value("member", NAME),
+    Index("inputs_by_digest", "digest", "format"),
     clustered=True,
 )
 

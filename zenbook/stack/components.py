@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
+from zenbook.errors import StoreError
 from zenbook.stack.records import (
+    ArtifactRecord,
     Batch,
     CachedStep,
     CodeRecord,
@@ -28,6 +31,15 @@ if TYPE_CHECKING:
     from zenbook.core.events import Listener
     from zenbook.core.plan import Plan
     from zenbook.stack.stack import OpenStack
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One file of an artifact store, as a listing shows it; ``modified_at`` is in seconds since the epoch."""
+
+    address: str
+    size: int  # bytes
+    modified_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +92,51 @@ class ArtifactStore(ABC):
         return type(self).__name__
 
     @abstractmethod
-    def addresses(self) -> Iterator[str]:
-        """All that is stored."""
+    def listing(self) -> Iterator[StoredFile]:
+        """All that is stored, by address."""
 
     @abstractmethod
     def delete(self, address: str) -> None:
         """Remove an artifact; removing what is not there is no error."""
 
+    def together(self) -> AbstractContextManager[None]:
+        """Within the block `put` may return before the bytes have arrived; at the block's end all have.
+
+        Leaving the block raises the `StoreError` of the first that did not arrive.
+        """
+        return nullcontext()
+
+    def fetch(self, addresses: Sequence[str]) -> None:  # noqa: B027  # nothing to do where files are here already
+        """Bring artifacts to this machine, several at once, where `local_path` would do it one by one.
+
+        What can't be brought is left for `local_path` to complain of.
+        """
+
+    def check(self) -> str:
+        """Write, read and remove a small object; one line for people.
+
+        Raises `StoreError` that says what is wrong (credentials, bucket, rights) and how to mend it.
+        """
+        probe = f"zenbook probe {os.urandom(8).hex()}".encode()
+        written = self.put_bytes(probe, suffix=".txt")
+        try:
+            with self.open(written.address) as file:
+                same = file.read() == probe
+        finally:
+            self.delete(written.address)
+        if not same:
+            raise StoreError(f"{self.uri(written.address)} reads back differently.", "Look at the store by hand.")
+        return f"{self.describe()}: writes and reads"
+
 
 class MetadataStore(ABC):
     """Remembers runs. Every method may be called from any thread; every write is one transaction.
 
-    Raises `StoreError` when the store can't be reached, read or written.
+    Raises `StoreError` when the store can't be reached, read or written; `StoreUnreachableError` where what was to be
+    written can be written later.
     """
+
+    on_this_machine: ClassVar[bool] = False  # whether processes of other machines can't reach it
 
     @abstractmethod
     def create_run(
@@ -170,8 +214,25 @@ class MetadataStore(ABC):
         """Where an artifact is stored, or None when this store doesn't know the digest."""
 
     @abstractmethod
+    def delete_runs(self, run_ids: Sequence[str]) -> None:
+        """Forget runs with all that only they have; artifacts, code and environments stay. Unknown ids are no error."""
+
+    @abstractmethod
+    def unreferenced(self, *, before: float) -> list[ArtifactRecord]:
+        """The artifacts stored before a time that no run made or read."""
+
+    @abstractmethod
+    def forget_artifacts(self, artifacts: Sequence[ArtifactRecord]) -> list[ArtifactRecord]:
+        """Remove the rows of those that still nobody refers to, and give these."""
+
+    @abstractmethod
     def describe(self) -> str:
         """One line for people: kind, place, schema revision. Holds no secret."""
+
+    def check(self) -> str:
+        """Reach the store and read from it; one line for people. Raises `StoreError` that says how to mend it."""
+        self.runs(RunQuery(limit=1))
+        return self.describe()
 
     @abstractmethod
     def close(self) -> None:
@@ -192,3 +253,7 @@ class Orchestrator(ABC):
     @abstractmethod
     def describe(self) -> str:
         """One line for people."""
+
+    def check(self) -> str:
+        """See whether it can be reached; one line for people. Raises `StackError` that says how to mend it."""
+        return self.describe()

@@ -39,7 +39,9 @@ class Flavour(ABC):
 
     kind: ClassVar[ComponentKind]
     name: ClassVar[str]
-    settings: ClassVar[type[BaseModel]]  # extra keys forbidden
+    settings: ClassVar[type[BaseModel]]  # extra keys forbidden; secrets are SecretStr
+    schemes: ClassVar[tuple[str, ...]] = ()  # of the URLs that mean this flavour; a URL is its setting `path`
+    extra: ClassVar[str] = ""  # of zenbook, that brings the packages which `make` imports
 
     @abstractmethod
     def make(self, settings: Any, home: Path) -> Any:
