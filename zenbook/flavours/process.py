@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from zenbook.core.events import Listener, StepFinished, StepStarted
 from zenbook.core.graph import Node
@@ -28,10 +28,10 @@ _GRACE = 10.0  # seconds that an interrupted worker has to record its end
 
 
 class ProcessSettings(BaseModel):
-    """``python``: the interpreter that runs the workers; by default the one that runs this."""
+    """Who runs the workers."""
 
     model_config = ConfigDict(extra="forbid")
-    python: Path = Path(sys.executable)
+    python: Path = Field(Path(sys.executable), description="The interpreter of the workers; by default this one.")
 
 
 class ProcessOrchestrator(Orchestrator):
@@ -51,7 +51,7 @@ class ProcessOrchestrator(Orchestrator):
             command = [str(self.python), "-m", "zenbook.runs.worker", str(file)]
             options = ["--run", run_id, "--stack", stack.stack.name, *([] if use_cache else ["--no-cache"])]
 
-            environment = {**os.environ, **_choices(stack)}
+            environment = {**os.environ, **stack.variables()}
 
             def run_one(node: Node) -> None:
                 started = time.time()
@@ -82,15 +82,6 @@ class ProcessFlavour(Flavour):
     def make(self, settings: ProcessSettings, home: Path) -> Orchestrator:
         """The orchestrator."""
         return ProcessOrchestrator(settings.python)
-
-
-def _choices(stack: OpenStack) -> dict[str, str]:
-    """What makes a worker open this very stack, whatever the folder and the variables it starts in."""
-    return {
-        "ZENBOOK_WORKSPACE": str(stack.workspace.home),
-        "ZENBOOK_STACK_ARTIFACT_STORE": stack.stack.artifact_store,
-        "ZENBOOK_STACK_METADATA_STORE": stack.stack.metadata_store,
-    }
 
 
 def _work(command: list[str], environment: dict[str, str]) -> tuple[int, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -13,6 +14,7 @@ from zenbook.errors import DefinitionError, did_you_mean
 if TYPE_CHECKING:
     from zenbook.notebook.cells import NotebookSteps
 
+_VARIABLE = re.compile(r"(\$\{[A-Za-z_][A-Za-z0-9_]*\})")
 _ATTRIBUTE = "_zenbook_steps"
 
 
@@ -40,6 +42,7 @@ def steps_of(shell: Any) -> NotebookSteps:
 
 
 def _line_magic(shell: Any) -> Any:
+    @no_var_expand
     def zen(line: str) -> Any:
         """Everything that the shell command ``zen`` does: ``%zen --help``, ``%zen runs``, ``%zen stack use prod``.
 
@@ -49,12 +52,19 @@ def _line_magic(shell: Any) -> Any:
         from zenbook.notebook.place import KernelNotebook
 
         try:
-            words = shlex.split(line)
+            words = shlex.split(_expanded(shell, line))
         except ValueError as error:
             raise DefinitionError(f"The line can't be read: {error}.", "Is a quotation mark missing?") from None
         return invoke(words or ["--help"], KernelNotebook(shell, steps_of(shell)))
 
     return zen
+
+
+def _expanded(shell: Any, line: str) -> str:
+    """The line with the notebook's ``{names}`` and ``$names`` filled in; ``${NAME}`` means an environment variable."""
+    pieces = _VARIABLE.split(line)
+    pieces[::2] = [shell.var_expand(one, depth=0) if one.strip() else one for one in pieces[::2]]
+    return "".join(pieces)
 
 
 def _cell_magic(shell: Any) -> Any:

@@ -61,7 +61,7 @@ def launch(plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: En
 
 
 def _record_of(plan: Plan, stack: OpenStack, environment: EnvironmentRecord) -> RunRecord:
-    blank = new_record(plan.pipeline, stack, orchestrator=stack.stack.orchestrator, kind=plan.kind)
+    blank = new_record(plan.pipeline, stack, orchestrator=str(stack.stack.orchestrator), kind=plan.kind)
     return replace(blank, state=RunState.RUNNING, environment=environment.digest, plan=plan.to_json())
 
 
