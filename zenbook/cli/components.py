@@ -37,7 +37,7 @@ def group_of(kind: ComponentKind) -> click.Group:
         chosen=flavour_at(1, kind),
         callback=_registering(kind),
         params=[click.Argument(["name"]), click.Argument(["flavour_name"], metavar="FLAVOUR")],
-        help=f"Register {_a(spoken)}; its options are those of the flavour.\n\n"
+        help=f"Register {kind.one}; its options are those of the flavour.\n\n"
         f"A secret's option without a value asks for it; '${{VARIABLE}}' takes it from the environment.\n\n"
         f"Example: zen {dashed} register {name} {example}",
     )
@@ -46,7 +46,7 @@ def group_of(kind: ComponentKind) -> click.Group:
         chosen=lambda words: flavour(kind, registry.component(kind, words[0]).flavour) if words else None,
         callback=_updating(kind),
         params=[click.Argument(["name"])],
-        help=f"Change options of {_a(spoken)}; the value `none` takes one back to its default.\n\n"
+        help=f"Change options of {kind.one}; the value `none` takes one back to its default.\n\n"
         f"Example: zen {dashed} update {name} {example.partition(' ')[2] or '--python none'}",
     )
     for one in (register, update):
@@ -64,7 +64,7 @@ def group_of(kind: ComponentKind) -> click.Group:
     def describe(name: str) -> Table:
         return described(registry.component(kind, name))
 
-    @group.command("delete", help=f"Take out {_a(spoken)} that no stack uses.\n\nExample: zen {dashed} delete {name}")
+    @group.command("delete", help=f"Take out {kind.one} that no stack uses.\n\nExample: zen {dashed} delete {name}")
     @click.argument("name")
     @click.option("--yes", "-y", is_flag=True, help="Don't ask, even on a stack for production.")
     def delete(name: str, yes: bool) -> Table:
@@ -159,10 +159,6 @@ def _flavour(found: Flavour) -> Table:
 def _options_hint(chosen: Flavour) -> str:
     names = [f"--{name.replace('_', '-')}" for name in chosen.settings.model_fields]
     return f"Its options: {', '.join(names)}." if names else f"The flavour {chosen.name} has no options."
-
-
-def _a(noun: str) -> str:
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 VERBS = tuple(group_of(kind) for kind in ComponentKind)

@@ -88,7 +88,7 @@ def set_component(
     kind, workspace = chosen.kind, Workspace.find()
     active = stacks.known(None)
     name = name or _free_name(chosen, active)
-    registry.check_name(name, kind.spoken)
+    registry.check_name(name, kind.one)
     what = f"{kind.spoken} {name!r}"
     ready = registry.checked_options(chosen, options, what, workspace)
     trial = Stack(name=active, **{kind.value: {"flavour": chosen.name, **ready}})

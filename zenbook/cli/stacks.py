@@ -67,7 +67,7 @@ def stack_list() -> Table:
         one = Stack(name=name)
         components = [str(one.choice(kind)) for kind in KINDS]
         rows.append(("*" if name == active else "", name, *components, "production" if one.production else ""))
-    return Table("Stacks", ("", "stack", *(kind.spoken for kind in KINDS), ""), rows)
+    return Table("Stacks", ("", "stack", *(kind.spoken for kind in KINDS), "for"), rows)
 
 
 @stack.command("describe")

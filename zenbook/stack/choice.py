@@ -108,7 +108,7 @@ class FromEnvironment(EnvSettingsSource):
 
 
 class FromConfig(PydanticBaseSettingsSource):
-    """The stack's entry in ``.zen/config.yaml``."""
+    """The stack's entry in ``.zen/config.yaml``, and the default where it says nothing."""
 
     def __init__(self, settings_cls: type[BaseSettings], active: Callable[[], str]) -> None:
         super().__init__(settings_cls)
@@ -122,7 +122,8 @@ class FromConfig(PydanticBaseSettingsSource):
         """Its values by field."""
         name = self.current_state.get("name") or self.active()
         entry = (Workspace.find().config().stacks or {}).get(name) or {}
-        return _without(_spelt_out({"name": name, **entry}), self.current_state, lambda _: True)
+        defaults = {kind.value: self.settings_cls.model_fields[kind.value].default for kind in KINDS}
+        return _without(_spelt_out({"name": name, **defaults, **entry}), self.current_state, lambda _: True)
 
 
 def _spelt_out(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,11 @@ class ComponentKind(StrEnum):
         return self.value.replace("_", " ")
 
     @property
+    def one(self) -> str:
+        """With its article: ``an artifact store``."""
+        return f"{'an' if self.value[0] in 'aeiou' else 'a'} {self.spoken}"
+
+    @property
     def dashed(self) -> str:
         """In the shell."""
         return self.value.replace("_", "-")

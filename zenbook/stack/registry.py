@@ -48,10 +48,10 @@ def register(
     """
     kind = as_kind(kind)
     workspace = Workspace.find()
-    check_name(name, kind.spoken)
+    check_name(name, kind.one)
     if name in component_names(kind, workspace):
         raise StackError(
-            f"There is a {kind.spoken} {name!r} already.",
+            f"There is {kind.one} {name!r} already.",
             f"Choose another name, or change it: zen {kind.dashed} update {name} --OPTION VALUE.",
         )
     chosen = flavour(kind, flavour_name)
@@ -121,7 +121,7 @@ def check_name(name: str, what: str) -> None:
     """Raise `StackError` for a name that a file, a URL or a shell would stumble over."""
     if not NAME.fullmatch(name):
         raise StackError(
-            f"{name!r} can't be the name of a {what}.",
+            f"{name!r} can't be the name of {what}.",
             "Use letters, digits, '-', '_' and '.', at most 64, with a letter or digit first.",
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zenbook.errors import StackError
+from zenbook.errors import StackError, did_you_mean
 from zenbook.stack import registry
 from zenbook.stack.choice import KINDS
 from zenbook.stack.flavour import ComponentKind, Flavour, flavour
@@ -55,7 +55,13 @@ def imported(text: str, *, name: str | None = None, replace: bool = False) -> Im
     entry = dict(body["stack"])
     stack = name or str(entry.pop("name", ""))
     entry.pop("name", None)
-    registry.check_name(stack, "stack")
+    registry.check_name(stack, "a stack")
+    unknown = sorted(entry.keys() - Stack.model_fields)
+    if unknown:
+        raise StackError(
+            f"The file's stack has an unknown setting {unknown[0]!r}.",
+            did_you_mean(unknown[0], Stack.model_fields, noun="setting"),
+        )
     workspace = Workspace.find()
     if stack in stack_names() and not replace:
         raise StackError(
@@ -77,7 +83,7 @@ def _ready(
     kind: ComponentKind, name: str, entry: Mapping[str, Any], workspace: Workspace, *, replace: bool
 ) -> tuple[Flavour, str, dict[str, Any]] | None:
     """A component to be written; None for one that is here already, apart from its secrets."""
-    registry.check_name(name, kind.spoken)
+    registry.check_name(name, kind.one)
     if name in component_names(kind, workspace):
         here = dict(entry_of(kind, name, workspace))
         if here | dict(entry) == here:

@@ -79,7 +79,7 @@ def register(
 
     Raises `StackError` for a name that is taken and for a component that there is not.
     """
-    check_name(name, "stack")
+    check_name(name, "a stack")
     if name in stack_names():
         raise StackError(
             f"There is a stack {name!r} already.", f"Choose another name, or change it: zen stack update {name} …"
@@ -193,7 +193,7 @@ def put(name: str, entry: Mapping[str, Any]) -> None:
 
 
 def _free(name: str) -> None:
-    check_name(name, "stack")
+    check_name(name, "a stack")
     if name in stack_names():
         raise StackError(f"There is a stack {name!r} already.", "Choose another name.")
 

@@ -263,7 +263,7 @@ def test_stacks_are_listed_described_and_switched(two_stacks: Path) -> None:
     assert cli.invoke(["stack", "get"]) == "prod"
     assert counting().record.stack == "prod"
     described = repr(cli.invoke(["stack", "describe"]))
-    assert "each step in its own process" in described
+    assert "flavour process" in described
     cli.invoke(["stack", "set", "--stack_name", "default"])
     assert cli.invoke(["stack", "get"]) == "default"
 
