@@ -94,7 +94,7 @@ def test_the_default_stack_can_be_changed() -> None:
 @pytest.mark.parametrize("name", ["", "-x", "a b", "a/b", "x" * 65, "é$"])
 def test_names_that_files_or_shells_would_stumble_over_are_refused(name: str) -> None:
     for attempt in (lambda: stacks.register(name), lambda: components.register("orchestrator", name, "process")):
-        with pytest.raises(StackError, match="can't be the name of an?"):
+        with pytest.raises(StackError, match=r"can't be the name of an?"):
             attempt()
 
 

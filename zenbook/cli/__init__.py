@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from zenbook.cli import components, config, housekeeping, runs, stacks, steps, workspace
+from zenbook.cli import completion, components, config, housekeeping, runs, stacks, steps, workspace
 from zenbook.cli.tree import Notebook, Text, Tree, usage
 from zenbook.errors import ZenbookError, did_you_mean
 
@@ -29,7 +29,7 @@ def zen() -> None:
     """  # noqa: D301  # \\b keeps click from joining the lines
 
 
-for _module in (workspace, stacks, components, config, runs, housekeeping, steps):
+for _module in (workspace, stacks, components, config, runs, housekeeping, steps, completion):
     for _verb in _module.VERBS:
         zen.add_command(_verb)
 
@@ -55,6 +55,8 @@ def invoke(arguments: Sequence[str], notebook: Notebook | None = None) -> Any:
 
 def main() -> None:
     """The shell command."""
+    if completion.VARIABLE in os.environ:  # the shell asks what may follow, or for its script
+        zen.main(prog_name="zen")
     arguments = sys.argv[1:] or ["--help"]
     runs_something = arguments[0] in ("run", "resume")
     try:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zenbook.cli import completion
 from zenbook.cli.settings import OfFlavour, chosen_of, flavour_at, given, masked, warnings_of
 from zenbook.cli.tree import Tree, ask_first
 from zenbook.errors import StackError, ZenbookError
@@ -27,6 +28,7 @@ def group_of(kind: ComponentKind) -> click.Group:
     """The verbs on the components of one kind."""
     example = EXAMPLES[kind]
     name, dashed, spoken = "mine", kind.dashed, kind.spoken
+    names = completion.components_of(kind)
 
     @click.group(dashed, cls=Tree, help=f"The {spoken}s that stacks can use.\n\nExample: zen {dashed} list")
     def group() -> None:
@@ -36,7 +38,10 @@ def group_of(kind: ComponentKind) -> click.Group:
         "register",
         chosen=flavour_at(1, kind),
         callback=_registering(kind),
-        params=[click.Argument(["name"]), click.Argument(["flavour_name"], metavar="FLAVOUR")],
+        params=[
+            click.Argument(["name"]),
+            click.Argument(["flavour_name"], metavar="FLAVOUR", shell_complete=completion.flavours_of(kind)),
+        ],
         help=f"Register {kind.one}; its options are those of the flavour.\n\n"
         f"A secret's option without a value asks for it; '${{VARIABLE}}' takes it from the environment.\n\n"
         f"Example: zen {dashed} register {name} {example}",
@@ -45,7 +50,7 @@ def group_of(kind: ComponentKind) -> click.Group:
         "update",
         chosen=lambda words: flavour(kind, registry.component(kind, words[0]).flavour) if words else None,
         callback=_updating(kind),
-        params=[click.Argument(["name"])],
+        params=[click.Argument(["name"], shell_complete=names)],
         help=f"Change options of {kind.one}; the value `none` takes one back to its default.\n\n"
         f"Example: zen {dashed} update {name} {example.partition(' ')[2] or '--python none'}",
     )
@@ -60,12 +65,12 @@ def group_of(kind: ComponentKind) -> click.Group:
         return Table(f"{spoken.capitalize()}s", (spoken, "flavour", "options", "used by"), rows)
 
     @group.command("describe", help=f"One {spoken} and its options.\n\nExample: zen {dashed} describe local")
-    @click.argument("name")
+    @click.argument("name", shell_complete=names)
     def describe(name: str) -> Table:
         return described(registry.component(kind, name))
 
     @group.command("delete", help=f"Take out {kind.one} that no stack uses.\n\nExample: zen {dashed} delete {name}")
-    @click.argument("name")
+    @click.argument("name", shell_complete=names)
     @click.option("--yes", "-y", is_flag=True, help="Don't ask, even on a stack for production.")
     def delete(name: str, yes: bool) -> Table:
         registry.component(kind, name)
@@ -73,7 +78,7 @@ def group_of(kind: ComponentKind) -> click.Group:
         return described(registry.delete(kind, name), title=f"Deleted the {spoken} {name}")
 
     @group.command("flavours", help=f"The flavours of {spoken}s.\n\nExample: zen {dashed} flavours")
-    @click.argument("name", required=False)
+    @click.argument("name", required=False, shell_complete=completion.flavours_of(kind))
     def flavours_(name: str | None) -> Table:
         return _flavour(flavour(kind, name)) if name else _flavours(kind)
 

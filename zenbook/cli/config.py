@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zenbook.cli import completion
 from zenbook.cli.settings import OfFlavour, chosen_of, given, warnings_of
 from zenbook.cli.stacks import switched
 from zenbook.cli.tree import Tree
@@ -48,8 +49,16 @@ def _group(kind: ComponentKind) -> click.Group:
         chosen=lambda words: _flavour(kind, words[0]) if words and not words[0].startswith("-") else None,
         callback=_set,
         params=[
-            click.Argument(["what"], metavar="FLAVOUR" if kind is ComponentKind.ORCHESTRATOR else "FLAVOUR|URL"),
-            click.Option(["--name"], help="The component's name; by default its flavour's."),
+            click.Argument(
+                ["what"],
+                metavar="FLAVOUR" if kind is ComponentKind.ORCHESTRATOR else "FLAVOUR|URL",
+                shell_complete=completion.flavours_of(kind, urls=True),
+            ),
+            click.Option(
+                ["--name"],
+                shell_complete=completion.components_of(kind),
+                help="The component's name; by default its flavour's.",
+            ),
             click.Option(["--no-check"], is_flag=True, help="Don't see first whether it can be reached."),
         ],
         help=f"Register the {kind.spoken} and put it into the active stack.\n\n"

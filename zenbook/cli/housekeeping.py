@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from zenbook.cli import completion
 from zenbook.cli.runs import runs
 from zenbook.cli.tree import ask_first
 
 
 @runs.command("delete")
-@click.argument("references", nargs=-1, required=True, metavar="RUN…")
+@click.argument("references", nargs=-1, required=True, metavar="RUN…", shell_complete=completion.RUN)
 @click.option("--yes", "-y", is_flag=True, help="Don't ask, even on a stack for production.")
 def runs_delete(references: Sequence[str], yes: bool) -> Any:
     """Forget runs. Their artifacts stay until `zen gc --delete`.

@@ -7,14 +7,30 @@ from typing import Any
 
 import click
 
+from zenbook.cli import completion
 from zenbook.cli.tree import Notebook, Text, Tree
 from zenbook.errors import RunError
 
 
 @click.command()
-@click.argument("target", required=False, metavar="[PIPELINE | FILE[:PIPELINE]]")
-@click.option("--param", "-p", "params", multiple=True, metavar="K=V", help="A parameter; may be repeated.")
-@click.option("--stack", "-s", "stack_name", default=None, help="The stack to run on instead of the active one.")
+@click.argument("target", required=False, metavar="[PIPELINE | FILE[:PIPELINE]]", shell_complete=completion.TARGET)
+@click.option(
+    "--param",
+    "-p",
+    "params",
+    multiple=True,
+    metavar="K=V",
+    shell_complete=completion.PARAM,
+    help="A parameter; may be repeated.",
+)
+@click.option(
+    "--stack",
+    "-s",
+    "stack_name",
+    default=None,
+    shell_complete=completion.STACK,
+    help="The stack to run on instead of the active one.",
+)
 @click.option("--no-cache", is_flag=True, help="Run every step, even if nothing changed.")
 @click.pass_context
 def run(ctx: click.Context, target: str | None, params: Sequence[str], stack_name: str | None, no_cache: bool) -> Any:
@@ -45,8 +61,10 @@ def _params(pairs: Sequence[str]) -> dict[str, str]:
 
 
 @click.group(cls=Tree, invoke_without_command=True)
-@click.option("--pipeline", "-p", default=None, help="Only runs of this pipeline.")
-@click.option("--state", default=None, help="Only runs in this state: succeeded, failed, …")
+@click.option("--pipeline", "-p", default=None, shell_complete=completion.PIPELINE, help="Only runs of this pipeline.")
+@click.option(
+    "--state", default=None, shell_complete=completion.STATE, help="Only runs in this state: succeeded, failed, …"
+)
 @click.option("--limit", "-n", default=20, show_default=True, help="How many at most.")
 @click.pass_context
 def runs(ctx: click.Context, pipeline: str | None, state: str | None, limit: int) -> Any:
@@ -62,8 +80,8 @@ def runs(ctx: click.Context, pipeline: str | None, state: str | None, limit: int
 
 
 @click.command()
-@click.argument("run_id", metavar="RUN", required=False)
-@click.argument("step", required=False)
+@click.argument("run_id", metavar="RUN", required=False, shell_complete=completion.RUN)
+@click.argument("step", required=False, shell_complete=completion.STEP)
 def show(run_id: str | None, step: str | None) -> Any:
     """One run, or one of its steps. RUN is an id, a part of one, a pipeline's name or `latest`.
 
@@ -76,8 +94,8 @@ def show(run_id: str | None, step: str | None) -> Any:
 
 
 @click.command()
-@click.argument("run_id", metavar="RUN", required=False)
-@click.argument("step", required=False)
+@click.argument("run_id", metavar="RUN", required=False, shell_complete=completion.RUN)
+@click.argument("step", required=False, shell_complete=completion.STEP)
 def logs(run_id: str | None, step: str | None) -> Text:
     """What a run's steps printed and logged.
 
@@ -90,8 +108,8 @@ def logs(run_id: str | None, step: str | None) -> Text:
 
 
 @click.command()
-@click.argument("run_id", metavar="RUN", required=False)
-@click.argument("step", required=False)
+@click.argument("run_id", metavar="RUN", required=False, shell_complete=completion.RUN)
+@click.argument("step", required=False, shell_complete=completion.STEP)
 def why(run_id: str | None, step: str | None) -> Any:
     """Why each step ran or was served from the cache.
 
@@ -107,7 +125,7 @@ def why(run_id: str | None, step: str | None) -> Any:
 
 
 @click.command()
-@click.argument("run_id", metavar="RUN")
+@click.argument("run_id", metavar="RUN", shell_complete=completion.RUN)
 def resume(run_id: str) -> Any:
     """Run a run's plan again; what succeeded comes from the cache.
 
@@ -119,7 +137,7 @@ def resume(run_id: str) -> Any:
 
 
 @click.command()
-@click.argument("run_id", metavar="RUN")
+@click.argument("run_id", metavar="RUN", shell_complete=completion.RUN)
 def cancel(run_id: str) -> Text:
     """Interrupt a run that goes on in another process of this machine.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zenbook.cli import completion
 from zenbook.cli.tree import Text, Tree, ask_first, hidden_copy
 from zenbook.errors import StackError, ZenbookError
 from zenbook.stack import stacks
@@ -34,9 +35,14 @@ def stack() -> None:
 def _components(command: Callable[..., Any]) -> Callable[..., Any]:
     for kind, short in zip(KINDS, "amo", strict=True):
         names = dict.fromkeys((f"--{kind.dashed}", f"--{kind.value}", f"-{short}"))
-        command = click.option(*names, kind.value, default=None, metavar="NAME", help=f"A registered {kind.spoken}.")(
-            command
-        )
+        command = click.option(
+            *names,
+            kind.value,
+            default=None,
+            metavar="NAME",
+            shell_complete=completion.components_of(kind),
+            help=f"A registered {kind.spoken}.",
+        )(command)
     return command
 
 
@@ -71,7 +77,7 @@ def stack_list() -> Table:
 
 
 @stack.command("describe")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completion.STACK)
 def stack_describe(name: str | None) -> Table:
     """One stack's components, the active one's without a name.
 
@@ -99,7 +105,7 @@ def stack_describe(name: str | None) -> Table:
 
 def _named(command: Callable[..., Any]) -> Callable[..., Any]:
     command = click.option("--stack_name", "--stack-name", "other", default=None, hidden=True)(command)
-    return click.argument("name", required=False)(command)
+    return click.argument("name", required=False, shell_complete=completion.STACK)(command)
 
 
 @stack.command("use")
@@ -167,7 +173,7 @@ def stack_update(name: str | None, other: str | None, production: bool | None, *
 
 
 @stack.command("copy")
-@click.argument("source")
+@click.argument("source", shell_complete=completion.STACK)
 @click.argument("target")
 def stack_copy(source: str, target: str) -> Table:
     """Register a stack like another one.
@@ -178,7 +184,7 @@ def stack_copy(source: str, target: str) -> Table:
 
 
 @stack.command("rename")
-@click.argument("old")
+@click.argument("old", shell_complete=completion.STACK)
 @click.argument("new")
 def stack_rename(old: str, new: str) -> Table:
     """Give a stack another name.
@@ -207,7 +213,7 @@ def stack_delete(name: str | None, other: str | None, yes: bool) -> Table:
 
 
 @stack.command("export")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completion.STACK)
 @click.option("--to", type=click.Path(path_type=Path, dir_okay=False), default=None, help="The file to write.")
 def stack_export(name: str | None, to: Path | None) -> Text:
     """A stack with its components as YAML without secrets, to share by committing it.

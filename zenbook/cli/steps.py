@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zenbook.cli import completion
 from zenbook.cli.tree import Notebook, Text, Tree, needed
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def step_list(notebook: Notebook | None) -> Table:
 
 
 @step.command("drop")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.CELL)
 @click.pass_obj
 def step_drop(notebook: Notebook | None, name: str) -> Text:
     """Take a cell's step out of the notebook's pipeline.

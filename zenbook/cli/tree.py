@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import click
@@ -20,6 +21,9 @@ class Notebook(Protocol):
     @property
     def place(self) -> Place:
         """Where pipelines are looked for."""
+
+    def pipelines(self) -> Mapping[str, Sequence[str]]:
+        """The notebook's pipelines, with the names of their parameters."""
 
     def steps(self) -> Table:
         """The notebook's step cells."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import shlex
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.magic import no_var_expand
 
-from zenbook.errors import DefinitionError, did_you_mean
+from zenbook.errors import DefinitionError
 
 if TYPE_CHECKING:
     from zenbook.notebook.cells import NotebookSteps
@@ -75,6 +74,7 @@ def _cell_magic(shell: Any) -> Any:
         Names that earlier steps made are its inputs, names bound to plain values its parameters, the names that it
         assigns its outputs. It is served from the cache when nothing changed.
         """
+        from zenbook.notebook.step_options import read_options
         from zenbook.runs.failures import users_frames
         from zenbook.runs.watching import polish
 
@@ -87,29 +87,3 @@ def _cell_magic(shell: Any) -> Any:
             raise
 
     return step
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        known = [one for action in self._actions for one in action.option_strings]
-        word = message.rpartition(": ")[2].split(" ")[0]
-        hint = did_you_mean(word, known) if word.startswith("-") else _USAGE
-        raise DefinitionError(f"%%step: {message}.", hint)
-
-
-_USAGE = "%%step NAME [-o OUTPUT,…] [--retries N] [--retry-delay 1s] [--timeout 10m] [--no-cache]"
-
-
-def read_options(line: str) -> argparse.Namespace:
-    """The words behind ``%%step``. Raises `DefinitionError`."""
-    parser = _Parser(prog="%%step", add_help=False, allow_abbrev=False)
-    parser.add_argument("name", nargs="?", default="")
-    parser.add_argument("-o", "--outputs", default=None)
-    parser.add_argument("--retries", type=int, default=0)
-    parser.add_argument("--retry-delay", default="1s")
-    parser.add_argument("--timeout", default=None)
-    parser.add_argument("--no-cache", action="store_true")
-    try:
-        return parser.parse_args(shlex.split(line))
-    except ValueError as error:
-        raise DefinitionError(f"%%step: {error}.", _USAGE) from None
