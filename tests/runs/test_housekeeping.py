@@ -289,7 +289,7 @@ def test_what_only_a_deleted_run_had_is_garbage_and_can_be_made_again() -> None:
     output = run.steps["numbers"].outputs["output"]
     delete_runs([run.id])
     assert len(collect_garbage(delete=True, older_than=0)) == 2
-    with pytest.raises(ArtifactError, match="isn't in the store .* any more"):
+    with pytest.raises(ArtifactError, match=r"isn't in the store .* any more"):
         output.load()
     assert adding().steps["numbers"].outputs["output"].load() == [0, 1, 2]
     assert kept.steps["numbers"].outputs["output"].load() == [0, 1, 2, 3]
