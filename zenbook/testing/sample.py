@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-from zenbook import log_metrics, pipeline, step
+from zenbook.core.step import step
+from zenbook.runs.context import log_metrics
+from zenbook.runs.pipeline import pipeline
 
 
 class Table:
