@@ -62,15 +62,23 @@ Start = Callable[[Worker], Ended]
 
 
 def run_in_workers(
-    plan: Plan, run_id: str, stack: OpenStack, listener: Listener, *, use_cache: bool, start: Start
+    plan: Plan,
+    run_id: str,
+    stack: OpenStack,
+    listener: Listener,
+    *,
+    use_cache: bool,
+    start: Start,
+    shared: Path | None = None,
 ) -> None:
     """Run a plan's steps in order, each by a worker that ``start`` runs to its end.
 
-    ``start`` raises `KeyboardInterrupt` when it is interrupted, after it has seen to the worker's end. Raises
-    `RunError` for a step that failed or whose worker is gone.
+    ``shared`` is an existing folder that the workers see too, for the plan's file; by default the system's for
+    temporary files. ``start`` raises `KeyboardInterrupt` when it is interrupted, after it has seen to the worker's end.
+    Raises `RunError` for a step that failed or whose worker is gone.
     """
     with (
-        tempfile.TemporaryDirectory(prefix="zenbook-") as folder,
+        tempfile.TemporaryDirectory(prefix="zenbook-", dir=shared) as folder,
         Execution.recorded(plan, run_id, stack, listener, use_cache=use_cache) as execution,
     ):
         file = Path(folder) / "plan.json"
@@ -111,18 +119,11 @@ def worker_choices(stack: OpenStack) -> dict[str, str]:
 def run_command(command: Sequence[str], variables: Mapping[str, str]) -> Ended:
     """Run a command of this machine to its end, and show what it prints.
 
-    When this process is interrupted the command is terminated, and killed if it does not end within 10 s.
+    When this process is interrupted the command is terminated, and killed if it does not end within 10 s. Raises
+    `RunError` for a command that can't be started.
     """
     last = ""
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, **variables},
-        encoding="utf-8",
-        errors="replace",
-    ) as process:
+    with _started(command, variables) as process:
         try:
             for line in process.stdout or ():
                 sys.stdout.write(line)
@@ -135,6 +136,23 @@ def run_command(command: Sequence[str], variables: Mapping[str, str]) -> Ended:
             except subprocess.TimeoutExpired:
                 process.kill()
             raise
+
+
+def _started(command: Sequence[str], variables: Mapping[str, str]) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **variables},
+            encoding="utf-8",
+            errors="replace",
+        )
+    except OSError as error:
+        raise RunError(
+            f"The worker {command[0]!r} can't be started: {error.strerror}.", "Is it installed, and executable?"
+        ) from error
 
 
 def tell_as_recorded(execution: Execution, step: str) -> bool:
