@@ -140,13 +140,14 @@ def test_a_folder_that_is_gone_is_told(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_what_waits_in_the_spool_is_told(workspace: Path) -> None:
     spool = workspace / ".zen" / "spool"
-    spool.mkdir(parents=True)
-    (spool / "batch-1").write_text("x")
-    (spool / "batch-2").write_text("x")
-    os.utime(spool / "batch-1", (time.time() - 3600,) * 2)
+    (spool / "elsewhere").mkdir(parents=True)
+    for name in ("1.json", "2.json", "0.damaged", ".lock"):
+        (spool / "elsewhere" / name).write_text("x")
+    os.utime(spool / "elsewhere" / "1.json", (time.time() - 3600,) * 2)
     sign, told = found()["spool"]
     assert sign == "!"
     assert told.startswith(f"2 waiting in {spool}, the oldest for 1 h 00 min")
+    assert f"1 in {spool} could not be read and are set aside" in told
 
 
 def test_a_run_from_the_future_is_told() -> None:

@@ -180,6 +180,17 @@ def test_while_a_run_goes_on_nothing_is_deleted_unless_forced(workspace: Path) -
     assert addresses(collect_garbage(delete=True)) == [garbage]  # the killed run is seen to be over
 
 
+def test_while_something_waits_to_be_recorded_nothing_is_deleted_unless_forced(workspace: Path) -> None:
+    garbage = stored("garbage")
+    waiting = workspace / ".zen" / "spool" / "elsewhere"
+    waiting.mkdir(parents=True)
+    (waiting / "1.json").write_text("{}")
+    with pytest.raises(RunError, match=r"What waits in .*spool \(1 parts\) may refer to artifacts"):
+        collect_garbage(delete=True)
+    assert files() == {garbage}
+    assert addresses(collect_garbage(delete=True, force=True)) == [garbage]
+
+
 def test_a_file_that_can_not_be_deleted_is_told_and_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
     garbage = stored("garbage")
     store = open_stack().artifacts

@@ -203,14 +203,17 @@ def _disk() -> Finding:
 
 def _spool() -> Finding:
     folder = Workspace.find().home / "spool"
-    waiting = [one.stat() for one in folder.rglob("*") if one.is_file() and not one.name.startswith(".")]
-    if not waiting:
-        return "✓", "nothing waits to be recorded"
-    oldest = duration(time.time() - min(one.st_mtime for one in waiting))
-    return "!", (
-        f"{len(waiting)} waiting in {folder}, the oldest for {oldest}: the metadata store was away. "
-        "The next command that reaches it sends them."
-    )
+    waiting, damaged = ([one.stat().st_mtime for one in folder.rglob(f"*.{kind}")] for kind in ("json", "damaged"))
+    found = []
+    if waiting:
+        oldest = duration(time.time() - min(waiting))
+        found.append(
+            f"{len(waiting)} waiting in {folder}, the oldest for {oldest}: a metadata store was away, and the next "
+            "command that reaches it sends them"
+        )
+    if damaged:
+        found.append(f"{len(damaged)} in {folder} could not be read and are set aside: look at them, then delete them")
+    return ("!", "; ".join(found)) if found else ("✓", "nothing waits to be recorded")
 
 
 # --- the active stack -------------------------------------------------------------------------------------------------

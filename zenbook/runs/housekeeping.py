@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from zenbook.core.states import RunState
@@ -157,12 +158,14 @@ def collect_garbage(
     With ``strays`` files are garbage too that the metadata store knows nothing of. Ask for that only where no other
     metadata store keeps its artifacts in the same folder or bucket: theirs would be strays here.
 
-    Raises `RunError` when there is something to delete while runs go on, unless ``force`` says that it does not matter.
+    Raises `RunError` for ``delete`` while runs go on, or while something waits to be recorded (a metadata store was
+    away): unless ``force`` says that it does not matter.
     """
     opened = open_stack(stack)
     before = time.time() - _age(older_than)
     if delete and not force:
         _refuse_while_runs_go_on(opened.metadata)
+        _refuse_while_something_waits(opened.workspace.home)
     sweep = _Sweep(opened, before, strays=strays)
     if delete:
         sweep.delete()
@@ -255,6 +258,15 @@ def _refuse_while_runs_go_on(metadata: MetadataStore) -> None:
         raise RunError(
             f"{_named(going_on)}, and may use artifacts before that is recorded, so nothing was deleted.",
             "Wait for the end, or --force if you know that it is over (a run of another machine that crashed).",
+        )
+
+
+def _refuse_while_something_waits(home: Path) -> None:
+    waiting = [*(home / "spool").rglob("*.json")]
+    if waiting:
+        raise RunError(
+            f"What waits in {home / 'spool'} ({len(waiting)} parts) may refer to artifacts, so nothing was deleted.",
+            "A command that reaches its metadata store sends it: zen runs; see zen doctor. --force deletes anyway.",
         )
 
 
