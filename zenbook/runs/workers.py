@@ -54,7 +54,8 @@ class Ended:
     def words(self) -> str:
         """For people: ``its process was killed by SIGKILL``, ``its process ended with exit code 9: no such file``."""
         if self.code < 0:
-            return f"its process was killed by {signal.Signals(-self.code).name}"
+            names = {one.value: one.name for one in signal.Signals}
+            return f"its process was killed by {names.get(-self.code, f'signal {-self.code}')}"
         return f"its process ended with exit code {self.code}" + (f": {self.last}" if self.last else "")
 
 

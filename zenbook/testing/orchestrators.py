@@ -10,11 +10,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -59,7 +61,7 @@ class OrchestratorTests:
     """
 
     @pytest.fixture
-    def orchestrator(self) -> Orchestrator:
+    def orchestrator(self) -> Any:
         """The orchestrator, to be given by the class that inherits."""
         raise NotImplementedError("give the fixture `orchestrator`: one of yours")
 
@@ -127,6 +129,19 @@ class OrchestratorTests:
         for rows in (1, 2, 3):
             run = _run(stack, sample.scoring, sample.Table([]), rows=rows)
             assert run.steps["load"].outputs["output"].load() == [*range(rows)]
+
+    def test_threads_run_pipelines_at_once(self, stack: OpenStack, sample: ModuleType) -> None:
+        """As runs in the background do; each gets its own outputs and lines."""
+
+        def run(rows: int) -> Run:
+            return _run(stack, sample.scoring, sample.Table([rows]), rows=rows)
+
+        with ThreadPoolExecutor(2) as pool:
+            runs = [*pool.map(run, (2, 3))]
+        for rows, one in zip((2, 3), runs, strict=True):
+            assert one.state == "succeeded"
+            assert one.steps["load"].outputs["output"].load() == [*range(rows)]
+            assert one.steps["load"].logs == f"loading {rows}\n"
 
     # --- the cache ----------------------------------------------------------------------------------------------
 
