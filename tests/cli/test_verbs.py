@@ -222,7 +222,7 @@ def test_doctor_finds_all_well_and_says_what_is_not(workspace: Path) -> None:
     (workspace / ".zen" / "config.yaml").write_text("stacks: 3\n")
     broken = cli.invoke(["doctor"])
     assert [row["what"] for row in broken if row[""] == "✗"] == [
-        "workspace", "artifact store", "metadata store", "orchestrator",
+        "workspace", "stack", "artifact store", "metadata store", "orchestrator",
     ]  # fmt: skip
     assert "'stacks' is not a mapping" in repr(broken)
 

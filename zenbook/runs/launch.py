@@ -27,6 +27,7 @@ from zenbook.stack.records import (
     Batch,
     CodeRecord,
     EnvironmentRecord,
+    InputRecord,
     ParamRecord,
     RunRecord,
     RunUpdate,
@@ -106,11 +107,9 @@ class _Launch:
             environment=environment,
         )
         self.created = True
-        given = [
-            ArtifactRecord(one.digest, one.format, one.address, one.size, run.created_at) for one in plan.given.values()
-        ]
+        given = given_to(plan, run)
         if given:
-            self.stack.metadata.write(Batch(artifacts=given))
+            self.stack.metadata.write(given)
 
     def execute(self, *, use_cache: bool) -> None:
         run = self.record
@@ -147,6 +146,22 @@ class _Launch:
     def _skipped(self) -> list[StepRecord]:
         steps = pending_steps(self.plan, self.record.id).values()
         return [replace(one, state=StepState.SKIPPED, why="the run ended before") for one in steps]
+
+
+def given_to(plan: Plan, run: RunRecord) -> Batch:
+    """The objects that were passed to the pipeline, and which steps are to read them.
+
+    Recorded before a step runs: while the run exists they are in use, since a resumed run reads them from the store.
+    """
+    artifacts = [
+        ArtifactRecord(one.digest, one.format, one.address, one.size, run.created_at) for one in plan.given.values()
+    ]
+    wanted = [(node.name, name, one.given) for node in plan.graph for name, one in node.inputs.items() if one.given]
+    inputs = []
+    for step, name, given in wanted:
+        one = plan.given[given]
+        inputs.append(InputRecord(run.id, step, name, "", given, one.digest, one.format, one.member))
+    return Batch(artifacts=artifacts, inputs=inputs)
 
 
 def params_of(plan: Plan, run_id: str) -> list[ParamRecord]:
