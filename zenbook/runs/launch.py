@@ -42,6 +42,7 @@ def launch(plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: En
     Raises what a step raises (the run is recorded as failed then), `KeyboardInterrupt` when interrupted (recorded as
     cancelled), `StoreError` when a store fails.
     """
+    _ = stack.orchestrator  # one that can't be made is told before anything is recorded
     environment = (question or EnvironmentQuestion()).answer()
     started = _Launch(plan, stack, _record_of(plan, stack, environment))
     params = params_of(plan, started.record.id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 from pydantic import ValidationError
@@ -90,20 +91,24 @@ class Stack(BaseSettings):
             stack=self,
             artifacts=make(ComponentKind.ARTIFACT_STORE, self.artifact_store, workspace),
             metadata=make(ComponentKind.METADATA_STORE, self.metadata_store, workspace),
-            orchestrator=make(ComponentKind.ORCHESTRATOR, self.orchestrator, workspace),
             workspace=workspace,
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OpenStack:
     """A stack with its components made."""
 
     stack: Stack
     artifacts: ArtifactStore
     metadata: MetadataStore
-    orchestrator: Orchestrator
     workspace: Workspace
+
+    @cached_property
+    def orchestrator(self) -> Orchestrator:
+        """Who executes plans; made when it is asked for, since a worker needs none. Raises `StackError`."""
+        made: Orchestrator = make(ComponentKind.ORCHESTRATOR, self.stack.orchestrator, self.workspace)
+        return made
 
     def variables(self) -> dict[str, str]:
         """What makes another process of this machine open this very stack, whatever folder it starts in.
@@ -149,9 +154,8 @@ def open_stack(name: str | None = None) -> OpenStack:
         workspace.ensure()
         _open_stacks.clear()
     key = (str(os.getpid()), str(workspace.home), stack.name, *_said(stack, workspace))
-    if key not in _open_stacks:
-        _open_stacks[key] = stack.open(workspace)
-    return _open_stacks[key]
+    found = _open_stacks.get(key)
+    return found if found is not None else _open_stacks.setdefault(key, stack.open(workspace))
 
 
 def _said(stack: Stack, workspace: Workspace) -> Iterator[str]:
