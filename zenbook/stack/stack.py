@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -109,6 +109,12 @@ class OpenStack:
         """Who executes plans; made when it is asked for, since a worker needs none. Raises `StackError`."""
         made: Orchestrator = make(ComponentKind.ORCHESTRATOR, self.stack.orchestrator, self.workspace)
         return made
+
+    def driven_by(self, orchestrator: Orchestrator) -> OpenStack:
+        """The same stores with an orchestrator that is made already."""
+        other = replace(self)
+        vars(other)["orchestrator"] = orchestrator
+        return other
 
     def variables(self) -> dict[str, str]:
         """What makes another process of this machine open this very stack, whatever folder it starts in.

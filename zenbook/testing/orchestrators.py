@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -71,7 +71,7 @@ class OrchestratorTests:
         for name in [one for one in os.environ if one.upper().startswith("ZENBOOK_")]:
             monkeypatch.delenv(name)
         monkeypatch.setenv("ZENBOOK_WORKSPACE", str(tmp_path))
-        return replace(open_stack(), orchestrator=orchestrator)
+        return open_stack().driven_by(orchestrator)
 
     @pytest.fixture
     def sample(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
