@@ -50,10 +50,11 @@ def run(ctx: click.Context, target: str | None, params: Sequence[str], stack_nam
         runnable = find_target(target)
     else:
         raise RunError("What is to run?", "Name a file: zen run train.py:training, or zen run notebook.ipynb.")
-    return runnable.run(_params(params), stack=stack_name, cache=not no_cache)
+    return runnable.run(pairs_of(params), stack=stack_name, cache=not no_cache)
 
 
-def _params(pairs: Sequence[str]) -> dict[str, str]:
+def pairs_of(pairs: Sequence[str]) -> dict[str, str]:
+    """Parameters given as ``name=value``. Raises `RunError` for one without a value."""
     for one in pairs:
         if "=" not in one:
             raise RunError(f"The parameter {one!r} has no value.", "Write it as --param name=value.")

@@ -26,6 +26,7 @@ from zenbook.notebook.session import CellRun, companions
 from zenbook.notebook.shower import NotebookShower
 from zenbook.notebook.step_options import CellOptions
 from zenbook.notebook.summary import show_summary
+from zenbook.runs.bindings import bindings_by_name
 from zenbook.runs.history import Run
 from zenbook.runs.launch import launch
 from zenbook.runs.randomness import OUTPUTS
@@ -159,17 +160,25 @@ class NotebookSteps:
 
         Raises `RunError` for an unknown parameter, `CaptureError` for what can't travel.
         """
+        plan = self._whole(params)
+        opened = open_stack(stack)
+        return Run(launch(plan, opened, use_cache=cache), opened)
+
+    def plan(self, params: Mapping[str, str], *, stack: str | None) -> Plan:  # noqa: ARG002  # cells are given nothing
+        """What `run` would run. Raises as it does."""
+        plan = self._whole(params)
+        return replace(plan, bindings=bindings_by_name(plan))
+
+    def _whole(self, params: Mapping[str, str]) -> Plan:
         for step in self._steps.values():
             self._built[step.name] = self._build(step)
         built = {name: self._built[name] for name in self._steps}
         known = {name: value for one in built.values() for name, value in one.node.params.items()}
         values = {name: encode(parse_param(self.pipeline, name, text, None, known)) for name, text in params.items()}
-        plan = self._plan(
+        return self._plan(
             {name: replace(one, node=_with_params(one.node, values)) for name, one in built.items()},
             {**known, **values},
         )
-        opened = open_stack(stack)
-        return Run(launch(plan, opened, use_cache=cache), opened)
 
     def _plan(self, built: Mapping[str, _Built], params: Mapping[str, Json] | None = None) -> Plan:
         known = {name: value for one in built.values() for name, value in one.node.params.items()}
