@@ -22,7 +22,7 @@ from zenbook.runs.naming import identifiers
 
 _TEMPLATE_MARKS = ("{{", "{%", "{#")
 IGNORE = """\
-# Airflow parses only the DAG here. The first line is for its newer syntax (glob), the second for its older one (regexp).
+# Airflow parses only the DAG here. The first pattern is a glob, as newer ones read it, the second a regexp.
 /steps.py
 ^steps\\.py$
 """

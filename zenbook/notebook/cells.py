@@ -164,7 +164,7 @@ class NotebookSteps:
         opened = open_stack(stack)
         return Run(launch(plan, opened, use_cache=cache), opened)
 
-    def plan(self, params: Mapping[str, str], *, stack: str | None) -> Plan:  # noqa: ARG002  # cells are given nothing
+    def plan(self, params: Mapping[str, str], *, stack: str | None) -> Plan:
         """What `run` would run. Raises as it does."""
         plan = self._whole(params)
         return replace(plan, bindings=bindings_by_name(plan))

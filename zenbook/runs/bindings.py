@@ -1,8 +1,8 @@
 """Which parameters of a plan can be given another value after it was made, and where that value goes.
 
-A plan is a traced pipeline: its parameters are in the arguments of its nodes already. Where one went is found by tracing
-again with another value and comparing. What else depends on it (a condition, a sum, the number of steps) can't be redone
-without the pipeline's function, so such a parameter stays as it is, and whoever wants to change it is told.
+A plan is a traced pipeline: its parameters are in the arguments of its nodes already. Where one went is found by
+tracing again with another value and comparing. What else depends on it (a condition, a sum, the number of steps) can't
+be redone without the pipeline's function, so such a parameter stays as it is, and whoever wants to change it is told.
 """
 
 from __future__ import annotations
@@ -224,8 +224,8 @@ def with_params(plan: Plan, given: Mapping[str, Any]) -> Plan:
         places = plan.bindings.get(name, ())
         if not places:
             raise RunError(
-                f"The parameter {name!r} of {plan.pipeline!r} is fixed at {as_plain(plan.params[name])!r}: how the steps are "
-                "wired depends on it.",
+                f"The parameter {name!r} of {plan.pipeline!r} is fixed at {as_plain(plan.params[name])!r}: how the "
+                "steps are wired depends on it.",
                 "Export the pipeline again with the value that you want: zen export … --param NAME=VALUE.",
             )
         for place in places:
@@ -254,7 +254,7 @@ def as_plain(value: Json) -> Any:
 def fitted(name: str, value: Any, like: Json) -> Json:
     """A value given as plain JSON, encoded as the plan's own value is. Raises `RunError` where it does not fit."""
     plain = as_plain(like)
-    if like is None or value is None and plain is None:
+    if like is None or (value is None and plain is None):
         return value if _is_json(value) else encode(value)
     if isinstance(plain, float) and type(value) is int:
         value = float(value)
@@ -299,7 +299,7 @@ def _is_json(value: Any) -> bool:
 def _put(template: Any, path: Sequence[str | int], value: Json) -> Json:
     if not path:
         return value
-    copy = list(template) if isinstance(template, list) else dict(template)
+    copy: Any = list(template) if isinstance(template, list) else dict(template)
     copy[path[0]] = _put(template[path[0]], path[1:], value)
     return copy
 
