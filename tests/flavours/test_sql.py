@@ -386,7 +386,7 @@ def test_rows_of_many_runs_come_in_order(store: SqlMetadataStore) -> None:
 
 def test_the_store_works_wherever_the_current_folder_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    store = SqlMetadataStore("sqlite:///sub/metadata.db")
+    store = sqlite_store("sqlite:///sub/metadata.db")
     monkeypatch.chdir("/")
     new_run(store, run_of(1))
     store.close()
@@ -399,12 +399,12 @@ def test_the_store_works_wherever_the_current_folder_goes(tmp_path: Path, monkey
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:x?mode=memory&uri=true"])
 def test_a_database_in_memory_is_refused(url: str) -> None:
     with pytest.raises(StoreError, match="needs a file"):
-        SqlMetadataStore(url)
+        sqlite_store(url)
 
 
 def test_another_database_is_refused_without_its_password() -> None:
-    with pytest.raises(StoreError, match="'mysql' yet") as caught:
-        SqlMetadataStore("mysql+pymysql://me:secret@host/db")
+    with pytest.raises(StoreError, match="no SQLite file") as caught:
+        sqlite_store("mysql+pymysql://me:secret@host/db")
     assert "secret" not in str(caught.value)
 
 
