@@ -46,7 +46,7 @@ class Patience:
         return result
 
     def _try_again(self, attempt: Callable[[], T], first: Exception) -> T:
-        from tenacity import Retrying, retry_if_exception, wait_exponential_jitter
+        from tenacity import Retrying, retry_if_exception, wait_exponential, wait_random
 
         errors = [first]
 
@@ -55,7 +55,7 @@ class Patience:
                 raise errors.pop()
             return attempt()
 
-        later = wait_exponential_jitter(initial=0.05, max=LONGEST, jitter=0.1)
+        later = wait_exponential(multiplier=0.05, max=LONGEST) + wait_random(0, 0.1)
         retrying = Retrying(
             retry=retry_if_exception(lambda error: isinstance(error, self.driver.failures)),
             stop=self._is_enough,

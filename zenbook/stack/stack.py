@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from zenbook.errors import StackError, did_you_mean
 from zenbook.stack.components import ArtifactStore, MetadataStore, Orchestrator
 from zenbook.stack.flavour import ComponentKind, flavour, flavours
+from zenbook.stack.spool import send_spooled
 from zenbook.stack.workspace import Workspace
 
 DEFAULT = "default"
@@ -123,7 +124,9 @@ def open_stack(name: str | None = None) -> OpenStack:
     if key not in _open_stacks:
         workspace.ensure()
         _open_stacks[key[0], key[1], 1] = stack.open(workspace)
-    return _open_stacks[key[0], key[1], 1]
+    opened = _open_stacks[key[0], key[1], 1]
+    send_spooled(opened.metadata, workspace.home, stack.metadata_store)
+    return opened
 
 
 class _Maker:
