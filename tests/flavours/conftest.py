@@ -67,7 +67,7 @@ _numbers = count()
 
 
 @contextmanager
-def _running(server: Server) -> Iterator[Server]:
+def running(server: Server) -> Iterator[Server]:
     try:
         server.__enter__()
     except RuntimeError as error:
@@ -82,19 +82,19 @@ def _running(server: Server) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[Server]:
-    with _running(MariaDB()) as server:
+    with running(MariaDB()) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def mariadb_with_the_limits_of_5_6() -> Iterator[Server]:
-    with _running(MariaDB("--innodb-default-row-format=compact", "--sql-mode=NO_ENGINE_SUBSTITUTION")) as server:
+    with running(MariaDB("--innodb-default-row-format=compact", "--sql-mode=NO_ENGINE_SUBSTITUTION")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Server]:
-    with _running(PostgreSQL("-c", "fsync=off")) as server:
+    with running(PostgreSQL("-c", "fsync=off")) as server:
         yield server
 
 
