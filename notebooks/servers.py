@@ -72,9 +72,7 @@ class Server(ABC):
             self.process = None
 
     def _run(self, *command: str, given: str = "") -> None:
-        done = subprocess.run(
-            command, input=given, capture_output=True, text=True, check=False, **self._as_account()
-        )
+        done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, **self._as_account())
         if done.returncode:
             raise RuntimeError(f"{command[0]} failed: {(done.stdout + done.stderr)[-2000:]}")
 
@@ -126,7 +124,9 @@ class MariaDB(Server):
         import pymysql
 
         with (
-            pymysql.connect(unix_socket=str(self.socket), user="root", database=database, autocommit=True) as connection,
+            pymysql.connect(
+                unix_socket=str(self.socket), user="root", database=database, autocommit=True
+            ) as connection,
             connection.cursor() as cursor,
         ):
             for statement in statements:
@@ -136,7 +136,9 @@ class MariaDB(Server):
     def _make(self) -> None:
         """As ``mariadb-install-db`` does, which wants a program of another package, and without the help's tables."""
         (self.folder / "data").mkdir()
-        scripts = [_SCRIPTS / f"mysql_{name}.sql" for name in ("system_tables", "performance_tables", "system_tables_data")]
+        scripts = [
+            _SCRIPTS / f"mysql_{name}.sql" for name in ("system_tables", "performance_tables", "system_tables_data")
+        ]
         lines = "".join(one.read_text("utf-8") for one in scripts).splitlines()
         text = "\n".join(line for line in lines if "@current_hostname" not in line)
         self._run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import sqlite3
@@ -12,7 +11,6 @@ import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,26 +24,15 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.schema import CreateTable
 
 from tests.flavours.rows import A, new_run, run_of, step_of
-from zenbook.core.states import RunState, StepState
 from zenbook.errors import StoreError
 from zenbook.flavours import migrations, sql_sqlite, sql_statements, sql_tables
 from zenbook.flavours.sql import SqlMetadataStore, sqlite_store
 from zenbook.flavours.sql_compiled import SHIPPED, Ask, for_sqlite
 from zenbook.stack.records import (
-    ArtifactRecord,
     Batch,
-    CodeRecord,
-    EnvironmentRecord,
-    InputRecord,
-    LogRecord,
-    MetricRecord,
-    OutputRecord,
-    ParamRecord,
     RunQuery,
-    RunRecord,
-    RunUpdate,
-    StepRecord,
 )
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:

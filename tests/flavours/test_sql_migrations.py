@@ -79,7 +79,9 @@ def test_a_new_store_has_the_schema_that_the_migrations_make(server: Server) -> 
 
 
 def test_the_store_says_what_and_where_it_is(store: SqlMetadataStore, server: Server, database: str) -> None:
-    kind, who, version = ("mysql", "root", "MariaDB 1") if isinstance(server, MariaDB) else ("postgresql", "postgres", "PostgreSQL 1")
+    kind, who, version = (
+        ("mysql", "root", "MariaDB 1") if isinstance(server, MariaDB) else ("postgresql", "postgres", "PostgreSQL 1")
+    )
     told = store.describe()
     assert told.startswith(f"{kind} at 127.0.0.1:{server.port}/{database} as {who}, {version}")
     assert told.endswith(f", schema {migrations.HEAD}")
@@ -107,7 +109,9 @@ def test_a_migration_that_stopped_half_way_is_finished(mariadb: Server, database
     assert revisions(mariadb, database) == [("0002",)]
 
 
-@pytest.mark.parametrize("lost", ["DROP TABLE logs, runs", "DROP INDEX steps_by_cache_key ON steps", "DELETE FROM zenbook_version"])
+@pytest.mark.parametrize(
+    "lost", ["DROP TABLE logs, runs", "DROP INDEX steps_by_cache_key ON steps", "DELETE FROM zenbook_version"]
+)
 def test_a_store_whose_maker_died_is_finished_by_the_next(mariadb: Server, database: str, lost: str) -> None:
     store = store_at(mariadb.url(database))
     store.runs(RunQuery())
@@ -211,5 +215,3 @@ def test_tables_that_somebody_dropped_are_made_anew(store: SqlMetadataStore, ser
         store.runs(RunQuery())
     new_run(store, run_of(2))
     assert [one.id for one in store.runs(RunQuery())] == ["run-0002"]
-
-

@@ -237,7 +237,9 @@ def test_when_patience_ends_the_store_is_unreachable_and_later_calls_are_quick(o
     new_run(store, run_of(1))
     own_server.stop()
     started = time.monotonic()
-    with pytest.raises(StoreUnreachableError, match=r"(mysql|postgresql) at 127.0.0.1:\d+/zenbook can.t be reached: refused"):
+    with pytest.raises(
+        StoreUnreachableError, match=r"(mysql|postgresql) at 127.0.0.1:\d+/zenbook can.t be reached: refused"
+    ):
         store.write(END)
     assert 1 <= time.monotonic() - started < 5
     started = time.monotonic()
@@ -261,7 +263,7 @@ def test_an_interrupt_that_is_put_off_ends_the_waiting(own_server: Server) -> No
     own_server.stop()
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
     started, met = time.monotonic(), None
-    with pytest.raises(KeyboardInterrupt), interruption.interrupts_can_wait():  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt), interruption.interrupts_can_wait():
         with interruption.uninterrupted():
             try:
                 store.write(END)
@@ -294,8 +296,12 @@ def test_what_only_describes_is_cut_to_its_column_and_found_again(store: SqlMeta
     assert found.user == "ü" * 254 + "…"
     assert [one.id for one in store.runs(RunQuery(pipeline="t" * 150))] == ["run-0001"]
     assert store.previous_step("t" * 150, "fit", before="run-0002") == step_of(1)
-    store.write(Batch(outputs=[OutputRecord("run-0001", "fit", "o", A, "json", type="T" * 300)],
-                      artifacts=[ArtifactRecord(A, "json", "a", 1, 1.0)]))
+    store.write(
+        Batch(
+            outputs=[OutputRecord("run-0001", "fit", "o", A, "json", type="T" * 300)],
+            artifacts=[ArtifactRecord(A, "json", "a", 1, 1.0)],
+        )
+    )
     assert store.outputs(["run-0001"])[0].type == "T" * 254 + "…"
 
 

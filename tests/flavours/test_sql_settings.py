@@ -313,7 +313,9 @@ def test_a_password_is_shown_nowhere(server: Server, caplog: pytest.LogCaptureFi
     caplog.set_level(logging.DEBUG)
     kind, name = kind_of(server), new_database()
     if kind == "mysql":
-        server.execute(f"CREATE OR REPLACE USER 'known'@'%' IDENTIFIED BY '{SECRET}'", "GRANT ALL ON *.* TO 'known'@'%'")
+        server.execute(
+            f"CREATE OR REPLACE USER 'known'@'%' IDENTIFIED BY '{SECRET}'", "GRANT ALL ON *.* TO 'known'@'%'"
+        )
     elif not server.execute("SELECT 1 FROM pg_roles WHERE rolname = 'known'"):
         server.execute(f"CREATE ROLE known LOGIN SUPERUSER PASSWORD '{SECRET}'")
     shown = io.StringIO()

@@ -50,9 +50,7 @@ def batch_of(run: str) -> Batch:
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqlMetadataStore]:
     made = sqlite_store(tmp_path / "metadata.db")
-    made.create_run(
-        RunRecord("r1", "p", "s", RunState.RUNNING, 1.0), steps=[], params=[], code=[], environment=None
-    )
+    made.create_run(RunRecord("r1", "p", "s", RunState.RUNNING, 1.0), steps=[], params=[], code=[], environment=None)
     yield made
     made.close()
 

@@ -46,8 +46,9 @@ class Driver(ABC):
         """The store's name in a sentence."""
         return f"The metadata store {self.name} at {self.settings.place}"
 
+    @classmethod
     @abstractmethod
-    def dialect(self) -> Dialect:
+    def dialect(cls) -> Dialect:
         """For which statements are compiled, with ``%s`` for parameters."""
 
     @abstractmethod

@@ -46,7 +46,8 @@ class MysqlDriver(Driver):
         self.most = self.largest = PACKET  # until the server has said what it takes
         self.isolation = ""
 
-    def dialect(self) -> Dialect:
+    @classmethod
+    def dialect(cls) -> Dialect:
         """SQLAlchemy's for PyMySQL."""
         from sqlalchemy.dialects.mysql.pymysql import dialect
 
@@ -84,14 +85,14 @@ class MysqlDriver(Driver):
             "write_timeout": SILENCE,
         }
         if self.instance is not None:
-            return _connector_of(os.getpid()).connect(
+            return _connector().connect(
                 self.instance, "pymysql", password=secret.get_secret_value() if secret else "", **common
             )
         return pymysql.connect(
             host=settings.host,
             port=settings.port,
-            unix_socket=_socket_of(settings),  # type: ignore[arg-type]  # None is its default
-            password=secret.get_secret_value().encode() if secret else b"",  # type: ignore[arg-type]
+            unix_socket=_socket_of(settings),
+            password=secret.get_secret_value().encode() if secret else b"",
             **self._protection,
             **common,
         )
@@ -136,9 +137,7 @@ class MysqlDriver(Driver):
                 # Fewer locks than by default; a log of statements can't be replayed with them, so the server refuses.
                 replays = int(logs) and str(log_format).upper() == "STATEMENT"
                 self.isolation = "REPEATABLE READ" if replays else "READ COMMITTED"
-            cursor.execute(
-                f"SET SESSION sql_mode='{MODES}'; SET SESSION TRANSACTION ISOLATION LEVEL {self.isolation}"
-            )
+            cursor.execute(f"SET SESSION sql_mode='{MODES}'; SET SESSION TRANSACTION ISOLATION LEVEL {self.isolation}")
 
     # --- working ----------------------------------------------------------------------------------------------------
 
@@ -235,9 +234,7 @@ class MysqlDriver(Driver):
         """Each statement commits by itself, as DDL does in any case."""
         from sqlalchemy import NullPool, create_engine
 
-        return create_engine(
-            "mysql+pymysql://", creator=self.connect, poolclass=NullPool, isolation_level="AUTOCOMMIT"
-        )
+        return create_engine("mysql+pymysql://", creator=self.connect, poolclass=NullPool, isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def migrating(self, connection: Connection) -> Iterator[None]:
@@ -285,8 +282,10 @@ def _socket_of(settings: ServerSettings) -> str | None:
     return str(found[0])
 
 
-@lru_cache(maxsize=1)
-def _connector_of(process: int) -> Any:  # its threads don't survive a fork
+_connectors: dict[int, Any] = {}  # by process: the threads of one don't survive a fork
+
+
+def _connector() -> Any:
     from google.cloud.sql.connector import Connector
 
-    return Connector()
+    return _connectors.get(os.getpid()) or _connectors.setdefault(os.getpid(), Connector())

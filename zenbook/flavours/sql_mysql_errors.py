@@ -64,37 +64,67 @@ def trouble(error: BaseException) -> Trouble:
     return Trouble.LOST if code in LOST else Trouble.OTHER
 
 
-def told(error: BaseException, store: str, settings: ServerSettings) -> StoreError:  # noqa: PLR0911
+def told(error: BaseException, store: str, settings: ServerSettings) -> StoreError:
     """An error in plain words."""
     code, cause = number(error), _cause(error)
-    user, database, host = settings.username, settings.database, settings.host
     if isinstance(cause, ssl.SSLError):
         return _tls(store, settings, cause)
+    if trouble(error) in (Trouble.LOST, Trouble.ABSENT):
+        return _away(error, store, settings)
+    if code in (1290, 1836, 1792):
+        return StoreUnreachableError(
+            f"{store} is read-only.", "Connect to the primary server, or let an administrator SET GLOBAL read_only=0;"
+        )
+    if code in _FULL or (code in (1030, 1026) and "28" in _text(error)):
+        return StoreUnreachableError(f"{store} can't be written: the server's disk is full.", "Free some space there.")
+    if code == 1153:
+        return StoreError(
+            f"{store} takes no statement as long as this one.",
+            "Let an administrator run: SET GLOBAL max_allowed_packet=1073741824;",
+        )
+    if code == 1406:
+        return StoreError(f"{store} can't hold a name that long: {_text(error)}.", "Choose a shorter one.")
+    if code in CONFLICTS:
+        return StoreError(f"{store} was kept busy by other writers: {_text(error)}.", "Try again.")
+    return _refused(error, store, settings) or StoreError(
+        f"{store} refused: {_text(error)}.", "`zen doctor` looks at the store."
+    )
+
+
+def _away(error: BaseException, store: str, settings: ServerSettings) -> StoreUnreachableError:
+    """Nobody answers, or not any more."""
+    code, cause = number(error), _cause(error)
+    if code in (1040, 1203, 1226):
+        return StoreUnreachableError(
+            f"{store} has too many connections.", "Let some clients end, or raise max_connections on the server."
+        )
+    if code not in CONNECT:
+        return StoreUnreachableError(f"{store} was lost: {_text(error)}.", "Is the server running?")
+    if isinstance(cause, socket.gaierror):
+        return StoreUnreachableError(
+            f"{store} can't be reached: there is no host of the name {settings.host!r}.",
+            "Mend its host, or your network's DNS.",
+        )
+    if isinstance(cause, FileNotFoundError):
+        return StoreUnreachableError(
+            f"{store} can't be reached: there is no socket {str(settings.unix_socket)!r}.",
+            "Is the server, or the Cloud SQL proxy, running?",
+        )
+    why = "refused" if isinstance(cause, ConnectionRefusedError) else str(cause or error.args[-1])
+    return StoreUnreachableError(
+        f"{store} can't be reached: {why}.", "Is the server running, and are host, port and firewall right?"
+    )
+
+
+def _refused(error: BaseException, store: str, settings: ServerSettings) -> StoreError | None:
+    """The user may not do that, or not in that way."""
+    code, user, database = number(error), settings.username, settings.database
+    grant = f"GRANT ALL ON `{database}`.* TO '{user}'@'%';"
     if code == 2026:
         return StoreError(
             f"{store} offers no encrypted connection, which is asked for.",
             "Set up TLS on the server; or, where nobody else can listen, `--tls off`.",
         )
-    if code in CONNECT and isinstance(cause, socket.gaierror):
-        return StoreUnreachableError(
-            f"{store} can't be reached: there is no host of the name {host!r}.", "Mend its host, or your network's DNS."
-        )
-    if code in CONNECT and isinstance(cause, FileNotFoundError):
-        return StoreUnreachableError(
-            f"{store} can't be reached: there is no socket {str(settings.unix_socket)!r}.",
-            "Is the server, or the Cloud SQL proxy, running?",
-        )
-    if code in CONNECT:
-        why = "refused" if isinstance(cause, ConnectionRefusedError) else str(cause or error.args[-1])
-        return StoreUnreachableError(
-            f"{store} can't be reached: {why}.", "Is the server running, and are host, port and firewall right?"
-        )
-    if code in (1040, 1203, 1226):
-        return StoreUnreachableError(
-            f"{store} has too many connections.", "Let some clients end, or raise max_connections on the server."
-        )
-    if trouble(error) is Trouble.LOST:
-        return StoreUnreachableError(f"{store} was lost: {_text(error)}.", "Is the server running?")
     if code in (1045, 1698, 1251, 2059):
         return StoreError(
             f"{store} refuses the user {user!r}: {_text(error)}.",
@@ -103,30 +133,11 @@ def told(error: BaseException, store: str, settings: ServerSettings) -> StoreErr
     if code in (1044, 1049):
         return StoreError(
             f"{store} has no database {database!r} that {user!r} may use or make.",
-            f"Let an administrator run: CREATE DATABASE `{database}` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin; "
-            f"GRANT ALL ON `{database}`.* TO '{user}'@'%';",
+            f"An administrator may: CREATE DATABASE `{database}` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin; {grant}",
         )
     if code in (1142, 1143, 1227, 1370):
-        return StoreError(
-            f"{store} denies {user!r} a right: {_text(error)}.",
-            f"Let an administrator run: GRANT ALL ON `{database}`.* TO '{user}'@'%';",
-        )
-    if code == 1153:
-        return StoreError(
-            f"{store} takes no statement as long as this one.",
-            "Let an administrator run: SET GLOBAL max_allowed_packet=1073741824;",
-        )
-    if code in (1290, 1836, 1792):
-        return StoreUnreachableError(
-            f"{store} is read-only.", "Connect to the primary server, or let an administrator SET GLOBAL read_only=0;"
-        )
-    if code in _FULL or (code in (1030, 1026) and "28" in _text(error)):
-        return StoreUnreachableError(f"{store} can't be written: the server's disk is full.", "Free some space there.")
-    if code == 1406:
-        return StoreError(f"{store} can't hold a name that long: {_text(error)}.", "Choose a shorter one.")
-    if trouble(error) is Trouble.CONFLICT:
-        return StoreError(f"{store} was kept busy by other writers: {_text(error)}.", "Try again.")
-    return StoreError(f"{store} refused: {_text(error)}.", "`zen doctor` looks at the store.")
+        return StoreError(f"{store} denies {user!r} a right: {_text(error)}.", f"Let an administrator run: {grant}")
+    return None
 
 
 def _tls(store: str, settings: ServerSettings, cause: ssl.SSLError) -> StoreError:
@@ -134,7 +145,7 @@ def _tls(store: str, settings: ServerSettings, cause: ssl.SSLError) -> StoreErro
         if cause.verify_code in (62, 64):  # host name or address mismatch
             return StoreError(
                 f"{store} can't be trusted: its certificate is for another host than {settings.host!r}.",
-                "Connect by the name in the certificate, or say `--no-verify-identity` where it names none (Cloud SQL).",
+                "Connect by the name in the certificate, or say `--no-verify-identity` where it names none.",
             )
         return StoreError(
             f"{store} can't be trusted: {cause.verify_message}.",
@@ -150,7 +161,9 @@ def unreadable_certificates(store: str, settings: ServerSettings, error: Excepti
     """A file of certificates that is missing or holds none."""
     for path in (settings.ssl_ca, settings.ssl_cert, settings.ssl_key):
         if path is not None and not path.is_file():
-            return StoreError(f"{store} can't be reached: there is no file {str(path)!r}.", "Mend ssl_ca, ssl_cert, ssl_key.")
+            return StoreError(
+                f"{store} can't be reached: there is no file {str(path)!r}.", "Mend ssl_ca, ssl_cert, ssl_key."
+            )
     return StoreError(
         f"{store} can't be reached: the files of certificates can't be read ({error}).",
         "They must be PEM files, and ssl_key that of ssl_cert.",

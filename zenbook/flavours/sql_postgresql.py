@@ -35,7 +35,8 @@ class PostgresqlDriver(Driver):
     failures = (psycopg.Error,)
     holds_nul = False
 
-    def dialect(self) -> Dialect:
+    @classmethod
+    def dialect(cls) -> Dialect:
         """SQLAlchemy's for psycopg, with parameters by position."""
         from sqlalchemy.dialects.postgresql.psycopg import dialect
 
@@ -82,7 +83,7 @@ class PostgresqlDriver(Driver):
         )
 
     def _protection(self) -> dict[str, Any]:
-        """libpq's arguments for TLS."""
+        """Libpq's arguments for TLS."""
         settings, wanted = self.settings, self.settings.protection
         for path in (settings.ssl_ca, settings.ssl_cert, settings.ssl_key):
             if path is not None and not path.is_file():
@@ -102,7 +103,7 @@ class PostgresqlDriver(Driver):
         return {"sslmode": mode, "sslrootcert": given.get("sslrootcert") or self._system_authorities(), **given}
 
     def _system_authorities(self) -> str:
-        """libpq wants one file, and its own build's default need not be this machine's."""
+        """One file, which is what libpq wants, and its own build's default need not be this machine's."""
         known = (os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile, *BUNDLES)
         for path in known:
             if path and Path(path).is_file():
@@ -126,12 +127,14 @@ class PostgresqlDriver(Driver):
 
     def _look(self, connection: psycopg.Connection[Any]) -> None:
         if connection.info.server_version < OLDEST:
-            raise StoreError(f"{self.store} is too old: {self.version(connection)}.", "zenbook needs PostgreSQL 10 or newer.")
+            raise StoreError(
+                f"{self.store} is too old: {self.version(connection)}.", "zenbook needs PostgreSQL 10 or newer."
+            )
         encoding = connection.info.parameter_status("server_encoding")
         if encoding != "UTF8":
             raise StoreError(
                 f"{self.store} holds text as {encoding}, and not all text fits that.",
-                f"Make a database for zenbook: CREATE DATABASE {self.settings.database} TEMPLATE template0 ENCODING 'UTF8';",
+                f"Make another: CREATE DATABASE {self.settings.database} TEMPLATE template0 ENCODING 'UTF8';",
             )
 
     # --- working ----------------------------------------------------------------------------------------------------
@@ -206,5 +209,5 @@ class PostgresqlDriver(Driver):
 
 
 def _folder_of(socket: Path) -> str:
-    """libpq wants the folder of the socket; its name follows from the port."""
+    """The folder of the socket, which is what libpq wants; its name follows from the port."""
     return str(socket.parent if socket.name.startswith(".s.PGSQL.") else socket)

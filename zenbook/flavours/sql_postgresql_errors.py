@@ -67,7 +67,7 @@ def trouble(error: BaseException) -> Trouble:
     return Trouble.LOST
 
 
-def told(error: BaseException, store: str, settings: ServerSettings) -> StoreError:  # noqa: PLR0911
+def told(error: BaseException, store: str, settings: ServerSettings) -> StoreError:
     """An error in plain words."""
     state, text = _state(error), str(error).lower()
     kind = trouble(error)
@@ -96,7 +96,7 @@ def told(error: BaseException, store: str, settings: ServerSettings) -> StoreErr
     if state == "42501":
         return StoreError(
             f"{store} denies {settings.username!r} a right: {_text(error)}.",
-            f'Let an administrator run: GRANT ALL ON DATABASE "{settings.database}" TO "{settings.username}"; and, in it, '
+            f'Let an administrator run: GRANT ALL ON DATABASE "{settings.database}" TO "{settings.username}"; in it, '
             f'GRANT ALL ON SCHEMA public TO "{settings.username}";',
         )
     if state == "22001":

@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from zenbook.flavours import migrations
@@ -62,7 +62,7 @@ class ServerDatabase(SqlDatabase):
 
     def prepared(self, name: Ask) -> Prepared:
         """A statement in this server's SQL."""
-        return _compiled(self.driver.name, self.driver)[name]
+        return _compiled(type(self.driver))[name]
 
     def writer(self, name: Ask) -> Writer:
         """As of any database; texts that only describe are cut where their column ends."""
@@ -204,8 +204,8 @@ def _pool(driver: Driver) -> Pool:
     return QueuePool(driver.connect, pool_size=KEPT, max_overflow=-1, reset_on_return=None, use_lifo=True)
 
 
-@lru_cache(maxsize=4)
-def _compiled(name: str, driver: Driver) -> Compiled:
+@cache
+def _compiled(driver: type[Driver]) -> Compiled:
     from zenbook.flavours.sql_statements import compiled
 
     return compiled(driver.dialect())

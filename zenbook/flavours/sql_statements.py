@@ -36,6 +36,7 @@ from zenbook.core.states import StepState
 from zenbook.flavours.sql_compiled import ESCAPE, SHIPPED, Ask, Compiled, Prepared
 from zenbook.flavours.sql_tables import (
     RECORDS,
+    Name,
     artifacts,
     code,
     environments,
@@ -101,7 +102,8 @@ def widths_of(ask: Ask) -> dict[str, int]:
     table = WRITTEN.get(ask)
     if table is None:
         return {}
-    return {column.name: column.type.length for column in table.columns if column.name in DESCRIBING}
+    types = {column.name: column.type for column in table.columns if column.name in DESCRIBING}
+    return {name: one.length for name, one in types.items() if isinstance(one, Name)}
 
 
 def _prepared(statement: ClauseElement, dialect: Dialect) -> Prepared:

@@ -150,7 +150,7 @@ def _read(file: Path) -> Batch:
         raise ValueError(f"its version is {body['version']}, and this zenbook knows {VERSION}")
     batch = body["batch"]
     if unknown := set(batch) - set(_RECORDS):
-        raise ValueError(f"it holds {sorted(unknown)[0]!r}")
+        raise ValueError(f"it holds {min(unknown)!r}")
     return Batch(**{kind: [_record(_RECORDS[kind], one) for one in records] for kind, records in batch.items()})
 
 
