@@ -16,8 +16,13 @@ import yaml
 
 from notebooks.servers import MariaDB, PostgreSQL, Server
 from tests.flavours.conftest import store_at
+from tests.notebook.kernels import kernel
 from tests.scripts import PATIENCE, run_zen, write_script
+from zenbook import pipeline, step
+from zenbook.runs.environment import EnvironmentQuestion
+from zenbook.runs.launch import _Launch, _record_of, params_of
 from zenbook.stack.records import RunQuery
+from zenbook.stack.stack import open_stack
 
 PIPELINE = """
 @step
@@ -159,3 +164,64 @@ def test_an_interrupt_ends_the_waiting_and_loses_no_result(workspace: Path, serv
     assert str(run.state) == "cancelled"
     assert [str(one.state) for one in store.steps([run.id])][:2] == ["succeeded", "succeeded"]
     store.close()
+
+
+@step
+def alone() -> int:
+    return 7
+
+
+@pipeline
+def one_step() -> None:
+    alone()
+
+
+def test_a_worker_that_starts_while_the_server_is_away_waits_for_it(workspace: Path, server: Server) -> None:
+    use(server, workspace, patience=60)
+    stack = open_stack()
+    plan = one_step.plan()
+    launch = _Launch(plan, stack, _record_of(plan, stack, EnvironmentQuestion().answer()))
+    launch.create(EnvironmentQuestion().answer(), params_of(plan, launch.record.id))
+    (workspace / "plan.json").write_text(plan.to_json())
+    server.stop()
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "zenbook.runs.worker", "plan.json", "alone", "--run", launch.record.id],
+        cwd=workspace,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert worker.stderr is not None
+    assert "can't be reached: refused. The worker waits up to 120 s for it." in worker.stderr.readline()
+    server.start()
+    _, told = worker.communicate(timeout=PATIENCE)
+    assert worker.returncode == 0, told
+    (done,) = stack.metadata.steps([launch.record.id])
+    assert str(done.state) == "succeeded"
+    stack.metadata.close()
+
+
+def test_a_cell_whose_end_can_not_be_recorded_keeps_it_and_says_so(workspace: Path, server: Server) -> None:
+    use(server, workspace, patience=0.3)
+    with kernel(workspace) as k:
+        k.run("%load_ext zenbook")
+        k.run("%%step load\nx = 1")
+        cell = k.start(
+            "%%step wait\nimport time\nfrom pathlib import Path\nPath('in second').touch()\n"
+            "while not Path('go').exists():\n    time.sleep(0.02)\ny = x + 1"
+        )
+        while not (workspace / "in second").exists():
+            threading.Event().wait(0.02)
+        server.stop()
+        (workspace / "go").touch()
+        failed = k.finish(cell)
+        assert "StoreUnreachableError" in failed.error
+        assert "what was to be recorded is kept in" in failed.text + str(failed.outputs)
+        server.start()
+        assert "has been sent" in k.run("r = %zen runs").text
+        done = k.run(
+            "%%step wait\nimport time\nfrom pathlib import Path\nPath('in second').touch()\n"
+            "while not Path('go').exists():\n    time.sleep(0.02)\ny = x + 1"
+        )
+        assert "cached" in done.text
+        assert k.run("y").result == "2"
+    assert not [*(workspace / ".zen" / "spool" / "shared").glob("*.json")]

@@ -247,6 +247,7 @@ def test_a_network_disk_gets_a_rollback_journal(path: Path, tmp_path: Path, monk
     assert raw(path, "PRAGMA journal_mode") == [("delete",)]
     assert pragma(shared, "synchronous") == 2  # FULL
     assert len(shared.runs(RunQuery())) == 2
+    assert "on a network disk: with a rollback journal" in shared.describe()
     shared.close()
 
 
