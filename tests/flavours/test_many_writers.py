@@ -60,7 +60,7 @@ WRITER = """
 """
 
 
-@pytest.fixture(params=["sqlite", *KINDS])
+@pytest.fixture(params=["sqlite", *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS)])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database that nobody has made yet."""
     if request.param == "sqlite":

@@ -103,11 +103,23 @@ def end_all_connections(server: Server) -> int:
     return len(ids)
 
 
+def use_several_connections(store: SqlMetadataStore, several: int) -> None:
+    """Leave so many idle ones behind."""
+    database, together = store._database, threading.Barrier(several)
+    assert isinstance(database, sql_server.ServerDatabase)
+    work = [threading.Thread(target=database._do, args=(lambda _: together.wait(10),)) for _ in range(several)]
+    for one in work:
+        one.start()
+    for one in work:
+        one.join()
+
+
 def test_connections_that_the_server_ended_are_replaced_unseen(
     store: SqlMetadataStore, server: Server, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    use_several_connections(store, 4)
     new_run(store, run_of(1))
-    assert end_all_connections(server) >= 1
+    assert end_all_connections(server) >= 4
     new_run(store, run_of(2))
     assert end_all_connections(server) >= 1
     assert len(store.runs(RunQuery())) == 2

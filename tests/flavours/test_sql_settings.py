@@ -129,6 +129,19 @@ def test_an_instance_of_cloud_sql_needs_its_package(monkeypatch: pytest.MonkeyPa
     assert mysql.MysqlFlavour.extra == "mysql"
 
 
+def test_an_instance_of_cloud_sql_needs_a_log_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sql_patience, "FIRST", 0.1)
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    settings = MysqlSettings(instance_connection_name="project:region:name", username="me", password=SECRET)
+    error = failing(MysqlFlavour().make(settings, tmp_path))
+    assert isinstance(error, StoreUnreachableError)
+    assert "mysql at project:region:name/zenbook can't be reached: DefaultCredentialsError" in error.message
+    assert "gcloud auth application-default login" in error.hint
+
+
 def test_a_driver_that_is_missing_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for flavour, module, package in (
         (MysqlFlavour(), "sql_mysql", "pymysql"),

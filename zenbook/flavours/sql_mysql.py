@@ -24,12 +24,13 @@ from zenbook.flavours.sql_interface import Row
 from zenbook.flavours.sql_settings import ServerSettings, Tls
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
     from sqlalchemy import Connection, Dialect, Engine
 
 PACKET = 1_000_000  # bytes of statements that are sent at once, at most
 LOCK_SECONDS = 120  # how long others may take to make or migrate the tables
 SILENCE = 150  # seconds after which a server that says nothing is lost; InnoDB waits 50 s for a lock
-MODES = "STRICT_TRANS_TABLES,STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO"
+MODES = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION"  # among them none that changes how text is quoted
 LARGEST = sys.float_info.max  # stands for infinity, which MySQL's numbers don't have
 _VALUES = re.compile(r"(INSERT INTO .+? VALUES )(\([^)]*\))(.*)", re.DOTALL)
 
@@ -85,9 +86,7 @@ class MysqlDriver(Driver):
             "write_timeout": SILENCE,
         }
         if self.instance is not None:
-            return _connector().connect(
-                self.instance, "pymysql", password=secret.get_secret_value() if secret else "", **common
-            )
+            return _dial_instance(self.instance, secret, common)
         return pymysql.connect(
             host=settings.host,
             port=settings.port,
@@ -130,23 +129,27 @@ class MysqlDriver(Driver):
             if not self.isolation:
                 if self._number(connection) < (5, 6):
                     raise sql_mysql_errors.too_old(self.store, self.version(connection))
-                cursor.execute("SELECT @@max_allowed_packet, @@log_bin, @@binlog_format")
-                largest, logs, log_format = cursor.fetchone()
-                self.largest = int(largest) - 1024
+                names = ("max_allowed_packet", "log_bin", "binlog_format")  # newer servers lack the last
+                cursor.execute("SHOW VARIABLES WHERE Variable_name IN %s", (names,))
+                said = dict(cursor.fetchall())
+                self.largest = int(said["max_allowed_packet"]) - 1024
                 self.most = min(PACKET, self.largest)
                 # Fewer locks than by default; a log of statements can't be replayed with them, so the server refuses.
-                replays = int(logs) and str(log_format).upper() == "STATEMENT"
+                replays = said.get("log_bin") == "ON" and said.get("binlog_format") == "STATEMENT"
                 self.isolation = "REPEATABLE READ" if replays else "READ COMMITTED"
             cursor.execute(f"SET SESSION sql_mode='{MODES}'; SET SESSION TRANSACTION ISOLATION LEVEL {self.isolation}")
 
     # --- working ----------------------------------------------------------------------------------------------------
 
     def is_alive(self, connection: Any) -> bool:
-        """Whether the server answers a ping."""
+        """Whether the server answers a ping, in the time that a connection may take: a firewall drops silently."""
+        connection._read_timeout = self.settings.connect_timeout
         try:
             connection.ping(reconnect=False)
         except pymysql.MySQLError:
             return False
+        finally:
+            connection._read_timeout = SILENCE
         return True
 
     def reset(self, connection: Any) -> None:
@@ -285,7 +288,13 @@ def _socket_of(settings: ServerSettings) -> str | None:
 _connectors: dict[int, Any] = {}  # by process: the threads of one don't survive a fork
 
 
-def _connector() -> Any:
+def _dial_instance(instance: str, secret: SecretStr | None, arguments: dict[str, Any]) -> Any:
     from google.cloud.sql.connector import Connector
 
-    return _connectors.get(os.getpid()) or _connectors.setdefault(os.getpid(), Connector())
+    try:
+        connector = _connectors.get(os.getpid()) or _connectors.setdefault(os.getpid(), Connector())
+        return connector.connect(instance, "pymysql", password=secret and secret.get_secret_value(), **arguments)
+    except pymysql.MySQLError:
+        raise
+    except Exception as error:  # of Google's log-in, its API or the way there
+        raise pymysql.err.OperationalError(2003, f"{type(error).__name__}: {error}") from error

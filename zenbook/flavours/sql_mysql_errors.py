@@ -110,6 +110,11 @@ def _away(error: BaseException, store: str, settings: ServerSettings) -> StoreUn
             f"{store} can't be reached: there is no socket {str(settings.unix_socket)!r}.",
             "Is the server, or the Cloud SQL proxy, running?",
         )
+    if getattr(settings, "instance_connection_name", None) is not None and settings.unix_socket is None:
+        return StoreUnreachableError(
+            f"{store} can't be reached: {str(error.args[-1]).splitlines()[0].rstrip('.')}.",
+            "Log in (gcloud auth application-default login); you need the role Cloud SQL Client, and it must be running.",
+        )
     why = "refused" if isinstance(cause, ConnectionRefusedError) else str(cause or error.args[-1])
     return StoreUnreachableError(
         f"{store} can't be reached: {why}.", "Is the server running, and are host, port and firewall right?"

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 OLDEST = 100_000  # as libpq numbers versions
 LOCK = 0x7A656E626F6F6B  # "zenbook": the number of the lock for migrations
 LOCK_SECONDS = 120
-SILENCE = 150_000  # milliseconds after which a server that acknowledges nothing is lost
 BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 
@@ -71,7 +70,8 @@ class PostgresqlDriver(Driver):
             "application_name": "zenbook",
             "client_encoding": "UTF8",
             "keepalives_idle": 30,
-            "tcp_user_timeout": SILENCE,
+            "tcp_user_timeout": settings.connect_timeout
+            * 1000,  # for what nobody acknowledges: a firewall drops silently
             **self._protection(),
         }
         secret = settings.password

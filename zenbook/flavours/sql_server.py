@@ -126,8 +126,12 @@ class ServerDatabase(SqlDatabase):
             result = work(kept.dbapi_connection)
             whole = True
         except self.driver.failures as error:
-            whole = self._is_whole(kept, error)
-            if self.driver.trouble(error) is Trouble.MISSING_TABLES:
+            trouble = self.driver.trouble(error)
+            if trouble is Trouble.LOST:
+                opened.drop_idle()  # they are lost as well
+            else:
+                whole = self._is_reset(kept)
+            if trouble is Trouble.MISSING_TABLES:
                 opened.ready = False  # somebody has dropped them: the next use makes them anew
             raise
         finally:
@@ -138,9 +142,7 @@ class ServerDatabase(SqlDatabase):
                 kept.invalidate()
         return result
 
-    def _is_whole(self, kept: PoolProxiedConnection, error: Exception) -> bool:
-        if self.driver.trouble(error) in (Trouble.LOST, Trouble.ABSENT):
-            return False
+    def _is_reset(self, kept: PoolProxiedConnection) -> bool:
         try:
             self.driver.reset(kept.dbapi_connection)
         except self.driver.failures:  # what went wrong before is told
@@ -195,6 +197,11 @@ class _Opened:
         self.lock = threading.Lock()
         self.ready = False
         self.pool = _pool(driver)
+
+    def drop_idle(self) -> None:
+        """Close the connections that nobody is using."""
+        before, self.pool = self.pool, self.pool.recreate()
+        before.dispose()
 
 
 def _pool(driver: Driver) -> Pool:

@@ -24,7 +24,6 @@ from zenbook.runs.streams import proxied_streams
 from zenbook.stack.records import RunRecord
 from zenbook.stack.stack import open_stack
 
-
 _PATIENCE = 120.0  # seconds for which a worker waits for a metadata store at its start
 _PAUSE = 0.5
 
