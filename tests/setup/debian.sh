@@ -24,7 +24,13 @@ else
 fi
 echo "Installing Debian packages:$missing"
 export DEBIAN_FRONTEND=noninteractive
-apt="$sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300"
+apt="$sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold"
+case "$missing" in *postgresql*) # its package would make a database and start a server; the tests start their own
+    if [ ! -e /etc/postgresql-common ]; then
+        $sudo mkdir -p /etc/postgresql-common
+        echo "create_main_cluster = false" | $sudo tee /etc/postgresql-common/createcluster.conf >/dev/null
+    fi ;;
+esac
 log=$(mktemp)
 if $apt update >"$log" 2>&1 </dev/null && $apt install --no-install-recommends $missing >>"$log" 2>&1 </dev/null; then
     rm -f "$log"
