@@ -136,6 +136,7 @@ class MariaDB(Server):
     def _make(self) -> None:
         """As ``mariadb-install-db`` does, which wants a program of another package, and without the help's tables."""
         (self.folder / "data").mkdir()
+        (self.folder / "tmp").mkdir()  # of its own: a server that starts removes what others have in a common one
         scripts = [
             _SCRIPTS / f"mysql_{name}.sql" for name in ("system_tables", "performance_tables", "system_tables_data")
         ]
@@ -152,7 +153,8 @@ class MariaDB(Server):
     def _base(self) -> list[str]:
         account = ["--user=root"] if os.geteuid() == 0 else []
         sizes = ("--innodb-log-file-size=8M", "--innodb-buffer-pool-size=64M")
-        return [_program("mariadbd"), "--no-defaults", f"--datadir={self.folder / 'data'}", *account, *sizes]
+        folders = (f"--datadir={self.folder / 'data'}", f"--tmpdir={self.folder / 'tmp'}")
+        return [_program("mariadbd"), "--no-defaults", *folders, *account, *sizes]
 
     def _command(self) -> list[str]:
         return [
