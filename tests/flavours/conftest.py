@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import OTHER_KIND
+from tests.flavours.object_stores import Servers
 
 
 def _mount(*arguments: str) -> None:
@@ -53,3 +54,11 @@ def _set_mode(folder: Path, mode: int) -> None:
     for one in (folder, *folder.rglob("*")):
         if one.is_dir():
             one.chmod(mode)
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """Emulators of object storage, started when they are first wanted."""
+    made = Servers()
+    yield made
+    made.stop()

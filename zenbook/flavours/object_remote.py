@@ -187,11 +187,11 @@ class Remote:
 
     def _ask(self, doing: str, work: Callable[[Any, str], Result]) -> Result:
         """Do it, again after transient faults."""
-        from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
+        from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
 
         again = Retrying(
             retry=retry_if_exception(lambda error: fault_of(error, self.place.service) in TRANSIENT),
-            wait=wait_exponential_jitter(initial=FIRST_PAUSE, max=LONGEST_PAUSE, jitter=FIRST_PAUSE),
+            wait=wait_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE) + wait_random(0, FIRST_PAUSE),
             stop=stop_after_delay(self.place.patience),
             reraise=True,
         )

@@ -177,13 +177,14 @@ class _Uploads:
             self._running[address].result()
 
     def finish(self) -> None:
-        """Wait for all. Raises the first error, without waiting for the rest."""
+        """Wait for all. Raises the first error, and then starts no more."""
+        if self._pool is None:
+            return
         wait(self._running.values(), return_when=FIRST_EXCEPTION)
+        self._pool.shutdown(wait=True, cancel_futures=True)
         for one in self._running.values():
-            if one.done():
+            if not one.cancelled():
                 one.result()
-        if self._pool is not None:
-            self._pool.shutdown(wait=False)
 
     def abandon(self) -> None:
         """Start no more; what is under way ends by itself."""
