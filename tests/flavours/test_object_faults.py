@@ -82,7 +82,9 @@ def test_a_fault_that_stays_is_told_as_unreachable_for_now(servers, home):
     with Proxy(servers["s3"].endpoint) as proxy:
         store = make_store("s3", home, **{**options, "endpoint_url": proxy.url, "retry_seconds": 1})
         proxy.fail_first(10_000, 503)
-        with pytest.raises(StoreUnreachableError, match=r"s3://.* can't be read for now: S3 keeps failing .*503"):
+        with pytest.raises(
+            StoreUnreachableError, match=r"s3://.* can't be read for now: S3 keeps failing .*Service Unavailable"
+        ):
             store.put_bytes(b"never", suffix=".txt")
 
 
@@ -110,7 +112,6 @@ def test_a_missing_bucket_is_named_with_the_command_that_makes_it(name, servers,
             ask()
         assert MAKE[name] in caught.value.hint
         assert "zen config artifacts set" in caught.value.hint
-    assert not store.exists("ab/" + "0" * 62)
 
 
 @pytest.mark.slow
@@ -197,13 +198,6 @@ def test_what_google_answers_is_told_with_the_way_out(servers, home, status, mes
         (403, "AuthenticationFailed", "Signature not valid in the specified time frame", "have expired", "az login"),
         (403, "AuthenticationFailed", "Server failed to authenticate", "doesn't accept the credentials", "az login"),
         (403, "AuthorizationPermissionMismatch", "not authorized", "no right to", "Storage Blob Data Contributor"),
-        (
-            404,
-            "ContainerNotFound",
-            "The specified container does not exist.",
-            "There is no container",
-            "az storage container create",
-        ),
     ],
 )
 def test_what_azure_answers_is_told_with_the_way_out(servers, home, status, code, message, says, hint):
@@ -256,7 +250,7 @@ def test_a_credentials_file_that_google_no_longer_accepts_has_expired(servers, h
         file.write_text(token)
         for given in (token, str(file)):
             error = told(make_store("gcs", home, **{**options, "token": given}))
-            assert "Google Cloud Storage" in error.message
+            assert error.message.startswith("The credentials for Google Cloud Storage have expired")
             assert LOGIN["gcs"] in error.hint
             assert "PRIVATE KEY" not in str(error)
 

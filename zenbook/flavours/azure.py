@@ -73,6 +73,7 @@ class AzureFlavour(Flavour):
             service=SERVICE,
             connect=lambda: (_connect(settings, account), folder),
             where=without_password(settings.endpoint_url or ""),
+            bucket=folder.partition("/")[0],
             put_options=lambda _: {"max_concurrency": BLOCKS_AT_ONCE},
             get_options={"max_concurrency": BLOCKS_AT_ONCE},
             patience=settings.retry_seconds,
@@ -141,6 +142,8 @@ def fault(error: BaseException) -> Fault | None:
     if package != "azure":
         return Fault.NO_BUCKET if "No such container" in str(error) else None
     text = str(error)
+    if "Server failed to authenticate" in text and "time frame" not in text:
+        return Fault.REFUSED
     if "not valid in the specified time frame" in text or "ExpiredAuthenticationToken" in text:
         return Fault.EXPIRED
     if "DefaultAzureCredential failed to retrieve" in text:

@@ -6,7 +6,7 @@ from typing import Any
 
 from adlfs import AzureBlobFileSystem
 from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
-from azure.storage.blob.aio import BlobServiceClient, ExponentialRetry
+from azure.storage.blob.aio import BlobServiceClient, LinearRetry
 
 BLOCK_BYTES = 4 * 1024 * 1024
 ONE_PUT_BYTES = 8 * 1024 * 1024  # what is larger goes in blocks; the libraries' own 64 MB would be in memory at once
@@ -26,7 +26,7 @@ class BlobFileSystem(AzureBlobFileSystem):  # type: ignore[misc]  # adlfs ships 
             "max_single_put_size": ONE_PUT_BYTES,
             "max_chunk_get_size": BLOCK_BYTES,
             "max_single_get_size": ONE_PUT_BYTES,
-            "retry_policy": ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=2, random_jitter_range=1),
+            "retry_policy": LinearRetry(backoff=1, retry_total=2, random_jitter_range=1),
             "connection_timeout": 15,
             "read_timeout": 60,
         }

@@ -9,7 +9,6 @@ from typing import Any
 
 from pydantic import Field, SecretStr
 
-from zenbook.errors import StackError
 from zenbook.flavours.object_faults import Fault, Service, by_status, kind
 from zenbook.flavours.object_remote import Place
 from zenbook.flavours.object_settings import (
@@ -25,7 +24,6 @@ from zenbook.stack.components import ArtifactStore
 from zenbook.stack.flavour import ComponentKind, Flavour
 
 PART_BYTES = 16 * 1024 * 1024  # of an upload, whose parts go one after another
-SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 
 
 class GcsSettings(ObjectSettings):
@@ -58,6 +56,7 @@ class GcsFlavour(Flavour):
             service=SERVICE,
             connect=lambda: (_connect(settings), folder),
             where=without_password(settings.endpoint_url or ""),
+            bucket=folder.partition("/")[0],
             put_options=lambda _: {"chunksize": PART_BYTES},
             get_options={"concurrency": 1},  # a stream to the disk holds little in memory
             patience=settings.retry_seconds,
@@ -68,35 +67,19 @@ class GcsFlavour(Flavour):
 
 def _connect(settings: GcsSettings) -> Any:
     from aiohttp import ClientTimeout
-    from gcsfs.core import GCSFileSystem  # the package's own asks for the kind of each bucket over gRPC first
+
+    from zenbook.flavours.gcs_objects import ObjectFileSystem, credentials
 
     logging.getLogger("gcsfs").addHandler(logging.NullHandler())  # it prints tracebacks of what is told here
-    return GCSFileSystem(
+    return ObjectFileSystem(
         project=settings.project or "",
-        token="anon" if settings.anonymous else _credentials(revealed(settings.token)),
+        token="anon" if settings.anonymous else credentials(revealed(settings.token)),
         access="read_write",
         endpoint_url=settings.endpoint_url,
         requests_timeout=ClientTimeout(total=None, sock_connect=15, sock_read=120),
         use_listings_cache=False,
         skip_instance_cache=True,
     )
-
-
-def _credentials(token: str | None) -> Any:
-    """What gcsfs takes as its token: credentials that refresh themselves, where that is possible.
-
-    gcsfs would look for the default itself, and go on without credentials where there are none.
-    """
-    if token is None:
-        import google.auth
-
-        return google.auth.default(scopes=[SCOPE])[0]
-    if not token.lstrip().startswith("{"):
-        return token
-    try:
-        return json.loads(token)
-    except ValueError:
-        raise StackError("The option token is no JSON.", "Give the path of the credentials' file instead.") from None
 
 
 def _secrets(token: str | None) -> tuple[str, ...]:

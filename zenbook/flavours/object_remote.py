@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from zenbook.errors import ZenbookError
 from zenbook.flavours.addressed import ADDRESS, STALE_SECONDS
@@ -24,6 +24,9 @@ from zenbook.flavours.object_faults import (
     tellable,
 )
 from zenbook.stack.components import StoredFile
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 Result = TypeVar("Result")
 ASIDE = "tmp"  # the folder of what is not there in whole
@@ -40,6 +43,7 @@ class Place:
     service: Service
     connect: Callable[[], tuple[Any, str]] = field(repr=False)  # a new filesystem, and the folder's path in it
     where: str = ""  # the endpoint, for people
+    bucket: str = ""  # its name in the filesystem, where there are buckets that somebody else makes
     atomic: bool = True  # whether a reader sees an object only when all of it has arrived
     put_options: Callable[[int], Mapping[str, object]] = field(default=lambda _: {}, repr=False)  # by size
     get_options: Mapping[str, object] = field(default_factory=dict, repr=False)
@@ -132,9 +136,10 @@ class Remote:
                 yield StoredFile(address, int(facts.get("size") or 0), _modified_at(facts))
 
     def has_bucket(self) -> bool:
-        """Whether the bucket is there, as far as these credentials may know."""
+        """Whether the bucket is there, as far as these credentials may know; a folder is made when it is wanted."""
         try:
-            self._ask("read", lambda fs, root: self._info_if_allowed(fs, root.partition("/")[0] or root))
+            if self.place.bucket:
+                self._ask("read", lambda fs, _: self._info_if_allowed(fs, self.place.bucket))
         except FileNotFoundError:
             return False
         return True
@@ -187,12 +192,12 @@ class Remote:
 
     def _ask(self, doing: str, work: Callable[[Any, str], Result]) -> Result:
         """Do it, again after transient faults."""
-        from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
+        from tenacity import Retrying, retry_if_exception, wait_exponential, wait_random
 
         again = Retrying(
             retry=retry_if_exception(lambda error: fault_of(error, self.place.service) in TRANSIENT),
             wait=wait_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE) + wait_random(0, FIRST_PAUSE),
-            stop=stop_after_delay(self.place.patience),
+            stop=self._stop(),
             reraise=True,
         )
         try:
@@ -204,6 +209,16 @@ class Remote:
         if fault_of(caught, self.place.service) is Fault.MISSING:
             raise FileNotFoundError(self.place.url)
         raise self._told(caught, doing) from tellable(caught, self.place.secrets)
+
+    def _stop(self) -> Callable[[RetryCallState], bool]:
+        """Counts from the first fault: a long upload that fails at its end is tried again."""
+        faults: list[float] = []
+
+        def stop(_: RetryCallState) -> bool:
+            faults.append(time.monotonic())
+            return faults[-1] - faults[0] >= self.place.patience
+
+        return stop
 
     def _told(self, error: BaseException, doing: str) -> ZenbookError:
         place = self.place

@@ -69,11 +69,13 @@ class ObjectStore(ArtifactStore):
 
     def listing(self) -> Iterator[StoredFile]:
         """All that is stored, by address."""
-        try:
-            yield from self._remote.listing()
-        except FileNotFoundError:
-            if not self._remote.has_bucket():
-                raise self._remote.no_bucket() from None
+        empty = True
+        with contextlib.suppress(FileNotFoundError):
+            for one in self._remote.listing():
+                empty = False
+                yield one
+        if empty and not self._remote.has_bucket():
+            raise self._remote.no_bucket()
 
     def delete(self, address: str) -> None:
         """Remove an artifact and its copy; removing what is not there is no error."""

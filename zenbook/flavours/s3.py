@@ -58,6 +58,7 @@ class S3Flavour(Flavour):
             service=SERVICE,
             connect=lambda: (_connect(settings), folder),
             where=without_password(settings.endpoint_url or ""),
+            bucket=folder.partition("/")[0],
             put_options=lambda size: {
                 "chunksize": max(UPLOAD_PART_BYTES, -(-size // PARTS_LIMIT)),
                 "max_concurrency": PARTS_AT_ONCE,
