@@ -121,7 +121,7 @@ def test_an_upload_holds_little_in_memory(name, servers, tmp_path):
         store = make_store({name!r}, Path({str(tmp_path / "home")!r}), **{options!r})
         piece = os.urandom(1024 * 1024)
         store.check()
-        store.put(lambda file: [file.write(piece) for _ in range(20)], suffix=".bin")  # imports what it must
+        store.put(lambda file: [file.write(piece) for _ in range(1)], suffix=".bin")  # imports what it must
         Path("/proc/self/clear_refs").write_text("5")
         before = resident("VmRSS")
         found = {{}}
