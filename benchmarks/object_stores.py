@@ -26,8 +26,8 @@ def measure(*, megabytes: int = 200, repeats: int = 7) -> Result:
         "Artifacts to object storage",
         tuple(figures),
         "Timed: storing bytes that are in memory (so: file in the cache, digest, is it there?, upload) over fsspec's\n"
-        "  put_file of a file with the same bytes, with the library's own settings, to the same emulator in turns. The\n"
-        "  objects are removed after each turn.",
+        "  put_file of a file with the same bytes, with the library's own settings, to the same emulator in turns.\n"
+        "  The objects are removed after each turn.",
     )
 
 

@@ -15,7 +15,7 @@ import pytest
 from blake3 import blake3
 
 from tests.flavours.object_stores import ALL, CLOUDS, Servers, make_store
-from tests.flavours.proxy import Proxy
+from tests.flavours.proxy import DROP, Proxy
 from zenbook.errors import ArtifactError, StoreError
 from zenbook.flavours.objects import ObjectStore
 
@@ -272,6 +272,33 @@ def test_the_first_failed_upload_of_a_block_is_raised_at_its_end(watched):
     assert list(store.listing()) == []
 
 
+@pytest.mark.parametrize("status", [503, DROP])
+def test_a_large_upload_goes_on_after_a_fault(watched, status):
+    proxy, make = watched
+    data = os.urandom(20 * MB)
+    store = make()
+    store.check()
+    proxy.fail_first(1, status, methods=("PUT", "POST"))
+    first = proxy.answer
+    seen: list[str] = []
+
+    def answer(method: str, path: str) -> tuple[int, bytes] | None:
+        seen.append(method)
+        return first(method, path) if seen.count("PUT") + seen.count("POST") > 1 else None
+
+    proxy.answer = answer
+    stored = store.put(lambda file: file.write(data), suffix=".bin")
+    assert make("two").local_path(stored.address).read_bytes() == data
+
+
+def test_a_file_of_many_parts_comes_back_from_google(servers, tmp_path, monkeypatch):
+    monkeypatch.setattr("zenbook.flavours.gcs_objects.PART_BYTES", MB)
+    options = servers.options("gcs", tmp_path)
+    data = os.urandom(9 * MB + 12345)
+    stored = make_store("gcs", tmp_path / "one", **options).put_bytes(data, suffix=".bin")
+    assert make_store("gcs", tmp_path / "two", **options).local_path(stored.address).read_bytes() == data
+
+
 # --- whole objects only -----------------------------------------------------------------------------------------------
 
 
@@ -319,13 +346,15 @@ def test_an_upload_that_is_killed_leaves_nothing_to_be_seen(name, servers, tmp_p
         started = threading.Event()
 
         def kill(method: str, path: str) -> None:
-            uploads.append(method) if method in ("PUT", "POST") else None
+            if method in ("PUT", "POST"):
+                uploads.append(method)
             if len(uploads) == 3:  # the beginning of a multipart upload, a part, and now
                 started.wait()
                 child[0].kill()
+                proxy.answer = lambda method, path: (DROP, b"")  # what it had sent by then goes nowhere
 
         proxy.before = kill
-        child.append(putting(name, tmp_path / "killed", {**options, "endpoint_url": proxy.url}, 48 * MB))
+        child.append(putting(name, tmp_path / "killed", {**options, "endpoint_url": proxy.url}, 120 * MB))
         started.set()
         assert child[0].wait() == -9
     store = make_store(name, tmp_path / "after", **options)

@@ -23,8 +23,6 @@ from zenbook.flavours.object_settings import (
 from zenbook.stack.components import ArtifactStore
 from zenbook.stack.flavour import ComponentKind, Flavour
 
-PART_BYTES = 16 * 1024 * 1024  # of an upload, whose parts go one after another
-
 
 class GcsSettings(ObjectSettings):
     """Options of the flavour `gcs`. Without a token Google's application default credentials count."""
@@ -57,7 +55,6 @@ class GcsFlavour(Flavour):
             connect=lambda: (_connect(settings), folder),
             where=without_password(settings.endpoint_url or ""),
             bucket=folder.partition("/")[0],
-            put_options=lambda _: {"chunksize": PART_BYTES},
             get_options={"concurrency": 1},  # a stream to the disk holds little in memory
             patience=settings.retry_seconds,
             secrets=_secrets(revealed(settings.token)),

@@ -22,7 +22,7 @@ from zenbook.stack.components import ArtifactStore
 from zenbook.stack.flavour import ComponentKind, Flavour
 
 PART_BYTES = 16 * 1024 * 1024  # of a download
-UPLOAD_PART_BYTES = 8 * 1024 * 1024
+UPLOAD_PART_BYTES = 6 * 1024 * 1024
 PARTS_LIMIT = 10_000  # of one upload
 PARTS_AT_ONCE = 4
 
