@@ -27,8 +27,7 @@ class Proxy:
         self.before: Callable[[str, str], None] = lambda method, path: None
         self.spoil: Callable[[str, str, bytes], bytes] = lambda method, path, body: body
         self.lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}{parts.path}"
 
     def __enter__(self) -> Proxy:
@@ -51,6 +50,14 @@ class Proxy:
             return None
 
         self.answer = answer
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that are killed hang up."""
 
 
 def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:

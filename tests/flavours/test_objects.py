@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -161,8 +163,10 @@ def test_a_forked_process_uses_the_store_too(store, options, tmp_path):
     if child == 0:
         status = 1
         try:
+            signal.alarm(30)  # to end what hangs
             assert store.exists(stored.address)
             store.put_bytes(b"from the child", suffix=".txt")
+            atexit._run_exitfuncs()
             status = 0
         finally:
             os._exit(status)
@@ -327,7 +331,9 @@ def test_no_reader_sees_half_an_object(store, options, tmp_path):
 def putting(name: str, home: Path, options: dict[str, Any], size: int) -> subprocess.Popen[bytes]:
     """A process that stores so many bytes."""
     code = textwrap.dedent(f"""
-        import os
+        import atexit
+import os
+import signal
         from pathlib import Path
         from tests.flavours.object_stores import make_store
 

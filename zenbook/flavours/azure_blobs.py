@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import weakref
+from functools import partial
 from typing import Any
 
 from adlfs import AzureBlobFileSystem
@@ -18,6 +21,8 @@ class BlobFileSystem(AzureBlobFileSystem):  # type: ignore[misc]  # adlfs ships 
     def __init__(self, *, endpoint_url: str | None, **options: Any) -> None:
         self.endpoint_url = endpoint_url
         super().__init__(**options)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=partial(_leave_open, weakref.ref(self)))
 
     def do_connect(self) -> None:
         """Make the client; adlfs calls this."""
@@ -42,3 +47,12 @@ class BlobFileSystem(AzureBlobFileSystem):  # type: ignore[misc]  # adlfs ships 
         if self.sas_token is not None:
             return AzureSasCredential(self.sas_token.removeprefix("?"))
         return self.credential
+
+
+def _leave_open(made: weakref.ref[BlobFileSystem]) -> None:
+    """In a forked child: adlfs would wait for ever, when the child ends, for the parent's thread to close this."""
+    filesystem = made()
+    for one in list(vars(weakref.finalize).get("_registry", ())):
+        alive = one.peek()
+        if alive is not None and alive[0] is filesystem:
+            one.detach()
