@@ -221,6 +221,13 @@ class Azure(Emulator):
             "endpoint_url": self.endpoint,
         }
 
+    def make_bucket(self, name: str) -> None:
+        """Make a container."""
+        from azure.storage.blob import BlobServiceClient
+
+        with BlobServiceClient.from_connection_string(self.connection_string) as client:
+            client.create_container(name)
+
     def filesystem(self) -> Any:
         """Adlfs."""
         from adlfs import AzureBlobFileSystem
