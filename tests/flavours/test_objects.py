@@ -330,9 +330,7 @@ def test_no_reader_sees_half_an_object(store, options, tmp_path):
 def putting(name: str, home: Path, options: dict[str, Any], size: int) -> subprocess.Popen[bytes]:
     """A process that stores so many bytes."""
     code = textwrap.dedent(f"""
-        import atexit
-import os
-import signal
+        import os
         from pathlib import Path
         from tests.flavours.object_stores import make_store
 
