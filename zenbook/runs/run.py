@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zenbook.core.capsule import Capsule
 from zenbook.core.plan import Plan
@@ -28,6 +28,9 @@ from zenbook.runs.table import Table, duration, moment
 from zenbook.runs.watching import is_on_show, polish
 from zenbook.stack.records import MetricRecord, RunRecord, StepRecord
 from zenbook.stack.stack import OpenStack
+
+if TYPE_CHECKING:
+    from zenbook.runs.comparison.compare import Comparison
 
 
 class Run:
@@ -159,6 +162,15 @@ class Run:
         except BaseException as error:
             polish(error)
             raise
+
+    def diff(self, other: Run | str, *more: Run | str, all: bool = False, key: str | None = None) -> Comparison:
+        """What differs between this run and others, everything with ``all``; see `compare`.
+
+        Others are runs or what `find_run` takes. ``key`` names the column that tells the rows of frames apart.
+        """
+        from zenbook.runs.comparison.compare import compare
+
+        return compare([self, other, *more], all=all, key=key)
 
     def view(self) -> views.RunView:
         """What the pictures and texts of the run show."""
