@@ -28,12 +28,12 @@ from zenbook.runs.table import cut, shown
 
 _TOP, _BOTTOM, _LEFT, _RIGHT = 44.0, 52.0, 62.0, 24.0
 _MOST_LABELS = 12  # values of a parameter that are no numbers, each with its label
-_LOG = 30.0  # a parameter whose greatest value is this many times its least is drawn by its logarithm
+_LOG = 30.0  # what has a greatest value of this many times its least is drawn by its logarithm
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One quantity over the runs: where each run is (a number), and what the places are called if they are no numbers."""
+    """One quantity over the runs: at which place each run is, and what places that are no numbers are called."""
 
     name: str
     places: Mapping[str, float]  # by run id; runs without a value, or with none that is finite, are left out
@@ -47,8 +47,7 @@ class Axis:
         numbers = {run: float(one) for run, one in values.items() if _is_number(one)}
         if len(numbers) == len(values):
             finite = {run: one for run, one in numbers.items() if math.isfinite(one)}
-            low, high = min(finite.values(), default=0.0), max(finite.values(), default=0.0)
-            log = low > 0 and high / low >= _LOG
+            log = is_wide(list(finite.values()))
             places = {run: math.log10(one) for run, one in finite.items()} if log else finite
             return cls(name, places, values, (), log)
         labels = sorted({shown(one) or "None" for one in values.values()})
@@ -64,12 +63,7 @@ class Axis:
         if self.labels:
             step = math.ceil(len(self.labels) / _MOST_LABELS)
             return [(float(at), cut(self.labels[at], 14)) for at in range(0, len(self.labels), step)]
-        if self.log:
-            powers = range(math.ceil(scale.low - 1e-9), math.floor(scale.high + 1e-9) + 1)
-            if len(powers) >= 2:
-                return [(float(one), tick_label(10.0**one)) for one in powers]
-            return [(one, tick_label(10.0**one)) for one in (scale.low, scale.high)]
-        return [(one, tick_label(one)) for one in scale.ticks(most)]
+        return _marks(scale, most, log=self.log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +80,11 @@ def parallel(title: str, runs: Sequence[Facts], axes: Sequence[Axis], shades: Ma
     at = [left + (right - left) * place / (len(axes) - 1) for place in range(len(axes))]
     scales = [one.scale(HEIGHT - _BOTTOM, _TOP + 24) for one in axes]
     room = max(6, int((right - left) / (len(axes) - 1) / 7))
-    body = []
+    body: list[str] = []
     for run in sorted(runs, key=lambda one: shades.get(one.id, -1.0)):  # the best on top
         colour = shade(shades[run.id]) if run.id in shades else FAINT
-        for piece in _pieces(run.id, axes, scales, at):
-            body.append(path(piece, colour, title=_told(run, axes), opacity=0.75))
+        told = _told(run, axes)
+        body += (path(piece, colour, title=told, opacity=0.75) for piece in _pieces(run.id, axes, scales, at))
     for place, (axis, scale) in enumerate(zip(axes, scales, strict=True)):
         x = at[place]
         body.append(line(x, _TOP + 24, x, HEIGHT - _BOTTOM, "#8c96a1"))
@@ -111,21 +105,36 @@ def scatter(title: str, runs: Sequence[Facts], x: Axis, y: Axis) -> str:
 
 
 def curves(title: str, found: Sequence[Curve], over: str) -> str:
-    """A line for each curve; a legend tells the first ones apart."""
-    xs, ys = [x for one in found for x, _ in one.points], [y for one in found for _, y in one.points]
-    across, up = Scale.of(xs, _LEFT, WIDTH - _RIGHT), Scale.of(ys, HEIGHT - _BOTTOM - 14, _TOP, room=0.05)
+    """A line for each curve, over a logarithmic scale where values span orders; a legend tells the first ones apart."""
+    log = is_wide([y for one in found for _, y in one.points])
+    lines = [[(x, math.log10(y) if log else y) for x, y in one.points] for one in found]
+    across = Scale.of([x for points in lines for x, _ in points], _LEFT, WIDTH - _RIGHT)
+    up = Scale.of([y for points in lines for _, y in points], HEIGHT - _BOTTOM - 14, _TOP, room=0.05)
     colours = [PALETTE[place % len(PALETTE)] for place in range(len(found))]
-    body = _frame(
-        [(one, tick_label(one)) for one in across.ticks(8)], [(one, tick_label(one)) for one in up.ticks()], across, up
-    )
-    for one, colour in zip(found, colours, strict=True):
-        points = [(across(x), up(y)) for x, y in one.points]
-        body.append(
-            path(points, colour, title=one.label) if len(points) > 1 else dot(*points[0], colour, title=one.label)
-        )
+    body = _frame([(one, tick_label(one)) for one in across.ticks(8)], _marks(up, log=log), across, up)
+    for one, points, colour in zip(found, lines, colours, strict=True):
+        pixels = [(across(x), up(y)) for x, y in points]
+        drawn = path(pixels, colour, title=one.label) if len(pixels) > 1 else dot(*pixels[0], colour, title=one.label)
+        body.append(drawn)
     body.append(text(WIDTH - _RIGHT, HEIGHT - 12, "seconds" if over == "time" else "step", anchor="end", fill=INK))
     body.append(legend([one.label for one in found], colours, HEIGHT - 12))
     return card(title, body)
+
+
+def is_wide(values: Sequence[float]) -> bool:
+    """Whether positive values span so much that their logarithms say more."""
+    return bool(values) and min(values) > 0 and max(values) / min(values) >= _LOG
+
+
+def _marks(scale: Scale, most: int = 5, *, log: bool) -> list[tuple[float, str]]:
+    """Places to mark on a scale of numbers, or of their logarithms, with their labels."""
+    if not log:
+        return [(one, tick_label(one)) for one in scale.ticks(most)]
+    powers = range(math.ceil(scale.low - 1e-9), math.floor(scale.high + 1e-9) + 1)
+    if len(powers) >= 2:
+        step = math.ceil(len(powers) / 8)
+        return [(float(one), tick_label(10.0**one)) for one in powers[::step]]
+    return [(one, tick_label(10.0**one)) for one in (scale.low, scale.high)]
 
 
 def _frame(across: Sequence[tuple[float, str]], up: Sequence[tuple[float, str]], x: Scale, y: Scale) -> list[str]:

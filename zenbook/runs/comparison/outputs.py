@@ -65,14 +65,20 @@ def _frame(frame: FrameChanges) -> Iterator[Part]:
     values = [(name, one) for name, one in shown if one.kind is Distance.TOTAL_VARIATION]
     if numbers:
         head = ("column", "changed", "KS", "missing", "mean", "std", "min", "median", "max")
-        yield Grid(head, tuple(_measured(name, one, cells.get(name)) for name, one in numbers))
+        yield _dense(head, tuple(_measured(name, one, cells.get(name)) for name, one in numbers))
     if values:
         counted = ("column", "changed", "TV", "missing", "distinct", "commonest")
-        yield Grid(counted, tuple(_counted(name, one, cells.get(name)) for name, one in values))
+        yield _dense(counted, tuple(_counted(name, one, cells.get(name)) for name, one in values))
     if other := [name for name, one in shown if one.kind is Distance.NONE]:
         yield Line(f"also different: {', '.join(other)}")
     if len(ordered) > _MOST:
         yield Line(f"and {len(ordered) - _MOST} more columns differ, less than these")
+
+
+def _dense(columns: tuple[str, ...], rows: tuple[tuple[Cell, ...], ...]) -> Grid:
+    """A grid without the columns that say nothing."""
+    kept = [place for place in range(len(columns)) if any(row[place].text for row in rows)]
+    return Grid(tuple(columns[at] for at in kept), tuple(tuple(row[at] for at in kept) for row in rows))
 
 
 def _rows(rows: RowChanges) -> str:

@@ -1,6 +1,6 @@
 """Pictures of many runs: parallel coordinates, a metric against a parameter, curves.
 
-A picture is a static SVG for everyone, and beside it a Vega-Lite chart for notebooks that can draw one (JupyterLab does,
+A picture is a static SVG for everyone, and beside it a Vega-Lite chart for notebooks that can draw one (JupyterLab can,
 without a kernel and without the internet). Altair is needed only to go on from the chart in Python.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zenbook.runs.comparison.compare import Comparison
 
 _MOST_AXES = 12
-_MOST_POINTS = 400  # of one curve; a longer one is thinned
+_MOST_POINTS = 400, 20_000  # of one curve, and of all; longer ones are thinned
 MIME = "application/vnd.vegalite.v5+json"  # what JupyterLab 4 draws
 
 
@@ -98,7 +98,8 @@ def curves(of: Comparison, metric: str | None, over: str) -> Plot:
         raise RunError("No metric was logged more than once.", "Log one in a loop: log_metrics(loss=…, step=i).")
     if name not in often:
         _known(name, {**of.every_metric, **often}, "metric")
-    found = [curve for run in of.facts for curve in _curves(run, name, over)]
+    most = max(10, min(_MOST_POINTS[0], _MOST_POINTS[1] // len(of.facts)))
+    found = [curve for run in of.facts for curve in _curves(run, name, over, most)]
     if not found:
         raise RunError(f"The metric {name!r} has no finite values.", "Choose another one.")
     title = f"{name} over {'time (s)' if over == 'time' else 'steps'}"
@@ -110,29 +111,33 @@ def _logged_often(facts: Sequence[Facts]) -> dict[str, None]:
     return {one.name: None for run in facts for one in run.metrics if one.n > 0}
 
 
-def _curves(run: Facts, name: str, over: str) -> list[Curve]:
-    """A curve for each step of the run that logged the metric. Values that are not finite leave a gap unseen."""
+def _curves(run: Facts, name: str, over: str, most: int) -> list[Curve]:
+    """A curve for each step of the run that logged the metric; time runs from its first value.
+
+    Values that are not finite are left out.
+    """
     of_step: dict[str, list[tuple[float, float]]] = {}
-    start = run.record.started_at or run.record.created_at
+    began: dict[str, float] = {}
     for one in run.metrics:
-        if f"{one.step}.{one.name}" != name and one.name != name:
+        if name not in (f"{one.step}.{one.name}", one.name):
             continue
         if math.isfinite(one.value):
+            start = began.setdefault(one.step, one.at)
             x = one.at - start if over == "time" else one.index if one.index is not None else one.n
             of_step.setdefault(one.step, []).append((float(x), one.value))
     several = len(of_step) > 1
     return [
-        Curve(f"{run.label} {step}" if several else run.label, _thinned(sorted(points)))
+        Curve(f"{run.label} {step}" if several else run.label, _thinned(sorted(points), most))
         for step, points in of_step.items()
     ]
 
 
-def _thinned(points: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+def _thinned(points: list[tuple[float, float]], most: int) -> tuple[tuple[float, float], ...]:
     """Few enough points to draw, the first and the last among them."""
-    if len(points) <= _MOST_POINTS:
+    if len(points) <= most:
         return tuple(points)
-    step = (len(points) - 1) / (_MOST_POINTS - 1)
-    return tuple(points[round(place * step)] for place in range(_MOST_POINTS))
+    step = (len(points) - 1) / (most - 1)
+    return tuple(points[round(place * step)] for place in range(most))
 
 
 def _shades(of: Comparison, metric: str | None) -> dict[str, float]:

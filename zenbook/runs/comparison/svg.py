@@ -1,4 +1,4 @@
-"""Small charts as SVG that stand alone: system fonts, no script; a light card, so that they read on white and on dark."""
+"""Small charts as SVG that stand alone: system fonts, no script; a light card, which reads on white and on dark."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zenbook.runs.table import cut, escaped, number, one_line
 
 WIDTH, HEIGHT = 760.0, 320.0
 PALETTE = ("#3f83dd", "#c66a1e", "#2c9a56", "#b7479b", "#b97f00", "#5b6bd0", "#1f95a3", "#dc4a4a", "#858e99", "#7a5c3e")
-INK, FAINT, GRID = "#1f2328", "#5d6672", "#e3e7ec"
+INK, FAINT, GRID, CARD = "#1f2328", "#5d6672", "#e3e7ec", "#fcfdfe"
 _FONTS = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue','Noto Sans','DejaVu Sans',Arial,sans-serif"
 _LOW, _HIGH = (0x9E, 0xC5, 0xF0), (0x12, 0x3F, 0x86)  # ends of the scale of blues
 
@@ -33,6 +33,7 @@ class Scale:
         return cls(low - space, high + space, start, end)
 
     def __call__(self, value: float) -> float:
+        """The pixel of a value."""
         if self.high == self.low:
             return (self.start + self.end) / 2
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
@@ -55,15 +56,16 @@ def card(title: str, body: Sequence[str], height: float = HEIGHT) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH:g}" height="{height:g}" '
         f'viewBox="0 0 {WIDTH:g} {height:g}" font-family="{_FONTS}" font-size="11">'
         f"<title>{escaped(one_line(title))}</title>"
-        f'<rect x=".5" y=".5" width="{WIDTH - 1:g}" height="{height - 1:g}" rx="7" fill="#fcfdfe" stroke="#d5dae0"/>'
+        f'<rect x=".5" y=".5" width="{WIDTH - 1:g}" height="{height - 1:g}" rx="7" fill="{CARD}" stroke="#d5dae0"/>'
         f"{text(16, 22, title, size=13)}{''.join(body)}</svg>"
     )
 
 
 def text(x: float, y: float, words: str, *, anchor: str = "start", fill: str = INK, size: float = 11) -> str:
-    """Words at a place."""
+    """Words at a place; their halo keeps them readable where lines cross them."""
     return (
-        f'<text x="{px(x)}" y="{px(y)}" text-anchor="{anchor}" fill="{fill}" font-size="{size:g}">'
+        f'<text x="{px(x)}" y="{px(y)}" text-anchor="{anchor}" fill="{fill}" font-size="{size:g}" '
+        f'paint-order="stroke" stroke="{CARD}" stroke-width="3" stroke-linejoin="round">'
         f"{escaped(one_line(words))}</text>"
     )
 
@@ -95,8 +97,8 @@ def legend(labels: Sequence[str], colours: Sequence[str], y: float) -> str:
     parts, x = [], 16.0
     for place, (label, colour) in enumerate(zip(labels, colours, strict=True)):
         shown = cut(one_line(label), 24)
-        needed = 22 + 6.6 * len(shown)
-        if x + needed > WIDTH - 70:
+        needed = 24 + 7.2 * len(shown)
+        if x + needed > WIDTH - 150:
             parts.append(text(x, y, f"and {len(labels) - place} more", fill=FAINT))
             break
         parts.append(dot(x + 4, y - 4, colour) + text(x + 12, y, shown, fill=FAINT))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from zenbook.runs.comparison.charts import Axis, Curve
+from zenbook.runs.comparison.charts import Axis, Curve, is_wide
 from zenbook.runs.comparison.facts import Facts
 from zenbook.runs.table import shown
 
@@ -75,10 +75,14 @@ def curves(found: Sequence[Curve], metric: str, over: str) -> Spec:
         {"type": "line"},
         {
             "x": {"field": "x", "type": "quantitative", "title": "seconds" if over == "time" else "step"},
-            "y": {"field": "y", "type": "quantitative", "title": metric, "scale": {"zero": False}},
+            "y": {"field": "y", "type": "quantitative", "title": metric, "scale": _scale(found)},
             "color": {"field": "run", "type": "nominal"},
         },
     )
+
+
+def _scale(found: Sequence[Curve]) -> Spec:
+    return {"type": "log"} if is_wide([y for one in found for _, y in one.points]) else {"zero": False}
 
 
 def _chart(rows: list[dict[str, Any]], mark: Spec, encoding: Spec) -> Spec:
