@@ -22,7 +22,7 @@ from zenbook.errors import RunError, did_you_mean
 from zenbook.runs import view as views
 from zenbook.runs.crashes import healed
 from zenbook.runs.execution import HIDDEN
-from zenbook.runs.explain import explain
+from zenbook.runs.explain import Explanation, History, explain
 from zenbook.runs.outputs import Outputs, StoredOutput
 from zenbook.runs.table import Table, duration, moment
 from zenbook.runs.watching import is_on_show, polish
@@ -31,6 +31,7 @@ from zenbook.stack.stack import OpenStack
 
 if TYPE_CHECKING:
     from zenbook.runs.comparison.compare import Comparison
+    from zenbook.runs.explained import Why
 
 
 class Run:
@@ -117,10 +118,13 @@ class Run:
         return json.loads(found.description) if found is not None else {}
 
     @property
-    def why(self) -> Table:
-        """For each step, why it ran or was served from the cache."""
-        rows = [(name, str(step.state), step.why) for name, step in self.steps.items()]
-        return Table(f"Why the steps of run {self.id} ran", ("step", "state", "why"), rows, wide_last=True)
+    def why(self) -> Why:
+        """For each step, why it ran or was served from the cache, with what changed in its code."""
+        from zenbook.runs.explained import Why
+
+        history = History(self._stack.metadata, self.record)
+        steps = self.steps.values()
+        return Why(self.id, [Explanation(self._stack.metadata, self.record, one.record, history) for one in steps])
 
     def wait(self, timeout: float | None = None) -> Run:
         """Wait for the run's end, ``timeout`` seconds at most. Raises `RunError` when it takes longer."""
@@ -269,6 +273,11 @@ class StepRun:
     def why(self) -> str:
         """Why it ran or was served from the cache."""
         return explain(self._metadata, self._run.record, self.record)
+
+    @property
+    def explanation(self) -> Explanation:
+        """The same in full: what changed with its diff, and the earlier run that differs in the fewest things."""
+        return Explanation(self._metadata, self._run.record, self.record)
 
     @property
     def error(self) -> str:

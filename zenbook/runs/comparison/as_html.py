@@ -82,13 +82,13 @@ def _part(part: Part) -> str:
     if isinstance(part, Line):
         style = "margin-top:6px" if part.head else "opacity:.8"
         name, colon, rest = part.text.partition(": ") if part.head else ("", "", part.text)
-        return f'<div style="{style}">{f"<b>{escaped(name)}</b>{colon}" if name else ""}{_with_code(rest)}</div>'
+        return f'<div style="{style}">{f"<b>{escaped(name)}</b>{colon}" if name else ""}{with_code(rest)}</div>'
     if isinstance(part, Diff):
         return diff_html(part.text)
     return _pictures(part)
 
 
-def _with_code(words: str) -> str:
+def with_code(words: str) -> str:
     """Names in backticks as code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escaped(words))
 
