@@ -6,7 +6,6 @@ without a kernel and without the internet). Altair is needed only to go on from 
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from zenbook.runs.comparison import charts, vega
 from zenbook.runs.comparison.charts import Axis, Curve
 from zenbook.runs.comparison.facts import Facts
 from zenbook.runs.comparison.values import Direction, differs
+from zenbook.runs.picture import data_uri
 from zenbook.runs.table import escaped
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ class Plot:
     @property
     def img(self) -> str:
         """The static picture as an HTML image that needs nothing."""
-        data = base64.b64encode(self.svg.encode()).decode()
-        return f'<img src="data:image/svg+xml;base64,{data}" alt="{escaped(self.title)}" style="max-width:100%">'
+        return f'<img src="{data_uri(self.svg)}" alt="{escaped(self.title)}" style="max-width:100%">'
 
     def chart(self) -> Any:
         """The chart as an `altair` object, to be changed and saved. Raises `ZenbookError` without altair."""

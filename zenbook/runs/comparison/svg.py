@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from zenbook.runs.picture import FONTS, px
 from zenbook.runs.table import cut, escaped, number, one_line
 
 WIDTH, HEIGHT = 760.0, 320.0
 PALETTE = ("#3f83dd", "#c66a1e", "#2c9a56", "#b7479b", "#b97f00", "#5b6bd0", "#1f95a3", "#dc4a4a", "#858e99", "#7a5c3e")
 INK, FAINT, GRID, CARD = "#1f2328", "#5d6672", "#e3e7ec", "#fcfdfe"
-_FONTS = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue','Noto Sans','DejaVu Sans',Arial,sans-serif"
 _LOW, _HIGH = (0x9E, 0xC5, 0xF0), (0x12, 0x3F, 0x86)  # ends of the scale of blues
 
 
@@ -54,7 +54,7 @@ def card(title: str, body: Sequence[str], height: float = HEIGHT) -> str:
     """The whole picture: a light ground, the title, and what is on it."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH:g}" height="{height:g}" '
-        f'viewBox="0 0 {WIDTH:g} {height:g}" font-family="{_FONTS}" font-size="11">'
+        f'viewBox="0 0 {WIDTH:g} {height:g}" font-family="{FONTS}" font-size="11">'
         f"<title>{escaped(one_line(title))}</title>"
         f'<rect x=".5" y=".5" width="{WIDTH - 1:g}" height="{height - 1:g}" rx="7" fill="{CARD}" stroke="#d5dae0"/>'
         f"{text(16, 22, title, size=13)}{''.join(body)}</svg>"
@@ -115,8 +115,3 @@ def shade(share: float) -> str:
 def tick_label(value: float) -> str:
     """A number beside an axis."""
     return number(0.0 if abs(value) < 1e-12 else value)
-
-
-def px(value: float) -> str:
-    """A pixel, short."""
-    return f"{value:.1f}".removesuffix(".0")
