@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _MOST = 60  # boxes; farther entries are only in the table
 _THING = "artifact"
 _LEFT, _RIGHT = 12.0, 10.0
+_SMALLER = 1.2  # the first line's type over the second's
 
 
 def picture(of: Lineage) -> str:
@@ -31,8 +32,9 @@ def picture(of: Lineage) -> str:
         if entry.distance == 1:
             edges.append((names[at], _THING) if entry.way is Way.MADE else (_THING, names[at]))
     edges = _without_shortcuts(edges)
-    words = [of.entries[at].step for at in kept] + [of.of]
-    room = math.ceil(min(200.0, max(104.0, _LEFT + max(map(pixels, words)) + _RIGHT)))
+    widths = [pixels(of.of.partition(" (")[0])]
+    widths += (max(pixels(of.entries[at].step), pixels(_second(of.entries[at])) / _SMALLER) for at in kept)
+    room = math.ceil(min(200.0, max(104.0, _LEFT + max(widths) + _RIGHT)))
     before = [names[at] for at in kept if of.entries[at].way in (Way.MADE, Way.UPSTREAM)]
     after = [names[at] for at in kept if names[at] not in before]
     place = layout([*before, _THING, *after], edges, Spacing(box_width=room, box_height=40.0))
@@ -56,15 +58,19 @@ def _without_shortcuts(edges: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _step(entry: Entry, box: Box) -> str:
-    runs = f"{len(entry.runs)} runs" if len(entry.runs) > 1 else entry.runs[0].rpartition("-")[2]
     told = f"{entry.step}: {entry.way}, {entry.pipeline}, run {entry.runs[0]}"
     colour = COLOURS[entry.state]
     return (
         f"<g><title>{escaped(one_line(told))}</title>"
         f'<rect x="{px(box.x + 0.5)}" y="{px(box.y + 0.5)}" '
         f'width="{px(box.width - 1)}" height="{px(box.height - 1)}" rx="7" fill="#f8f9fa" '
-        f'stroke="{colour}"/>{_words(entry.step, f"{entry.pipeline} · {runs}", box)}</g>'
+        f'stroke="{colour}"/>{_words(entry.step, _second(entry), box)}</g>'
     )
+
+
+def _second(entry: Entry) -> str:
+    runs = f"{len(entry.runs)} runs" if len(entry.runs) > 1 else entry.runs[0].rpartition("-")[2]
+    return f"{entry.pipeline} · {runs}"
 
 
 def _thing(name: str, box: Box) -> str:
@@ -82,7 +88,7 @@ def _words(first: str, second: str, box: Box) -> str:
     high = 17.0 if second else 24.0
     below = (
         f'<text x="{x}" y="{px(box.y + 31)}" font-size="10" fill="#5d6672">'
-        f"{escaped(fitted(one_line(second), room * 1.15))}</text>"
+        f"{escaped(fitted(one_line(second), room * _SMALLER))}</text>"
         if second
         else ""
     )

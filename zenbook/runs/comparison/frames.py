@@ -27,7 +27,8 @@ class FrameChanges:
 def frame_changes(old: Any, new: Any, *, key: str | None = None) -> FrameChanges:
     """Compare two Arrow tables.
 
-    Costs about 1 s for each pair of columns of 5,000,000 rows, and the memory of a few columns beyond the tables.
+    5,000,000 rows of 8 columns take 1 to 5 s (texts are slower than numbers), and the memory of a few columns beyond
+    the tables.
     """
     before, after = ({one.name: str(one.type) for one in table.schema} for table in (old, new))
     both = [name for name in before if name in after]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+_LEAST_SHARED = 0.5  # of the rows: with less, a column that was not named as the key is a key by chance
 _PROBE = 10_000  # rows in which a column that may be a key has no value twice
 INDEX = "__index__"  # where a pandas frame keeps its index
 
@@ -47,10 +48,12 @@ def row_changes(old: Any, new: Any, *, key: str | None = None) -> RowChanges:
     names = [one for one in old.column_names if one in new.column_names]
     if not names or len(set(old.column_names)) < old.num_columns or len(set(new.column_names)) < new.num_columns:
         return RowChanges()
-    chosen = [key] if key is not None and key in names else _likely_keys(old, new, names)
-    for name in chosen:
-        places = _matched(*_codes(old.column(name), new.column(name)))
-        if places is not None:
+    given = key is not None and key in names
+    enough = 1 if given else max(1, _LEAST_SHARED * min(len(old), len(new)))
+    for name in [key] if given and key is not None else _likely_keys(old, new, names):
+        codes = _codes_or_none(old.column(name), new.column(name)) if len(old) and len(new) else None
+        places = None if codes is None else _matched(*codes)
+        if places is not None and places.matched >= enough:
             return _by_key(old, new, names, name, places)
     return _without_key(old, new, names)
 
@@ -98,17 +101,20 @@ def _matched(old: Any, new: Any) -> _Places | None:
 
     if len(old) == len(new) and np.array_equal(old, new):
         return _Places(None, None, len(old), in_order=True) if _is_unique(old) else None
-    order = np.argsort(old, kind="stable")
-    sorted_old = old[order]
-    if (sorted_old[1:] == sorted_old[:-1]).any() or not _is_unique(new):
+    # Both are sorted: looking 5,000,000 values up in random order takes 15 s, in order 0.3 s.
+    order, new_order = np.argsort(old, kind="stable"), np.argsort(new, kind="stable")
+    sorted_old, sorted_new = old[order], new[new_order]
+    if (sorted_old[1:] == sorted_old[:-1]).any() or (sorted_new[1:] == sorted_new[:-1]).any():
         return None
-    at = np.searchsorted(sorted_old, new)
+    at = np.searchsorted(sorted_old, sorted_new)
     at[at == len(old)] = 0
-    found = sorted_old[at] == new
+    found = sorted_old[at] == sorted_new
     if not found.any():
         return None
-    places_old, places_new = order[at[found]], np.flatnonzero(found)
-    return _Places(places_old, places_new, len(places_new), in_order=bool((np.diff(places_old) > 0).all()))
+    places_old, places_new = order[at[found]], new_order[found]
+    by_place = np.argsort(places_new, kind="stable")
+    in_order = bool((np.diff(places_old[by_place]) > 0).all())
+    return _Places(places_old, places_new, len(places_new), in_order)
 
 
 def _is_unique(codes: Any) -> bool:
