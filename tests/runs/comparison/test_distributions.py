@@ -69,7 +69,9 @@ def test_values_of_other_kinds_are_counted(kind):
     assert distributions(old, new).distance == pytest.approx(1 / 3)
 
 
-@pytest.mark.parametrize("kind", [pa.timestamp("ns"), pa.timestamp("s", "UTC"), pa.date32(), pa.duration("ms")], ids=str)
+@pytest.mark.parametrize(
+    "kind", [pa.timestamp("ns"), pa.timestamp("s", "UTC"), pa.date32(), pa.duration("ms")], ids=str
+)
 def test_times_have_quantiles_and_a_distance(kind):
     width = pa.int32() if kind.bit_width == 32 else pa.int64()
     old, new = (pa.chunked_array([pa.array(each, width).cast(kind)]) for each in ([1, 2, 3], [3, 4, 5]))

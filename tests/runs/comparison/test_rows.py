@@ -52,7 +52,9 @@ def test_rows_by_a_key_agree_with_a_plain_evaluation(old, new, random):
     shuffled = list(new.items())
     random.shuffle(shuffled)
     tables = [
-        pa.table({"k": pa.array([key for key, _ in rows], pa.int64()), "x": pa.array([x for _, x in rows], pa.float64())})
+        pa.table(
+            {"k": pa.array([key for key, _ in rows], pa.int64()), "x": pa.array([x for _, x in rows], pa.float64())}
+        )
         for rows in (list(old.items()), shuffled)
     ]
     found = row_changes(*tables, key="k")
@@ -93,12 +95,15 @@ def test_whole_numbers_beyond_the_precision_of_a_double_are_told_apart(kind):
     assert row_changes(old, new).changed == 2
 
 
-def test_lists_are_left_out_and_named():
-    old = pa.table({"x": [1, 1], "l": [[1], [2]]})
-    new = pa.table({"x": [1, 2], "l": [[1], [3]]})
+def test_nested_cells_are_compared_and_very_long_columns_of_them_are_named():
+    old = pa.table({"x": [1, 1, 1], "l": [[1], [2], None]})
+    new = pa.table({"x": [1, 2, 1], "l": [[1], [3], None]})
     found = row_changes(old, new)
+    assert (found.cells, found.changed) == ({"x": 1, "l": 1}, 1)
+    long = [pa.table({"x": [n] * 150_000, "l": [[n]] * 150_000}) for n in (1, 2)]
+    found = row_changes(*long)
     assert found.left_out == ("l",)
-    assert found.changed == 1
+    assert found.changed == 150_000
 
 
 def test_a_dictionary_column_counts_by_its_values():

@@ -201,7 +201,14 @@ def _models(old: Any, new: Any) -> dict[str, Any]:
 def _params_of(model: Any) -> dict[str, str]:
     """A model's parameters as text; those that are models themselves are told by their own parameters."""
     found: Mapping[str, Any] = model.get_params()
-    return {name: type(one).__name__ if _is_model(one) else _text(one) for name, one in found.items()}
+    return {name: _text(_by_class(one)) for name, one in found.items()}
+
+
+def _by_class(value: Any) -> Any:
+    """A model by the name of its class, also within the steps of a pipeline."""
+    if isinstance(value, list | tuple):
+        return type(value)(map(_by_class, value))
+    return type(value).__name__ if _is_model(value) else value
 
 
 def _model(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, Any]:

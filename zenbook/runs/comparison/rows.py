@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 _LEAST_SHARED = 0.5  # of the rows: with less, a column that was not named as the key is a key by chance
+_NESTED = 200_000  # cells of a nested column that are compared, one by one in Python
 _PROBE = 10_000  # rows in which a column that may be a key has no value twice
 INDEX = "__index__"  # where a pandas frame keeps its index
 
@@ -36,7 +37,7 @@ class RowChanges:
     changed: int = 0
     reordered: bool = False
     cells: Mapping[str, int] = field(default_factory=dict)
-    left_out: tuple[str, ...] = ()  # columns of types that can't be compared by value
+    left_out: tuple[str, ...] = ()  # nested columns that are too long to be compared
 
 
 def row_changes(old: Any, new: Any, *, key: str | None = None) -> RowChanges:
@@ -221,8 +222,11 @@ def _codes_or_none(old: Any, new: Any) -> tuple[Any, Any] | None:
 
     try:
         return _codes(old, new)
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid, TypeError):
-        return None  # lists, structs, extension types: said in `left_out`
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid, TypeError):  # lists, structs, extension types
+        if len(old) + len(new) > _NESTED:
+            return None
+        texts = (pa.chunked_array([pa.array(map(repr, one.to_pylist()), pa.string())]) for one in (old, new))
+        return _dictionary_codes(*texts)
 
 
 def _codes(old: Any, new: Any) -> tuple[Any, Any]:
