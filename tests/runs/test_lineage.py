@@ -13,8 +13,8 @@ import pytest
 import zenbook
 from zenbook import pipeline, step
 from zenbook.errors import RunError
-from zenbook.runs import lineage as module
-from zenbook.runs.lineage import Way
+from zenbook.runs import lineage_search
+from zenbook.runs.lineage_entries import Lineage, Way
 
 
 @step
@@ -60,7 +60,7 @@ def file(workspace: Path) -> Path:
     return file
 
 
-def ways(found: zenbook.runs.lineage.Lineage) -> dict[str, set[str]]:
+def ways(found: Lineage) -> dict[str, set[str]]:
     return {way: {one.step for one in found.entries if one.way is way} for way in Way}
 
 
@@ -156,10 +156,10 @@ def test_it_shows_itself_as_a_table_and_a_picture(file: Path) -> None:
 def test_older_runs_than_were_looked_at_are_said(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for c in (1.0, 2.0, 3.0):
         training(file, c)
-    monkeypatch.setattr(module, "_PAGE", 1)
-    monkeypatch.setattr(module, "LOOKED_AT", 2)
+    monkeypatch.setattr(lineage_search, "_PAGE", 1)
+    monkeypatch.setattr(lineage_search, "LOOKED_AT", 2)
     found = zenbook.lineage(file)
     assert found.partial
     assert "of the newest 2 runs" in repr(found)
-    monkeypatch.setattr(module, "LOOKED_AT", 3)
+    monkeypatch.setattr(lineage_search, "LOOKED_AT", 3)
     assert not zenbook.lineage(file).partial

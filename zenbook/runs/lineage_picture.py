@@ -6,12 +6,13 @@ import math
 from typing import TYPE_CHECKING
 
 from zenbook.core.layout import Box, Spacing, layout
+from zenbook.runs.lineage_entries import Way
 from zenbook.runs.looks import COLOURS
 from zenbook.runs.picture import FONTS, drawn, fitted, pixels, px
 from zenbook.runs.table import escaped, one_line
 
 if TYPE_CHECKING:
-    from zenbook.runs.lineage import Entry, Lineage
+    from zenbook.runs.lineage_entries import Entry, Lineage
 
 _MOST = 60  # boxes; farther entries are only in the table
 _THING = "artifact"
@@ -21,8 +22,6 @@ _SMALLER = 1.2  # the first line's type over the second's
 
 def picture(of: Lineage) -> str:
     """A lineage as SVG text; it reads on white and on dark pages. Only the nearest 60 steps are drawn."""
-    from zenbook.runs.lineage import Way
-
     near = sorted(range(len(of.entries)), key=lambda at: of.entries[at].distance)[:_MOST]
     kept = sorted(near)
     names = {at: str(at) for at in kept}

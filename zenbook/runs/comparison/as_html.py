@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from zenbook.errors import RunError
-from zenbook.runs.comparison.as_text import MOST_IN_COLUMNS, NOTHING, count, headline
+from zenbook.runs.comparison.as_text import MOST_IN_COLUMNS, NOTHING, count, headline, shown_rows
 from zenbook.runs.comparison.parts import Cell, Diff, Grid, Line, Mark, Part, Pictures
 from zenbook.runs.comparison.sections import Section, sections
 from zenbook.runs.looks import COLOURS, SIGNS
@@ -25,12 +25,14 @@ _MARKS = {
 }
 _CELL = "text-align:left;padding:1px 16px 1px 0;vertical-align:top;white-space:nowrap"
 _LONG = 12  # lines of a diff that are shown without folding
+_MUCH = 24  # differences in one section that are
 
 
 def html(comparison: Comparison) -> str:
     """The runs, and the sections in which something differs; many runs as a table and a picture."""
     if len(comparison.runs) > MOST_IN_COLUMNS:
-        return _box(f"<div><b>{count(comparison)}</b></div>{_picture(comparison)}{comparison.table()._repr_html_()}")
+        title = f"<div><b>{count(comparison)}</b></div>"
+        return _box(title + _picture(comparison) + shown_rows(comparison)._repr_html_())
     heads = "".join(_run(comparison, at) for at in range(len(comparison.runs)))
     body = "".join(map(_section, sections(comparison)))
     return _box(heads + (body or f'<div style="opacity:.7;margin-top:6px">{NOTHING}</div>'))
@@ -73,7 +75,10 @@ def _run(comparison: Comparison, at: int) -> str:
 def _section(section: Section) -> str:
     rest = f' <span style="font-weight:400;opacity:.6">{escaped(section.rest)}</span>' if section.rest else ""
     title = f'<div style="font-weight:600;margin:10px 0 2px">{section.topic.value}{rest}</div>'
-    return title + "".join(map(_part, section.parts))
+    body = "".join(map(_part, section.parts))
+    if section.size <= _MUCH:
+        return title + body
+    return f"{title}<details><summary>{section.size} differences</summary>{body}</details>"
 
 
 def _part(part: Part) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zenbook.runs.comparison.parts import Cell, Diff, Grid, Line, Mark, Part
 from zenbook.runs.comparison.sections import sections
-from zenbook.runs.table import cut, one_line, padded, width
+from zenbook.runs.table import Table, cut, one_line, padded, width
 
 if TYPE_CHECKING:
     from zenbook.runs.comparison.compare import Comparison
 
 MOST_IN_COLUMNS = 8  # more runs than this are rows of one table
+_MOST_ROWS = 50  # runs that are shown
 _ROOM = 100  # columns of one cell
 
 
@@ -36,7 +38,15 @@ NOTHING = "Nothing differs: parameters, metrics, steps, code, environment and ou
 
 def many(comparison: Comparison) -> str:
     """Many runs as rows, with what differs among their parameters and metrics as columns."""
-    return f"{count(comparison)}\n{comparison.table()!r}"
+    return f"{count(comparison)}\n{shown_rows(comparison)!r}"
+
+
+def shown_rows(comparison: Comparison) -> Table:
+    """The table of many runs, cut to what people read."""
+    table = comparison.table()
+    if len(table) <= _MOST_ROWS:
+        return table
+    return replace(table[:_MOST_ROWS], title=f"The first {_MOST_ROWS} of {len(table):,} runs; `.df()` has all")
 
 
 def count(comparison: Comparison) -> str:

@@ -71,7 +71,9 @@ def parallel(of: Comparison, metric: str | None) -> Plot:
     if len(axes) < 2:
         raise RunError("There is too little to draw: the runs differ in less than two parameters and metrics.")
     shades = _shades(of, chosen)
+    every = len(metrics) + sum(differs(values, of.facts) for values in of.every_param.values())
     title = f"{len(of.facts)} runs" + (f", coloured by {chosen}" if chosen else "")
+    title += f" ({len(axes)} of {every} parameters and metrics)" if len(axes) < every else ""
     return Plot(title, charts.parallel(title, of.facts, axes, shades), vega.parallel(of.facts, axes, chosen))
 
 

@@ -38,6 +38,12 @@ class Section:
     parts: tuple[Part, ...]
     rest: str = ""
 
+    @property
+    def size(self) -> int:
+        """How many things differ in it."""
+        heads = sum(isinstance(one, Line) and one.head for one in self.parts)
+        return heads or sum(len(one.rows) if isinstance(one, Grid) else isinstance(one, Line) for one in self.parts)
+
 
 def sections(comparison: Comparison) -> list[Section]:
     """The sections in which something differs (all with ``all=True``)."""
