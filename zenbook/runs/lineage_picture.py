@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from graphlib import CycleError, TopologicalSorter
 
 from zenbook.core.layout import Box, Spacing, layout
-from zenbook.runs.lineage_entries import Way
+from zenbook.runs.lineage_entries import Entry, Lineage, Way
 from zenbook.runs.looks import COLOURS
 from zenbook.runs.picture import FONTS, drawn, fitted, pixels, px
 from zenbook.runs.table import escaped, one_line
-
-if TYPE_CHECKING:
-    from zenbook.runs.lineage_entries import Entry, Lineage
 
 _MOST = 60  # boxes; farther entries are only in the table
 _THING = "artifact"
@@ -30,7 +28,7 @@ def picture(of: Lineage) -> str:
         entry = of.entries[at]
         if entry.distance == 1:
             edges.append((names[at], _THING) if entry.way is Way.MADE else (_THING, names[at]))
-    edges = _without_shortcuts(edges)
+    edges = _acyclic(_without_shortcuts(edges))
     widths = [pixels(of.of.partition(" (")[0])]
     widths += (max(pixels(of.entries[at].step), pixels(_second(of.entries[at])) / _SMALLER) for at in kept)
     room = math.ceil(min(200.0, max(104.0, _LEFT + max(widths) + _RIGHT)))
@@ -54,6 +52,22 @@ def _without_shortcuts(edges: list[tuple[str, str]]) -> list[tuple[str, str]]:
     makers = {source for source, target in edges if target == _THING}
     readers = {target for source, target in edges if source == _THING}
     return [one for one in edges if not (one[0] in makers and one[1] in readers)]
+
+
+def _acyclic(edges: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Edges without those that close a circle: steps that did the same in several runs may follow each other twice."""
+    kept = dict.fromkeys(edges)
+    while True:
+        sorter: TopologicalSorter[str] = TopologicalSorter()
+        for source, target in kept:
+            sorter.add(target, source)
+        try:
+            sorter.prepare()
+        except CycleError as error:
+            source, target, *_ = error.args[1]
+            del kept[source, target]
+        else:
+            return list(kept)
 
 
 def _step(entry: Entry, box: Box) -> str:

@@ -3,7 +3,8 @@
 An edge within a run is what was recorded: an input names the step and the output that it read. Runs are joined where
 an object that was passed to a pipeline is, byte for byte, what a step made elsewhere, and where steps of several runs
 served or made one output of the same content. Step runs that did the same (same step, inputs and outputs) are one
-entry, with all their runs.
+entry, with all their runs. An object can only come from a run that began before the one that it was passed to: ids of
+runs sort by time.
 """
 
 from __future__ import annotations
@@ -109,7 +110,8 @@ class Search:
 
     def _walk(self, name: str, made: list[OutputRecord], readers: Iterable[Call], digests: list[str]) -> Lineage:
         """Both ways from an artifact; objects passed to pipelines count by their content."""
-        given = [call for digest in digests for call in self._given.get(digest, ())]
+        since = min((one.run for one in made), default="")
+        given = [call for digest in digests for call in self._given.get(digest, ()) if call[0] > since]
         up = _spread(dict.fromkeys((one.run, one.step) for one in made), self._before)
         down = _spread(dict.fromkeys((*readers, *given)), self._after)
         both = {call: (Way.MADE if near == 1 else Way.UPSTREAM, near) for call, near in up.items()}
@@ -167,7 +169,7 @@ class Search:
             if one.source_step:
                 found.append((call[0], one.source_step))
             else:
-                found += self._makers.get(one.digest, ())
+                found += (maker for maker in self._makers.get(one.digest, ()) if maker[0] < call[0])
         return [one for one in found if one in self.steps]
 
     def _after(self, call: Call) -> list[Call]:
@@ -178,6 +180,7 @@ class Search:
             for one in self.outputs.get(call, ())
             if one.size >= _TELLING
             for reader in self._given.get(one.digest, ())
+            if reader[0] > call[0]
         )
         return [*within, *given]
 
