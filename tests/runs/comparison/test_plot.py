@@ -47,6 +47,10 @@ def checked(plot: Plot) -> list[ET.Element]:
     bundle = plot._repr_mimebundle_()
     assert bundle["text/html"].startswith('<img src="data:image/svg+xml;base64,')
     assert json.loads(json.dumps(bundle[MIME], allow_nan=False))["data"]["values"]
+    live = plot.interactive()._repr_mimebundle_()
+    assert live[MIME] == bundle[MIME]
+    assert live["image/svg+xml"] == plot.svg
+    assert "text/html" not in live
     return list(tree.iter())
 
 

@@ -1,7 +1,7 @@
 """Pictures of many runs: parallel coordinates, a metric against a parameter, curves.
 
-A picture is a static SVG for everyone, and beside it a Vega-Lite chart for notebooks that can draw one (JupyterLab can,
-without a kernel and without the internet). Altair is needed only to go on from the chart in Python.
+A picture is a static SVG for everyone; it is also a Vega-Lite chart, which JupyterLab draws by itself, without a kernel
+and without the internet. Altair is needed only to go on from the chart in Python.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ MIME = "application/vnd.vegalite.v5+json"  # what JupyterLab 4 draws
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Plot:
-    """A picture: ``svg`` is the static one, ``spec`` the Vega-Lite chart as plain data."""
+    """A picture: ``svg`` is the static one, ``spec`` the Vega-Lite chart as plain data.
+
+    What is shown holds both. JupyterLab prefers the static one; `interactive` shows the chart, with values to point at.
+    """
 
     title: str
     svg: str
@@ -39,6 +42,10 @@ class Plot:
     def img(self) -> str:
         """The static picture as an HTML image that needs nothing."""
         return f'<img src="{data_uri(self.svg)}" alt="{escaped(self.title)}" style="max-width:100%">'
+
+    def interactive(self) -> Interactive:
+        """The chart with values to point at; where no chart can be drawn, the static picture."""
+        return Interactive(self)
 
     def chart(self) -> Any:
         """The chart as an `altair` object, to be changed and saved. Raises `ZenbookError` without altair."""
@@ -53,6 +60,19 @@ class Plot:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return {"text/plain": repr(self), "text/html": self.img, MIME: dict(self.spec)}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Interactive:
+    """A picture that notebooks draw by Vega-Lite, since no HTML is beside it that JupyterLab would prefer."""
+
+    plot: Plot
+
+    def __repr__(self) -> str:
+        return repr(self.plot)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {"text/plain": repr(self), "image/svg+xml": self.plot.svg, MIME: dict(self.plot.spec)}
 
 
 def parallel(of: Comparison, metric: str | None) -> Plot:

@@ -88,7 +88,7 @@ def _scale(found: Sequence[Curve]) -> Spec:
 def _chart(rows: list[dict[str, Any]], mark: Spec, encoding: Spec) -> Spec:
     return {
         "$schema": _SCHEMA,
-        "width": 640,
+        "width": 560,
         "height": 240,
         "data": {"values": rows},
         "mark": {**mark, "tooltip": True},
