@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -255,6 +255,14 @@ def make(kind: str, n: int) -> Any:
             from sklearn.preprocessing import StandardScaler
 
             return make_pipeline(StandardScaler(), Ridge(alpha=n))
+        case "index":
+            return frame.set_axis(["a", "b", f"c{n}"]).assign(x=0)
+        case "attributes":
+            same = frame.assign(x=0)
+            same.attrs = {"n": n}
+            return same
+        case "lines":
+            return "\n".join(map(str, [*range(5000), n, *range(5000)]))
         case "bytes":
             return bytes([n])
     raise AssertionError(kind)
@@ -314,6 +322,37 @@ def test_what_has_no_comparison_of_its_own_tells_sizes_and_types(workspace: Path
     found = changed("bytes", "array")
     assert found.types == ("bytes", "numpy.ndarray")
     assert found.note == "it is of another type"
+
+
+def test_a_frame_that_differs_only_in_its_index_or_attributes(workspace: Path) -> None:
+    rows = changed("index").frame.row_changes
+    assert (rows.added, rows.removed) == (1, 1)
+    assert changed("attributes").note.startswith("its values are the same")
+
+
+def test_long_texts_are_compared_from_the_first_line_that_differs(workspace: Path) -> None:
+    found = changed("lines")
+    assert "-3\n+5" in found.diff
+    assert found.note == "compared in 2,000 of 5,003 lines"
+
+
+@step
+def make_two(n: int) -> tuple[Annotated[Any, "a"], Annotated[Any, "b"]]:
+    shared = [1, 2, 3]
+    return {"list": shared, "n": 1}, {"list": shared, "n": n}
+
+
+@pipeline
+def making_two(n: int) -> None:
+    make_two(n)
+
+
+def test_of_outputs_that_are_stored_together_the_one_that_is_the_same_says_so(workspace: Path) -> None:
+    first, second = making_two(1), making_two(2)
+    found = {one.output: one for one in first.diff(second).artifacts}
+    assert found["b"].values == {"n": ("1", "2")}
+    if "a" in found:
+        assert found["a"].note == "the same; what is stored together with it is not"
 
 
 def test_a_missing_artifact_is_said(workspace: Path) -> None:

@@ -19,6 +19,11 @@ class ArrayChanges:
     largest: float | None = None  # absolute difference
     rms: float | None = None  # root of the mean squared difference
 
+    @property
+    def differs(self) -> bool:
+        """Whether a difference was found; of types that can't be compared it is taken for granted."""
+        return self.shapes[0] != self.shapes[1] or self.dtypes[0] != self.dtypes[1] or self.share_changed != 0.0
+
 
 def array_changes(old: Any, new: Any) -> ArrayChanges:
     """Compare two NumPy arrays, block by block. Values of which one is NaN count as changed and have no distance."""

@@ -19,6 +19,7 @@ from zenbook.stack.records import OutputRecord
 from zenbook.stack.stack import OpenStack
 
 _LINE = 80  # characters of a text that is told in the line
+_LINES = 2_000  # of two texts that are compared, from the first that differs
 
 
 class Fate(StrEnum):
@@ -119,11 +120,27 @@ class _Side:
 
 def _compared(old: _Side, new: _Side, key: str | None) -> dict[str, Any]:
     try:
-        return _by_preview(old, new) or _by_content(old, new, key)
+        found = _by_preview(old, new) or _by_content(old, new, key)
+        return found if any(map(_tells, found.values())) else {**found, "note": _why_nothing(old)}
     except ZenbookError as error:  # gone, damaged, or of a package that is not here: the rest is still worth seeing
         return {"note": error.message}
     except Exception as error:  # noqa: BLE001  # a user's class may do anything when it is loaded or compared
         return {"note": f"it can't be compared: {type(error).__name__}: {error}"}
+
+
+def _tells(found: Any) -> bool:
+    """Whether a part of the answer holds a difference."""
+    if isinstance(found, FrameChanges):
+        return found.differs
+    if isinstance(found, ArrayChanges):
+        return found.differs
+    return bool(found)
+
+
+def _why_nothing(old: _Side) -> str:
+    if old.record.member:
+        return "the same; what is stored together with it is not"
+    return "its values are the same; what differs is how they are kept (order, index, attributes, layout)"
 
 
 def _by_preview(old: _Side, new: _Side) -> dict[str, Any]:
@@ -158,7 +175,7 @@ def _by_content(old: _Side, new: _Side, key: str | None) -> dict[str, Any]:
     for fits, compare in _KINDS:
         if fits(one) and fits(other):
             return compare(one, other)
-    return {"note": "" if type(one) is type(other) else "it is of another type"}
+    return {"note": "its content differs" if type(one) is type(other) else "it is of another type"}
 
 
 def _is_array(value: Any) -> bool:
@@ -191,7 +208,13 @@ def _scalars(old: Any, new: Any) -> dict[str, Any]:
 
 
 def _texts(old: str, new: str) -> dict[str, Any]:
-    return {"diff": unified(old, new)}
+    """The lines that differ. Of very long texts only the first part that does: a diff takes time by the square."""
+    one, other = old.splitlines(), new.splitlines()
+    same = next((at for at, both in enumerate(zip(one, other, strict=False)) if both[0] != both[1]), None)
+    start = max(0, (min(len(one), len(other)) if same is None else same) - 2)
+    rest = max(len(one), len(other)) - start
+    diff = unified(*("\n".join(each[start : start + _LINES]) for each in (one, other)))
+    return {"diff": diff, "note": f"compared in {_LINES:,} of {rest:,} lines" if rest > _LINES else ""}
 
 
 def _models(old: Any, new: Any) -> dict[str, Any]:

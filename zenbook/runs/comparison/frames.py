@@ -23,6 +23,14 @@ class FrameChanges:
     row_changes: RowChanges = field(default_factory=RowChanges)
     columns: Mapping[str, Distributions] = field(default_factory=dict)
 
+    @property
+    def differs(self) -> bool:
+        """Whether a difference was found."""
+        rows = self.row_changes
+        counts = (rows.added, rows.removed, rows.changed, rows.reordered, rows.left_out)
+        schema = (self.added_columns, self.removed_columns, self.types, self.columns)
+        return self.rows[0] != self.rows[1] or any(counts) or any(schema)
+
 
 def frame_changes(old: Any, new: Any, *, key: str | None = None) -> FrameChanges:
     """Compare two Arrow tables.
