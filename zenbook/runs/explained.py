@@ -51,7 +51,7 @@ class Why:
         diffs = "".join(
             f'<div style="margin-top:6px">{with_code(title)}</div>{diff_html(diff)}' for title, diff in self._diffs()
         )
-        return f'{self.table._repr_html_()}<div style="line-height:1.5">{diffs}</div>'
+        return self.table._repr_html_() + (f'<div style="line-height:1.5">{diffs}</div>' if diffs else "")
 
     def _diffs(self) -> Iterator[tuple[str, str]]:
         """Each edited part once, with the steps that reach it."""

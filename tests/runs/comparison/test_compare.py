@@ -405,6 +405,23 @@ def test_a_failed_run_is_compared_as_far_as_it_came(workspace: Path) -> None:
     assert [one.fate for one in found.artifacts] == [Fate.GONE]
 
 
+@step
+def name_it(name: str) -> str:
+    return name
+
+
+@pipeline
+def naming(name: str) -> None:
+    name_it(name)
+
+
+def test_what_users_write_does_not_become_html_or_steer_a_terminal(workspace: Path) -> None:
+    found = naming("plain").diff(naming("<script>alert(1)</script>\x1b[31m\nünï 🦉"))
+    assert "<script" not in found._repr_html_()
+    assert "\x1b" not in repr(found)
+    assert "ünï 🦉" in repr(found)
+
+
 def test_one_run_is_no_comparison(workspace: Path) -> None:
     run = making("array", 3)
     with pytest.raises(RunError, match="needs two runs"):
