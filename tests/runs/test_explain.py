@@ -130,6 +130,20 @@ def test_the_nearest_run_is_not_told_twice(project: Callable[..., ModuleType]) -
     assert told.nearest_told == ""
 
 
+def test_what_was_edited_since_the_nearest_run_is_shown(project: Callable[..., ModuleType]) -> None:
+    project().adding(factor=2)
+    project().adding(factor=3, rows=4)
+    edited = project(("one < LIMIT", "one <= LIMIT"))
+    told = edited.adding(factor=2).steps["tidy"].explanation
+    assert [one.cause for one in told.nearest.changes] == [Cause.CODE]
+    assert repr(told).count("one <= LIMIT]") == 1
+    off = edited.adding.options(cache=False)(factor=2).steps["tidy"].explanation
+    assert off.nearest_told.endswith("had the same code, parameters and inputs")
+    unlike = project(("one < LIMIT", "one != LIMIT")).adding.options(cache=False)(factor=2).steps["tidy"].explanation
+    assert "+    return [one for one in values if one != LIMIT]" in repr(unlike)
+    assert "one != LIMIT]" in unlike._repr_html_()
+
+
 def test_without_the_cache_the_run_that_could_have_served_is_named(project: Callable[..., ModuleType]) -> None:
     module = project()
     first = module.adding()

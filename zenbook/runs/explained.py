@@ -70,6 +70,7 @@ def step_text(one: Explanation) -> str:
         lines += [f"  {change.told}", *_diff(change.diff)]
     if one.nearest_told:
         lines.append(f"  {one.nearest_told}")
+        lines += (line for change in _of_nearest(one) for line in _diff(change.diff))
     return "\n".join(lines)
 
 
@@ -85,11 +86,18 @@ def step_html(one: Explanation) -> str:
     parts += (f"<div>{with_code(change.told)}</div>{diff_html(change.diff)}" for change in _with_diffs(one))
     if one.nearest_told:
         parts.append(f'<div style="opacity:.8">{with_code(one.nearest_told)}</div>')
+        parts += (diff_html(change.diff) for change in _of_nearest(one))
     return f'<div style="line-height:1.5">{"".join(parts)}</div>'
 
 
 def _with_diffs(one: Explanation) -> list[Change]:
     return [] if one.step.why else [change for change in one.changes if change.diff]
+
+
+def _of_nearest(one: Explanation) -> list[Change]:
+    """What was edited since the nearest run, unless it was shown already."""
+    changes = one.nearest.changes if one.nearest is not None else ()
+    return [change for change in changes if change.diff and change not in _with_diffs(one)]
 
 
 def _told(one: Explanation) -> str:

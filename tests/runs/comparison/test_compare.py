@@ -151,6 +151,13 @@ def test_all_shows_what_is_the_same_too(pair: Comparison) -> None:
     assert "package numpy" in whole.environment
 
 
+def test_long_sections_are_folded(pair: Comparison) -> None:
+    html = compare(list(pair.runs), all=True)._repr_html_()
+    assert len(pair.facts[0].environment["packages"]) > 24
+    assert "<details><summary>" in html
+    assert "<details><summary>" not in pair._repr_html_()
+
+
 def test_it_is_plain_data_for_programs(pair: Comparison) -> None:
     told = json.loads(json.dumps(pair.to_dict(), default=str))
     assert told["runs"] == list(pair.runs)
