@@ -21,7 +21,6 @@ from typing import Self
 
 HOST = "127.0.0.1"
 START_SECONDS = 60
-_SCRIPTS = Path("/usr/share/mysql")
 
 
 class Server(ABC):
@@ -136,8 +135,14 @@ class MariaDB(Server):
     def _make(self) -> None:
         """As ``mariadb-install-db`` does, which wants a program of another package, and without the help's tables."""
         (self.folder / "data").mkdir()
+        folder, brand = next(
+            (folder, brand)
+            for folder in (Path("/usr/share/mysql"), Path("/usr/share/mariadb"))
+            for brand in ("mysql", "mariadb")
+            if (folder / f"{brand}_system_tables.sql").is_file()
+        )
         scripts = [
-            _SCRIPTS / f"mysql_{name}.sql" for name in ("system_tables", "performance_tables", "system_tables_data")
+            folder / f"{brand}_{name}.sql" for name in ("system_tables", "performance_tables", "system_tables_data")
         ]
         lines = "".join(one.read_text("utf-8") for one in scripts).splitlines()
         text = "\n".join(line for line in lines if "@current_hostname" not in line)
