@@ -135,6 +135,7 @@ class MariaDB(Server):
     def _make(self) -> None:
         """As ``mariadb-install-db`` does, which wants a program of another package, and without the help's tables."""
         (self.folder / "data").mkdir()
+        (self.folder / "tmp").mkdir()
         folder, brand = next(
             (folder, brand)
             for folder in (Path("/usr/share/mysql"), Path("/usr/share/mariadb"))
@@ -157,7 +158,9 @@ class MariaDB(Server):
     def _base(self) -> list[str]:
         account = ["--user=root"] if os.geteuid() == 0 else []
         sizes = ("--innodb-log-file-size=8M", "--innodb-buffer-pool-size=64M")
-        return [_program("mariadbd"), "--no-defaults", f"--datadir={self.folder / 'data'}", *account, *sizes]
+        # A server that starts removes the temporary tables that others have in a folder which they share.
+        folders = (f"--datadir={self.folder / 'data'}", f"--tmpdir={self.folder / 'tmp'}")
+        return [_program("mariadbd"), "--no-defaults", *folders, *account, *sizes]
 
     def _command(self) -> list[str]:
         return [
@@ -172,6 +175,8 @@ class MariaDB(Server):
     def _answers(self) -> bool:
         import pymysql
 
+        if not self.socket.exists():
+            return False
         try:
             self.execute("SELECT 1")
         except pymysql.MySQLError:
