@@ -113,7 +113,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
     named = {"yaml": "pyyaml", "sklearn": "scikit-learn", "IPython": "ipython"}
     distributions = {canonicalize_name(named.get(one, one)) for one in imported}
     # Formats, flavours and the like reach these only where the user has them.
-    optional = required("mysql", "gcs", "s3", "azure", "airflow", "notebook", "demo").keys()
+    optional = required("mysql", "gcs", "s3", "azure", "airflow", "notebook", "testing", "demo").keys()
     optional |= {"numpy", "polars"}
 
     assert distributions - required().keys() <= optional

@@ -23,8 +23,12 @@ _HOMES = {
     "register_format": "zenbook.runs.formats",
     "runs": "zenbook.runs",
     "Stack": "zenbook.stack.stack",
+    "components": "zenbook.stack.registry",
+    "stacks": "zenbook.stack.stacks",
     "ZenbookError": "zenbook.errors",
 }
+
+_MODULES = {"components", "runs", "stacks"}  # these names are modules themselves
 
 if TYPE_CHECKING:
     from zenbook import runs
@@ -34,6 +38,8 @@ if TYPE_CHECKING:
     from zenbook.runs.formats import Format, register_format
     from zenbook.runs.history import Run, find_run
     from zenbook.runs.pipeline import Pipeline, pipeline
+    from zenbook.stack import registry as components
+    from zenbook.stack import stacks
     from zenbook.stack.stack import Stack
 
 
@@ -41,7 +47,7 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'zenbook' has no attribute {name!r}")
-    value = import_module(home) if home == f"zenbook.{name}" else getattr(import_module(home), name)
+    value = import_module(home) if name in _MODULES else getattr(import_module(home), name)
     globals()[name] = value
     return value
 
@@ -71,10 +77,12 @@ __all__ = [
     "Stack",
     "Step",
     "ZenbookError",
+    "components",
     "find_run",
     "log_metrics",
     "pipeline",
     "register_format",
     "runs",
+    "stacks",
     "step",
 ]

@@ -69,6 +69,14 @@ class Kernel:
             assert not result.error, result.text
         return result
 
+    def run_and_answer(self, code: str, answer: str) -> CellResult:
+        """Run a cell that asks for something, and type the answer."""
+        message = self.start(code)
+        asked = self.client.get_stdin_msg(timeout=LIMIT)
+        assert asked["msg_type"] == "input_request"
+        self.client.input(answer)
+        return self.finish(message)
+
     def finish(self, message: str) -> CellResult:
         """Collect what a cell gives until the kernel is idle again."""
         result, displays, began = CellResult(), {}, time.monotonic()

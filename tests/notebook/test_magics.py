@@ -167,3 +167,21 @@ def test_a_step_redefined_while_its_run_goes_on_finishes_as_it_was_planned(k: Ke
         "@step\ndef second(x): return x + late_helper()\n@pipeline\ndef both(): return second(first())"
     )
     assert k.run("both().metrics['second']").result == "2.0"
+
+
+def test_a_password_in_a_cell_is_warned_of_and_asking_is_not(k: Kernel) -> None:
+    line = "%zen metadata-store register {name} mysql --username me --password"
+    inline = k.run(line.format(name="a") + " hunter2")
+    assert "This cell, and so the notebook's file, now contains the password" in inline.result
+    assert "hunter2" not in inline.result
+    by_variable = k.run("name = 'b'\n" + line.format(name="{name}") + " ${DB_PASSWORD}")
+    assert "now contains" not in by_variable.result
+    assert "${DB_PASSWORD}" in by_variable.result
+    assert "metadata store b" in by_variable.result
+
+
+def test_a_secret_is_asked_for_in_the_notebook(k: Kernel) -> None:
+    done = k.run_and_answer("%zen metadata-store register asked mysql --password", "hunter2")
+    assert "(kept in the keyring)" in done.result
+    assert "now contains" not in done.result
+    assert "hunter2" not in str(done.outputs)

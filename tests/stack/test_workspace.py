@@ -41,8 +41,9 @@ def test_a_file_in_its_place_is_told(workspace: Path) -> None:
 def test_switching_keeps_what_else_the_config_says(workspace: Path) -> None:
     found = Workspace.find().ensure()
     found.config_file.write_text("stacks:\n  größer: {orchestrator: process}\n", encoding="utf-8")
-    found.set_active("größer")
+    with found.changing() as body:
+        body["active"] = "größer"
     config = found.config()
     assert config.active == "größer"
     assert config.stacks == {"größer": {"orchestrator": "process"}}
-    assert sorted(one.name for one in found.home.iterdir()) == [".gitignore", "config.yaml"]
+    assert sorted(one.name for one in found.home.iterdir()) == [".gitignore", "config.lock", "config.yaml"]

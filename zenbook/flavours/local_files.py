@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from zenbook.stack.components import ArtifactStore
 from zenbook.stack.flavour import ComponentKind, Flavour
 
 
 class LocalFilesSettings(BaseModel):
-    """``path``: the folder; a relative path counts from the workspace's folder."""
+    """Where the files are."""
 
     model_config = ConfigDict(extra="forbid")
-    path: Path = Path("artifacts")
+    path: Path = Field(Path("artifacts"), description="The folder; a relative path counts from the .zen folder.")
 
 
 class LocalFilesFlavour(Flavour):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from zenbook.stack.components import MetadataStore
 from zenbook.stack.flavour import ComponentKind, Flavour
 
 
 class SqliteSettings(BaseModel):
-    """``path``: the file; a relative path counts from the workspace's folder."""
+    """Where the file is."""
 
     model_config = ConfigDict(extra="forbid")
-    path: Path = Path("metadata.sqlite")
+    path: Path = Field(Path("metadata.sqlite"), description="The file; a relative path counts from the .zen folder.")
 
 
 class SqliteFlavour(Flavour):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from zenbook.core import source
-from zenbook.notebook import magics, tracebacks
+from zenbook.notebook import completion, magics, tracebacks
 from zenbook.runs import watching
 
 _shown: dict[str, int] = {}  # run → the execution count of the cell that shows its progress
@@ -14,6 +14,7 @@ _shown: dict[str, int] = {}  # run → the execution count of the cell that show
 def load(shell: Any) -> None:
     """Register the magics and show the progress of runs. Loading twice is loading once."""
     magics.register(shell)
+    completion.register(shell)
     tracebacks.polish_in(shell)
     source.register_labels(_label_of)
     watching.watch_runs_with(_progress)
@@ -24,6 +25,7 @@ def load(shell: Any) -> None:
 def unload(shell: Any) -> None:
     """Take the magics and the progress out again."""
     magics.unregister(shell)
+    completion.unregister(shell)
     tracebacks.stop_polishing()
     source.forget_labels(_label_of)
     watching.stop_watching(_progress)

@@ -6,7 +6,6 @@ the steps above it count as cached.
 
 from __future__ import annotations
 
-import argparse
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from zenbook.errors import CaptureError, DefinitionError, RunError, did_you_mean
 from zenbook.notebook.namespace import Namespace
 from zenbook.notebook.session import CellRun, companions
 from zenbook.notebook.shower import NotebookShower
+from zenbook.notebook.step_options import CellOptions
 from zenbook.notebook.summary import show_summary
 from zenbook.runs.history import Run
 from zenbook.runs.launch import launch
@@ -88,7 +88,7 @@ class NotebookSteps:
 
     # --- cells --------------------------------------------------------------------------------------------------
 
-    def run_cell(self, options: argparse.Namespace, text: str) -> Any:
+    def run_cell(self, options: CellOptions, text: str) -> Any:
         """Run a cell as a step, put its outputs into the namespace, and give the value of its last line.
 
         Raises `DefinitionError` and `CaptureError` before anything runs, and what the cell itself raises.
@@ -119,7 +119,7 @@ class NotebookSteps:
             return None
         return None if step.code.quiet else called.value
 
-    def define(self, options: argparse.Namespace, text: str) -> None:
+    def define(self, options: CellOptions, text: str) -> None:
         """Take a cell into the notebook's pipeline without running it. Raises `DefinitionError`."""
         step = self._read(options, text)
         self._steps[step.name] = step
@@ -132,6 +132,10 @@ class NotebookSteps:
         self._forget(name, None)
         self._built.pop(name, None)
         self._run = None
+
+    def params(self) -> dict[str, Json]:
+        """The parameters of all steps that have been seen, with their values."""
+        return {name: value for one in self._built.values() for name, value in one.node.params.items()}
 
     def table(self) -> Table:
         """The steps in order: what they take and what they make."""
@@ -180,7 +184,7 @@ class NotebookSteps:
 
     # --- reading and building -----------------------------------------------------------------------------------
 
-    def _read(self, options: argparse.Namespace, text: str) -> CellStep:
+    def _read(self, options: CellOptions, text: str) -> CellStep:
         name = options.name or self._name_of_unnamed(text)
         check_name(name)
         origin = self.namespace.origin_of(text, name)

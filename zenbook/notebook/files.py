@@ -16,6 +16,7 @@ from typing import Any
 from zenbook.core.scope import names_of
 from zenbook.errors import RunError
 from zenbook.notebook import load, magics
+from zenbook.notebook.step_options import read_options
 from zenbook.runs.failures import one_line
 from zenbook.runs.pipeline import Pipeline
 from zenbook.runs.targets import Runnable, choose
@@ -40,7 +41,7 @@ class NotebookFile:
         for text in cells:
             first, _, body = text.lstrip().partition("\n")
             if first.split(" ")[0].rstrip() == _STEP:
-                steps.define(magics.read_options(first.removeprefix(_STEP)), body)
+                steps.define(read_options(first.removeprefix(_STEP)), body)
                 unknown |= _made_by_steps(steps)
             elif not first.startswith("%%"):
                 _execute(shell, text, unknown)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
+import re
 import shlex
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.magic import no_var_expand
 
-from zenbook.errors import DefinitionError, did_you_mean
+from zenbook.errors import DefinitionError
 
 if TYPE_CHECKING:
     from zenbook.notebook.cells import NotebookSteps
 
+_VARIABLE = re.compile(r"(\$\{[A-Za-z_][A-Za-z0-9_]*\})")
 _ATTRIBUTE = "_zenbook_steps"
 
 
@@ -40,6 +41,7 @@ def steps_of(shell: Any) -> NotebookSteps:
 
 
 def _line_magic(shell: Any) -> Any:
+    @no_var_expand
     def zen(line: str) -> Any:
         """Everything that the shell command ``zen`` does: ``%zen --help``, ``%zen runs``, ``%zen stack use prod``.
 
@@ -49,12 +51,19 @@ def _line_magic(shell: Any) -> Any:
         from zenbook.notebook.place import KernelNotebook
 
         try:
-            words = shlex.split(line)
+            words = shlex.split(_expanded(shell, line))
         except ValueError as error:
             raise DefinitionError(f"The line can't be read: {error}.", "Is a quotation mark missing?") from None
         return invoke(words or ["--help"], KernelNotebook(shell, steps_of(shell)))
 
     return zen
+
+
+def _expanded(shell: Any, line: str) -> str:
+    """The line with the notebook's ``{names}`` and ``$names`` filled in; ``${NAME}`` means an environment variable."""
+    pieces = _VARIABLE.split(line)
+    pieces[::2] = [shell.var_expand(one, depth=0) if one.strip() else one for one in pieces[::2]]
+    return "".join(pieces)
 
 
 def _cell_magic(shell: Any) -> Any:
@@ -65,6 +74,7 @@ def _cell_magic(shell: Any) -> Any:
         Names that earlier steps made are its inputs, names bound to plain values its parameters, the names that it
         assigns its outputs. It is served from the cache when nothing changed.
         """
+        from zenbook.notebook.step_options import read_options
         from zenbook.runs.failures import users_frames
         from zenbook.runs.watching import polish
 
@@ -77,29 +87,3 @@ def _cell_magic(shell: Any) -> Any:
             raise
 
     return step
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        known = [one for action in self._actions for one in action.option_strings]
-        word = message.rpartition(": ")[2].split(" ")[0]
-        hint = did_you_mean(word, known) if word.startswith("-") else _USAGE
-        raise DefinitionError(f"%%step: {message}.", hint)
-
-
-_USAGE = "%%step NAME [-o OUTPUT,…] [--retries N] [--retry-delay 1s] [--timeout 10m] [--no-cache]"
-
-
-def read_options(line: str) -> argparse.Namespace:
-    """The words behind ``%%step``. Raises `DefinitionError`."""
-    parser = _Parser(prog="%%step", add_help=False, allow_abbrev=False)
-    parser.add_argument("name", nargs="?", default="")
-    parser.add_argument("-o", "--outputs", default=None)
-    parser.add_argument("--retries", type=int, default=0)
-    parser.add_argument("--retry-delay", default="1s")
-    parser.add_argument("--timeout", default=None)
-    parser.add_argument("--no-cache", action="store_true")
-    try:
-        return parser.parse_args(shlex.split(line))
-    except ValueError as error:
-        raise DefinitionError(f"%%step: {error}.", _USAGE) from None

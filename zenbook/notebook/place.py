@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from zenbook.notebook.cells import NotebookSteps
@@ -28,6 +29,17 @@ class KernelNotebook:
             return self.cells
         found = {id(one): one for one in self.shell.user_ns.values() if isinstance(one, Pipeline)}
         return choose(found.values(), name, "this notebook")
+
+    def pipelines(self) -> dict[str, tuple[str, ...]]:
+        """The notebook's pipelines, its step cells among them, with the names of their parameters."""
+        found = {
+            one.name: tuple(inspect.signature(one.function).parameters)
+            for one in self.shell.user_ns.values()
+            if isinstance(one, Pipeline)
+        }
+        if len(self.cells):
+            found[self.cells.pipeline] = tuple(self.cells.params())
+        return found
 
     def steps(self) -> Table:
         """The step cells in order."""

@@ -27,6 +27,7 @@ from zenbook.stack.records import (
     Batch,
     CodeRecord,
     EnvironmentRecord,
+    InputRecord,
     ParamRecord,
     RunRecord,
     RunUpdate,
@@ -42,6 +43,7 @@ def launch(plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: En
     Raises what a step raises (the run is recorded as failed then), `KeyboardInterrupt` when interrupted (recorded as
     cancelled), `StoreError` when a store fails.
     """
+    _ = stack.orchestrator  # one that can't be made is told before anything is recorded
     environment = (question or EnvironmentQuestion()).answer()
     started = _Launch(plan, stack, _record_of(plan, stack, environment))
     params = params_of(plan, started.record.id)
@@ -62,7 +64,7 @@ def launch(plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: En
 
 
 def _record_of(plan: Plan, stack: OpenStack, environment: EnvironmentRecord) -> RunRecord:
-    blank = new_record(plan.pipeline, stack, orchestrator=stack.stack.orchestrator, kind=plan.kind)
+    blank = new_record(plan.pipeline, stack, orchestrator=str(stack.stack.orchestrator), kind=plan.kind)
     return replace(blank, state=RunState.RUNNING, environment=environment.digest, plan=plan.to_json())
 
 
@@ -107,11 +109,9 @@ class _Launch:
             environment=environment,
         )
         self.created = True
-        given = [
-            ArtifactRecord(one.digest, one.format, one.address, one.size, run.created_at) for one in plan.given.values()
-        ]
+        given = given_to(plan, run)
         if given:
-            self.stack.metadata.write(Batch(artifacts=given))
+            self.stack.metadata.write(given)
 
     def execute(self, *, use_cache: bool) -> None:
         run = self.record
@@ -151,6 +151,22 @@ class _Launch:
     def _skipped(self) -> list[StepRecord]:
         steps = pending_steps(self.plan, self.record.id).values()
         return [replace(one, state=StepState.SKIPPED, why="the run ended before") for one in steps]
+
+
+def given_to(plan: Plan, run: RunRecord) -> Batch:
+    """The objects that were passed to the pipeline, and which steps are to read them.
+
+    Recorded before a step runs: while the run exists they are in use, since a resumed run reads them from the store.
+    """
+    artifacts = [
+        ArtifactRecord(one.digest, one.format, one.address, one.size, run.created_at) for one in plan.given.values()
+    ]
+    wanted = [(node.name, name, one.given) for node in plan.graph for name, one in node.inputs.items() if one.given]
+    inputs = []
+    for step, name, given in wanted:
+        one = plan.given[given]
+        inputs.append(InputRecord(run.id, step, name, "", given, one.digest, one.format, one.member))
+    return Batch(artifacts=artifacts, inputs=inputs)
 
 
 def params_of(plan: Plan, run_id: str) -> list[ParamRecord]:

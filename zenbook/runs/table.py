@@ -29,7 +29,7 @@ class Table:
 
     Cells keep their values: give moments as `datetime` (a naive one is local), durations as `timedelta`, what is not
     known as None. ``empty`` is what a table without rows says. Long cells are cut for people; those of the last column
-    are shown whole where they are sentences (``wide_last``).
+    are shown whole where they are sentences (``wide_last``). ``notes`` stand below, a line each.
     """
 
     title: str
@@ -37,6 +37,7 @@ class Table:
     rows: Sequence[Sequence[object]]
     empty: str = "(nothing yet)"
     wide_last: bool = False
+    notes: Sequence[str] = ()
 
     def __iter__(self) -> Iterator[dict[str, object]]:
         return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
@@ -58,7 +59,7 @@ class Table:
             at = list(self.columns).index(which)
             return [row[at] for row in self.rows]
         if isinstance(which, slice):
-            return Table(self.title, self.columns, self.rows[which], self.empty, self.wide_last)
+            return Table(self.title, self.columns, self.rows[which], self.empty, self.wide_last, self.notes)
         return dict(zip(self.columns, self.rows[which], strict=True))
 
     def df(self) -> pd.DataFrame:
@@ -70,7 +71,7 @@ class Table:
     def __repr__(self) -> str:
         head = [self.title] if self.title else []
         if not self.rows:
-            return "\n".join((*head, self.empty))
+            return "\n".join((*head, self.empty, *self.notes))
         rooms = self._rooms()
         cells = [[cut(shown(cell), room) for cell, room in zip(row, rooms, strict=True)] for row in self.rows]
         right = self._right_aligned()
@@ -81,12 +82,13 @@ class Table:
             ).rstrip()
             for row in (list(self.columns), *cells)
         ]
-        return "\n".join((*head, *lines))
+        return "\n".join((*head, *lines, *self.notes))
 
     def _repr_html_(self) -> str:
         title = f'<div style="font-weight:600;margin:2px 0">{escaped(self.title)}</div>' if self.title else ""
+        notes = "".join(f'<div style="opacity:.8">{escaped(one)}</div>' for one in self.notes)
         if not self.rows:
-            return f'{title}<div style="opacity:.7">{escaped(self.empty)}</div>'
+            return f'{title}<div style="opacity:.7">{escaped(self.empty)}</div>{notes}'
         aligns = ["right" if one else "left" for one in self._right_aligned()]
         head = "".join(
             f'<th style="text-align:{align}">{escaped(name)}</th>'
@@ -95,7 +97,7 @@ class Table:
         rooms = self._rooms()
         body = "".join("<tr>" + "".join(map(_html_cell, row, aligns, rooms)) + "</tr>" for row in self.rows)
         table = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-        return f'{title}<table style="margin:2px 0;border-collapse:collapse">{table}</table>'
+        return f'{title}<table style="margin:2px 0;border-collapse:collapse">{table}</table>{notes}'
 
     def _rooms(self) -> list[int]:
         """How many columns of a terminal each cell of a row may take."""

@@ -29,6 +29,21 @@ class ComponentKind(StrEnum):
         return self.value.replace("_", " ")
 
     @property
+    def one(self) -> str:
+        """With its article: ``an artifact store``."""
+        return f"{'an' if self.value[0] in 'aeiou' else 'a'} {self.spoken}"
+
+    @property
+    def dashed(self) -> str:
+        """In the shell."""
+        return self.value.replace("_", "-")
+
+    @property
+    def section(self) -> str:
+        """Where ``config.yaml`` keeps them."""
+        return self.value + "s"
+
+    @property
     def group(self) -> str:
         """The entry point group of its flavours."""
         return f"zenbook.{self.value}s"
@@ -80,8 +95,10 @@ def flavour(kind: ComponentKind, name: str) -> Flavour:
     try:
         made = point.load()()
     except ImportError as error:
-        extra = f'pip install "zenbook[{name}]"'
-        raise StackError(f"The {kind.spoken} {name!r} needs a package that is missing: {error}.", extra) from error
+        raise StackError(
+            f"The flavour {name!r} of {kind.spoken} can't be imported: {error}.",
+            f'Is a package that it needs missing? pip install "zenbook[{name}]"',
+        ) from error
     if not isinstance(made, Flavour) or made.kind is not kind:
         raise StackError(f"The entry point {point.value!r} is no flavour of {kind.spoken}.", "Mend that package.")
     return made

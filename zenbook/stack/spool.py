@@ -69,7 +69,7 @@ def keep_from(unrecorded: StoreError, batch: Batch, stack: OpenStack, failing: B
     """Keep a batch that met an error if the store can take it later, and say so on the error that goes to the user."""
     if isinstance(unrecorded, StoreUnreachableError) and batch:
         told = failing if failing is not None else unrecorded
-        note = keep(batch, stack.workspace.home, stack.stack.metadata_store)
+        note = keep(batch, stack.workspace.home, str(stack.stack.metadata_store))
         if note not in getattr(told, "__notes__", ()):
             told.add_note(note)
 

@@ -6,50 +6,70 @@ The first that speaks wins: arguments, environment (``ZENBOOK_STACK_ORCHESTRATOR
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from zenbook.errors import StackError, did_you_mean
+from zenbook.stack.choice import Choice, FromArguments, FromConfig, FromEnvironment, first_mistake
 from zenbook.stack.components import ArtifactStore, MetadataStore, Orchestrator
-from zenbook.stack.flavour import ComponentKind, flavour, flavours
+from zenbook.stack.flavour import ComponentKind
+from zenbook.stack.making import entry_of, make
+from zenbook.stack.secrets import variables_in
 from zenbook.stack.spool import send_spooled
 from zenbook.stack.workspace import Workspace
 
 DEFAULT = "default"
-_BUILT_IN = {  # the components that are there without registering: (kind, name) → flavour
-    (ComponentKind.ARTIFACT_STORE, "local"): "local",
-    (ComponentKind.METADATA_STORE, "local"): "sqlite",
-    (ComponentKind.ORCHESTRATOR, "local"): "local",
-    (ComponentKind.ORCHESTRATOR, "process"): "process",
-}
 
 
 class Stack(BaseSettings):
-    """Which component of each kind a run uses, by the names under which they are registered."""
+    """Which component of each kind a run uses: a registered one by name, or one described by flavour and options.
+
+    Raises `StackError` for a setting that there is not or that can't be.
+    """
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
-        env_prefix="ZENBOOK_STACK_", env_nested_delimiter="__", extra="forbid", frozen=True
+        env_prefix="ZENBOOK_STACK_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     name: str = DEFAULT
-    artifact_store: str = "local"
-    metadata_store: str = "local"
-    orchestrator: str = "local"
+    artifact_store: Choice = Choice(name="local")
+    metadata_store: Choice = Choice(name="local")
+    orchestrator: Choice = Choice(name="local")
+    production: bool = False  # whether to ask before something is destroyed, and to show the stack's name everywhere
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            where, what, kind = first_mistake(error)
+            hint = did_you_mean(where, type(self).model_fields, noun="setting") if kind == "extra_forbidden" else ""
+            said = "is unknown" if kind == "extra_forbidden" else what
+            raise StackError(f"A stack's setting can't be: {where}: {said}.", hint) from None
 
     @classmethod
     def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then the environment, then ``config.yaml``."""
-        return init_settings, env_settings, _ConfigSource(settings_cls, init_settings)
+        return (
+            FromArguments(settings_cls, init_settings),
+            FromEnvironment(settings_cls),
+            FromConfig(settings_cls, active_name),
+        )
 
     @classmethod
     def named(cls, name: str | None = None) -> Stack:
@@ -58,38 +78,56 @@ class Stack(BaseSettings):
         if chosen not in stack_names():
             raise StackError(f"There is no stack {chosen!r}.", did_you_mean(chosen, stack_names(), noun="stack"))
         _refuse_unknown_variables(cls)
-        try:
-            return cls(name=chosen)
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
-            raise StackError(
-                f"The stack {chosen!r} has a setting that can't be: {key}: {first['msg']}.",
-                did_you_mean(key, cls.model_fields, noun="setting"),
-            ) from error
+        return cls(name=chosen)
+
+    def choice(self, kind: ComponentKind) -> Choice:
+        """The component of one kind."""
+        chosen: Choice = getattr(self, kind.value)
+        return chosen
 
     def open(self, workspace: Workspace | None = None) -> OpenStack:
         """Make the components. Raises `StackError` for one that can't be made."""
         workspace = workspace or Workspace.find()
-        make = _Maker(workspace)
         return OpenStack(
             stack=self,
-            artifacts=make(ComponentKind.ARTIFACT_STORE, self.artifact_store),
-            metadata=make(ComponentKind.METADATA_STORE, self.metadata_store),
-            orchestrator=make(ComponentKind.ORCHESTRATOR, self.orchestrator),
+            artifacts=make(ComponentKind.ARTIFACT_STORE, self.artifact_store, workspace),
+            metadata=make(ComponentKind.METADATA_STORE, self.metadata_store, workspace),
             workspace=workspace,
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OpenStack:
     """A stack with its components made."""
 
     stack: Stack
     artifacts: ArtifactStore
     metadata: MetadataStore
-    orchestrator: Orchestrator
     workspace: Workspace
+
+    @cached_property
+    def orchestrator(self) -> Orchestrator:
+        """Who executes plans; made when it is asked for, since a worker needs none. Raises `StackError`."""
+        made: Orchestrator = make(ComponentKind.ORCHESTRATOR, self.stack.orchestrator, self.workspace)
+        return made
+
+    def driven_by(self, orchestrator: Orchestrator) -> OpenStack:
+        """The same stores with an orchestrator that is made already."""
+        other = replace(self)
+        vars(other)["orchestrator"] = orchestrator
+        return other
+
+    def variables(self) -> dict[str, str]:
+        """What makes another process of this machine open this very stack, whatever folder it starts in.
+
+        They may hold secrets.
+        """
+        prefix = str(Stack.model_config["env_prefix"])
+        choices = {kind: self.stack.choice(kind) for kind in ComponentKind if kind is not ComponentKind.ORCHESTRATOR}
+        return {
+            "ZENBOOK_WORKSPACE": str(self.workspace.home),
+            **{f"{prefix}{kind.upper()}": one.in_words() for kind, one in choices.items()},
+        }
 
 
 def _refuse_unknown_variables(model: type[Stack]) -> None:
@@ -112,70 +150,31 @@ def stack_names() -> tuple[str, ...]:
     return tuple(dict.fromkeys((DEFAULT, *(Workspace.find().config().stacks or {}))))
 
 
-_open_stacks: dict[tuple[str, str, int], OpenStack] = {}
+_open_stacks: dict[tuple[str, ...], OpenStack] = {}
 
 
 def open_stack(name: str | None = None) -> OpenStack:
     """The open stack of that name, made once for each process, workspace and set of choices."""
     stack = Stack.named(name)
     workspace = Workspace.find()
-    stamp = workspace.config_file.stat().st_mtime_ns if workspace.config_file.exists() else 0
-    key = (str(workspace.home), f"{os.getpid()}:{stamp}:{stack.model_dump_json()}", int(workspace.exists))
-    if key not in _open_stacks:
+    if not workspace.exists:  # deleted, or not made yet
         workspace.ensure()
-        _open_stacks[key[0], key[1], 1] = stack.open(workspace)
-    opened = _open_stacks[key[0], key[1], 1]
-    send_spooled(opened.metadata, workspace.home, stack.metadata_store)
+        _open_stacks.clear()
+    key = (str(os.getpid()), str(workspace.home), stack.name, *_said(stack, workspace))
+    found = _open_stacks.get(key)
+    opened = found if found is not None else _open_stacks.setdefault(key, stack.open(workspace))
+    send_spooled(opened.metadata, workspace.home, str(stack.metadata_store))
     return opened
 
 
-class _Maker:
-    def __init__(self, workspace: Workspace) -> None:
-        self.workspace = workspace
-        self.config = workspace.config()
-
-    def __call__(self, kind: ComponentKind, name: str) -> Any:
-        entry = self.config.component(kind.value + "s", name)
-        if entry is None and (kind, name) in _BUILT_IN:
-            entry = {"flavour": _BUILT_IN[kind, name]}
-        if entry is None:
-            known = [
-                *((self.config.components or {}).get(kind.value + "s") or {}),
-                *(n for k, n in _BUILT_IN if k is kind),
-            ]
-            raise StackError(f"There is no {kind.spoken} {name!r}.", did_you_mean(name, known, noun=kind.spoken))
-        options = {key: value for key, value in entry.items() if key != "flavour"}
-        chosen = flavour(kind, str(entry.get("flavour", "")))
-        return chosen.make(_settings(chosen.settings, options, f"{kind.spoken} {name!r}"), self.workspace.home)
+def _said(stack: Stack, workspace: Workspace) -> Iterator[str]:
+    """All that the stack's components depend on: what is registered, what overrides it, the variables it refers to."""
+    for kind in ComponentKind:
+        choice = stack.choice(kind)
+        entry = None if choice.flavour else entry_of(kind, choice.name, workspace)
+        yield f"{choice.in_words()} {entry!r}"
+        for variable in (*variables_in(entry or {}), *variables_in(choice.options)):
+            yield f"{variable}={os.environ.get(variable)}"
 
 
-def _settings(model: type[BaseModel], options: dict[str, Any], what: str) -> BaseModel:
-    try:
-        return model(**options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        hint = did_you_mean(key, model.model_fields, noun="option") if first["type"] == "extra_forbidden" else ""
-        raise StackError(f"The {what} has an option that can't be: {key}: {first['msg']}.", hint) from None
-
-
-class _ConfigSource(PydanticBaseSettingsSource):
-    """The stack's entry in ``.zen/config.yaml``."""
-
-    def __init__(self, settings_cls: type[BaseSettings], init: PydanticBaseSettingsSource) -> None:
-        super().__init__(settings_cls)
-        self.init = init
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        """Not used: the whole entry is given at once."""
-        return None, field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        name = self.init().get("name") or active_name()
-        entry = (Workspace.find().config().stacks or {}).get(name)
-        if entry is not None and not isinstance(entry, dict):
-            raise StackError(f"The stack {name!r} in config.yaml is no mapping.", "Mend it by hand.")
-        return {"name": name, **(entry or {})}
-
-
-__all__ = ["OpenStack", "Stack", "active_name", "flavours", "open_stack", "stack_names"]
+__all__ = ["OpenStack", "Stack", "active_name", "open_stack", "stack_names"]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from zenbook.errors import StackError
 
 FOLDER = ".zen"
 CONFIG_VERSION = 1
+OWNER_ONLY = 0o700  # the folder may hold secrets, and what steps printed
+_PATIENCE = 30.0  # seconds that a writer of config.yaml waits for another
 _SECTIONS = ("artifact_stores", "metadata_stores", "orchestrators", "stacks")
 
 
@@ -61,7 +64,8 @@ class Workspace:
         """Make the folder if it is not there. Raises `StackError` where that is not possible."""
         if not self.exists:
             try:
-                self.home.mkdir(parents=True, exist_ok=True)
+                self.home.parent.mkdir(parents=True, exist_ok=True)
+                self.home.mkdir(mode=OWNER_ONLY, exist_ok=True)
                 (self.home / ".gitignore").write_text("*\n", encoding="utf-8")
             except OSError as error:
                 raise StackError(
@@ -78,21 +82,44 @@ class Workspace:
     def config(self) -> Config:
         """Read ``config.yaml``; without one, the defaults. Raises `StackError` for a file that can't be read."""
         try:
-            text = self.config_file.read_text(encoding="utf-8")
+            facts = os.stat(self.config_file)  # noqa: PTH116 (a Path's own stat costs more)
+            stamp = (facts.st_mtime_ns, facts.st_ino, facts.st_size)
+            kept = _read.get(self.config_file)
+            if kept is None or kept[0] != stamp:
+                kept = _read[self.config_file] = (
+                    stamp,
+                    _parse(self.config_file.read_text(encoding="utf-8"), self.config_file),
+                )
         except FileNotFoundError:
             return Config()
         except (OSError, UnicodeDecodeError) as error:
             raise StackError(
                 f"{self.config_file} can't be read: {error}.", "Mend its permissions or its text."
             ) from error
-        return _parse(text, self.config_file)
+        return kept[1]
 
-    def set_active(self, stack: str) -> None:
-        """Switch the active stack, atomically."""
+    @contextmanager
+    def changing(self) -> Iterator[dict[str, Any]]:
+        """The body of ``config.yaml`` to change: written at the block's end, atomically, one writer at a time.
+
+        An exception in the block leaves the file as it was. Raises `StackError` for a file that can't be read or
+        written.
+        """
+        from filelock import FileLock, Timeout
+
         self.ensure()
-        body = self._body()
-        body["active"] = stack
-        self._write(body)
+        try:
+            with FileLock(self.home / "config.lock", timeout=_PATIENCE, mode=0o600):
+                body = self._body()
+                before = repr(body)
+                yield body
+                if repr(body) != before:
+                    self._write(body)
+        except Timeout:
+            raise StackError(
+                f"Another process has been changing {self.config_file} for {_PATIENCE:g} s.",
+                "Wait for it, or end it, and try again.",
+            ) from None
 
     def _body(self) -> dict[str, Any]:
         import yaml
@@ -108,15 +135,23 @@ class Workspace:
         import yaml
 
         text = yaml.safe_dump(body, sort_keys=False, allow_unicode=True)
+        temporary: Path | None = None
         try:
-            descriptor, name = tempfile.mkstemp(dir=self.home, prefix="config-", suffix=".tmp")
+            descriptor, name = tempfile.mkstemp(dir=self.home, prefix="config-", suffix=".tmp")  # its owner's only
+            temporary = Path(name)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(text)
-            Path(name).replace(self.config_file)
+            temporary.replace(self.config_file)
         except OSError as error:
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
             raise StackError(
-                f"{self.config_file} can't be written: {error.strerror or error}.", "Is the folder writable?"
+                f"{self.config_file} can't be written: {error.strerror or error}.",
+                "Is the folder writable, and the disk not full?",
             ) from error
+
+
+_read: dict[Path, tuple[tuple[int, int, int], Config]] = {}  # by file, with its state: parsing takes milliseconds
 
 
 def _parse(text: str, file: Path) -> Config:

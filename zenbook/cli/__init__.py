@@ -1,0 +1,101 @@
+"""The command tree: the shell command ``zen``, the magic ``%zen`` and the panels' buttons drive the same verbs.
+
+Each verb returns an object that draws itself. In a notebook ``ctx.obj`` is the notebook, as a `Place`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from zenbook.cli import completion, components, config, housekeeping, runs, stacks, steps, workspace
+from zenbook.cli.tree import Notebook, Text, Tree, usage
+from zenbook.errors import ZenbookError, did_you_mean
+
+
+@click.group(cls=Tree, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="zenbook", prog_name="zenbook")
+def zen() -> None:
+    """Take a notebook to production without leaving it.
+
+    \b
+    zen run train.py:training --param lr=0.3     run a pipeline
+    zen runs                                     what ran
+    zen show latest                              one run
+    """  # noqa: D301  # \\b keeps click from joining the lines
+
+
+for _module in (workspace, stacks, components, config, runs, housekeeping, steps, completion):
+    for _verb in _module.VERBS:
+        zen.add_command(_verb)
+
+
+def invoke(arguments: Sequence[str], notebook: Notebook | None = None) -> Any:
+    """Run a verb and give what it returns.
+
+    Raises `ZenbookError` for a mistake in the words, and whatever the verb raises.
+    """
+    try:
+        with zen.make_context("zen", list(arguments), obj=notebook) as context:
+            return zen.invoke(context)
+    except click.exceptions.Exit:
+        return None
+    except click.NoSuchOption as error:
+        hint = did_you_mean(error.option_name, error.possibilities or [])
+        raise ZenbookError(f"There is no option {error.option_name!r}.", hint or usage(error)) from None
+    except click.UsageError as error:
+        raise ZenbookError(error.format_message(), usage(error)) from None
+    except click.ClickException as error:
+        raise ZenbookError(error.format_message()) from None
+
+
+def main() -> None:
+    """The shell command."""
+    if completion.VARIABLE in os.environ:  # the shell asks what may follow, or for its script
+        zen.main(prog_name="zen")
+    arguments = sys.argv[1:] or ["--help"]
+    runs_something = arguments[0] in ("run", "resume")
+    try:
+        if runs_something:
+            _watch()
+        result = invoke(arguments)
+        if result is not None and not runs_something:  # of a run all has been shown
+            click.echo(repr(result))
+        sys.stdout.flush()
+    except BrokenPipeError:  # `zen runs | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except Exception as error:  # noqa: BLE001  # a step's own: shown with its own frames
+        click.echo(_told(error), err=True)
+        sys.exit(2 if type(error) is ZenbookError else 1)
+
+
+def _told(error: Exception) -> str:
+    from zenbook.runs.failures import describe_failure
+
+    if not isinstance(error, ZenbookError):
+        return describe_failure(error)[1].rstrip()
+    return "\n".join(one for one in (error.message, error.hint, *getattr(error, "__notes__", ())) if one)
+
+
+def _watch() -> None:
+    import signal
+
+    from zenbook.runs.terminal import TerminalProgress
+    from zenbook.runs.watching import watch_runs_with
+
+    def stop(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)  # `kill`, a container's end: the run is recorded as cancelled
+    watch_runs_with(lambda view: TerminalProgress(view, sys.stderr))
+
+
+__all__ = ["Notebook", "Text", "invoke", "main", "zen"]

@@ -1,0 +1,153 @@
+"""The verbs on runs: run, look back, resume, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from zenbook.cli import completion
+from zenbook.cli.tree import Notebook, Text, Tree
+from zenbook.errors import RunError
+
+
+@click.command()
+@click.argument("target", required=False, metavar="[PIPELINE | FILE[:PIPELINE]]", shell_complete=completion.TARGET)
+@click.option(
+    "--param",
+    "-p",
+    "params",
+    multiple=True,
+    metavar="K=V",
+    shell_complete=completion.PARAM,
+    help="A parameter; may be repeated.",
+)
+@click.option(
+    "--stack",
+    "-s",
+    "stack_name",
+    default=None,
+    shell_complete=completion.STACK,
+    help="The stack to run on instead of the active one.",
+)
+@click.option("--no-cache", is_flag=True, help="Run every step, even if nothing changed.")
+@click.pass_context
+def run(ctx: click.Context, target: str | None, params: Sequence[str], stack_name: str | None, no_cache: bool) -> Any:
+    """Run a pipeline: of this notebook, of a module or of a notebook's file.
+
+    \b
+    %zen run training --param lr=0.3
+    zen run train.py:training -p lr=0.3
+    zen run notebook.ipynb
+    """  # noqa: D301
+    from zenbook.runs.targets import find_target
+
+    notebook: Notebook | None = ctx.obj
+    if notebook is not None and (target is None or not target.partition(":")[0].endswith((".py", ".ipynb"))):
+        runnable = notebook.place.find(target)
+    elif target is not None:
+        runnable = find_target(target)
+    else:
+        raise RunError("What is to run?", "Name a file: zen run train.py:training, or zen run notebook.ipynb.")
+    return runnable.run(_params(params), stack=stack_name, cache=not no_cache)
+
+
+def _params(pairs: Sequence[str]) -> dict[str, str]:
+    for one in pairs:
+        if "=" not in one:
+            raise RunError(f"The parameter {one!r} has no value.", "Write it as --param name=value.")
+    return {name.strip(): value for name, _, value in (one.partition("=") for one in pairs)}
+
+
+@click.group(cls=Tree, invoke_without_command=True)
+@click.option("--pipeline", "-p", default=None, shell_complete=completion.PIPELINE, help="Only runs of this pipeline.")
+@click.option(
+    "--state", default=None, shell_complete=completion.STATE, help="Only runs in this state: succeeded, failed, …"
+)
+@click.option("--limit", "-n", default=20, show_default=True, help="How many at most.")
+@click.pass_context
+def runs(ctx: click.Context, pipeline: str | None, state: str | None, limit: int) -> Any:
+    """The recorded runs, newest first.
+
+    Example: zen runs --pipeline training -n 5
+    """
+    from zenbook.runs.history import list_runs
+
+    if ctx.invoked_subcommand is not None:
+        return None
+    return list_runs(pipeline, state=state, limit=limit)
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN", required=False, shell_complete=completion.RUN)
+@click.argument("step", required=False, shell_complete=completion.STEP)
+def show(run_id: str | None, step: str | None) -> Any:
+    """One run, or one of its steps. RUN is an id, a part of one, a pipeline's name or `latest`.
+
+    Example: zen show latest fit
+    """
+    from zenbook.runs.history import find_run
+
+    found = find_run(run_id)
+    return found if step is None else found.steps[step]
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN", required=False, shell_complete=completion.RUN)
+@click.argument("step", required=False, shell_complete=completion.STEP)
+def logs(run_id: str | None, step: str | None) -> Text:
+    """What a run's steps printed and logged.
+
+    Example: zen logs latest fit
+    """
+    from zenbook.runs.history import find_run
+
+    found = find_run(run_id)
+    return Text((found.logs if step is None else found.steps[step].logs).rstrip("\n") or "(nothing was printed)")
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN", required=False, shell_complete=completion.RUN)
+@click.argument("step", required=False, shell_complete=completion.STEP)
+def why(run_id: str | None, step: str | None) -> Any:
+    """Why each step ran or was served from the cache.
+
+    Example: zen why latest fit
+    """
+    from zenbook.runs.history import find_run
+
+    found = find_run(run_id)
+    if step is None:
+        return found.why
+    one = found.steps[step]
+    return Text(f"{one.name} {one.state}: {one.why}")
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN", shell_complete=completion.RUN)
+def resume(run_id: str) -> Any:
+    """Run a run's plan again; what succeeded comes from the cache.
+
+    Example: zen resume k3f9a2
+    """
+    from zenbook.runs.history import find_run
+
+    return find_run(run_id).resume()
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN", shell_complete=completion.RUN)
+def cancel(run_id: str) -> Text:
+    """Interrupt a run that goes on in another process of this machine.
+
+    Example: zen cancel latest
+    """
+    from zenbook.runs.history import find_run
+
+    found = find_run(run_id)
+    found.cancel()
+    return Text(f"Run {found.id} was asked to stop.")
+
+
+VERBS = (run, runs, show, logs, why, resume, cancel)

@@ -1,0 +1,170 @@
+"""Options of a verb made from a flavour's settings model: names, types, help and defaults are the model's."""
+
+from __future__ import annotations
+
+import enum
+import json
+import types
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, Union, get_args, get_origin
+
+import click
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from zenbook.errors import StackError, ZenbookError
+from zenbook.stack.flavour import ComponentKind, Flavour, flavour
+from zenbook.stack.registry import names_of
+from zenbook.stack.secrets import is_reference, secret_fields
+
+_CHOSEN = "zenbook.flavour"
+_PREFIX = "setting_"  # so that a setting may have the name of one of the verb's own parameters
+NO_VALUE = ("none", "null", "default")  # what takes an option back to its default
+
+
+class OfFlavour(click.Command):
+    """A verb with the options of the flavour that its first words mean."""
+
+    def __init__(self, *arguments: Any, chosen: Callable[[list[str]], Flavour | None], **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.chosen = chosen
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See which flavour it is, then read the words."""
+        words = [one for one in args if one not in ctx.help_option_names]
+        ctx.meta[_CHOSEN] = self.chosen(words)
+        return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The verb's own, and one for each setting."""
+        found = ctx.meta.get(_CHOSEN)
+        return [*super().get_params(ctx), *(options_of(found.settings) if found is not None else ())]
+
+
+def flavour_at(place: int, kind: ComponentKind) -> Callable[[list[str]], Flavour | None]:
+    """The flavour that the word at a place names; None where there is no such word."""
+
+    def chosen(words: list[str]) -> Flavour | None:
+        if len(words) <= place or words[place].startswith("-"):
+            return None
+        return flavour(kind, words[place])
+
+    return chosen
+
+
+def options_of(settings: type[BaseModel]) -> Iterator[click.Option]:
+    """An option for each setting."""
+    secret = secret_fields(settings)
+    for name, field in settings.model_fields.items():
+        names = [f"--{one}" for known in names_of(settings, name) for one in _spellings(known)]
+        yield _option(name, list(dict.fromkeys(names)), field, secret=name in secret)
+
+
+def _spellings(name: str) -> tuple[str, ...]:
+    return name.replace("_", "-"), name
+
+
+def _option(name: str, names: list[str], field: FieldInfo, *, secret: bool) -> click.Option:
+    told, into = _help(field), f"{_PREFIX}{name}"
+    kind = _bare(field.annotation)
+    if get_origin(kind) is dict or kind is dict:
+        return click.Option([*names, into], multiple=True, metavar="KEY=VALUE", help=told)
+    if secret:
+        asked = name.replace("_", " ").capitalize()
+        return click.Option(
+            [*names, into], prompt=asked, prompt_required=False, hide_input=True, metavar="[SECRET]", help=told
+        )
+    if kind is bool:
+        return click.Option([*(f"{one}/--no-{one[2:]}" for one in names), into], default=None, help=told)
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return click.Option([*names, into], type=click.Choice([str(one.value) for one in kind]), help=told)
+    if get_origin(kind) is Literal:
+        return click.Option([*names, into], type=click.Choice([str(one) for one in get_args(kind)]), help=told)
+    return click.Option([*names, into], metavar=_metavar(kind), help=told)
+
+
+def _bare(annotation: Any) -> Any:
+    """The type without ``| None``."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        others = [one for one in get_args(annotation) if one is not type(None)]
+        return others[0] if others else str
+    return annotation
+
+
+def _metavar(kind: Any) -> str:
+    return {int: "INTEGER", float: "NUMBER"}.get(kind, "PATH" if getattr(kind, "__name__", "") == "Path" else "TEXT")
+
+
+def _help(field: FieldInfo) -> str:
+    default = field.get_default()
+    shown = default.value if isinstance(default, enum.Enum) else default
+    text = field.description or ""
+    if field.is_required():
+        return f"{text} (required)".strip()
+    return text if shown in (None, "", {}, False) else f"{text} [default: {shown}]".strip()
+
+
+def given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given of the options, as a registry takes it. Raises `ZenbookError` for a pair without ``=``."""
+    found: dict[str, Any] = {}
+    for parameter, value in values.items():
+        name = parameter.removeprefix(_PREFIX)
+        if value is None or value == () or name == parameter:
+            continue
+        if isinstance(value, tuple):
+            found[name] = dict(map(_pair, value))
+        else:
+            found[name] = None if isinstance(value, str) and value.casefold() in NO_VALUE else value
+    return found
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    key, separator, value = text.partition("=")
+    if not separator:
+        raise ZenbookError(f"{text!r} has no value.", "Write it as KEY=VALUE; it may be given several times.")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
+
+
+def warnings_of(ctx: click.Context, settings: type[BaseModel]) -> tuple[str, ...]:
+    """What to say of a secret that stands in a notebook's cell."""
+    if ctx.obj is None:
+        return ()
+    inline = [
+        name
+        for name in sorted(secret_fields(settings))
+        if ctx.get_parameter_source(_PREFIX + name) is click.core.ParameterSource.COMMANDLINE
+        and ctx.params.get(_PREFIX + name)
+        and not is_reference(ctx.params[_PREFIX + name])
+    ]
+    if not inline:
+        return ()
+    flag = inline[0].replace("_", "-")
+    return (
+        f"! This cell, and so the notebook's file, now contains the {flag}: change the cell before you save it.",
+        f"  `--{flag}` without a value asks for it; `--{flag} '${{VARIABLE}}'` takes it from the environment.",
+    )
+
+
+def chosen_of(ctx: click.Context) -> Flavour:
+    """The flavour that was seen. Raises `StackError` when the words name none."""
+    found: Flavour | None = ctx.meta.get(_CHOSEN)
+    if found is None:
+        raise StackError("Which flavour?", "See `zen … flavours`.")
+    return found
+
+
+def masked(options: Mapping[str, Any], settings: type[BaseModel]) -> dict[str, str]:
+    """Options for people: a secret is shown as where it comes from."""
+    secret = secret_fields(settings)
+    return {name: _masked(value) if name in secret else str(value) for name, value in options.items()}
+
+
+def _masked(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_masked(one)}" for key, one in value.items())
+    if isinstance(value, str) and value.startswith("${"):
+        return value
+    return "(kept in the keyring)" if is_reference(value) else "(hidden)"

@@ -1,0 +1,159 @@
+"""A stack's choice of a component, and the ways in which a stack is told of it: arguments, environment, config."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, model_serializer, model_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
+
+from zenbook.errors import StackError
+from zenbook.stack.flavour import ComponentKind
+from zenbook.stack.workspace import Workspace
+
+KINDS = tuple(ComponentKind)
+
+
+class Choice(BaseModel):
+    """The component of one kind that a stack uses.
+
+    A ``name`` means a registered component, and options beside it win over the registered ones. A ``flavour`` with
+    options describes one that is registered nowhere.
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
+
+    name: str = ""
+    flavour: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Choice:
+        if not self.name and not self.flavour:
+            raise ValueError("a component needs the name of a registered one, or a flavour")
+        return self
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that were given with it."""
+        return dict(self.model_extra or {})
+
+    @model_serializer
+    def _plainly(self) -> str | dict[str, Any]:
+        if self.name and not self.flavour and not self.model_extra:
+            return self.name
+        names = {key: value for key, value in (("name", self.name), ("flavour", self.flavour)) if value}
+        return {**names, **self.options}
+
+    def in_words(self) -> str:
+        """As a variable ``ZENBOOK_STACK_…`` takes it; it holds the secrets among the options."""
+        plain = self._plainly()
+        return plain if isinstance(plain, str) else json.dumps(plain, default=_revealed)
+
+    def __str__(self) -> str:
+        return self.name or self.flavour
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        yield "name", self.name
+        if self.flavour:
+            yield "flavour", self.flavour
+        if self.model_extra:  # any of them may be a secret
+            yield "options", sorted(self.model_extra)
+
+
+def _revealed(value: Any) -> Any:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+class FromArguments(PydanticBaseSettingsSource):
+    """What was said to the class itself."""
+
+    def __init__(self, settings_cls: type[BaseSettings], arguments: PydanticBaseSettingsSource) -> None:
+        super().__init__(settings_cls)
+        self.arguments = arguments
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        """Not used: all are given at once."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Its values by field."""
+        return _spelt_out(self.arguments())
+
+
+class FromEnvironment(EnvSettingsSource):
+    """``ZENBOOK_STACK_METADATA_STORE=prod-db`` names a component, ``…__PASSWORD=…`` sets one of its options."""
+
+    def decode_complex_value(self, field_name: str, field: Any, value: Any) -> Any:
+        """A component's choice is a name, or JSON."""
+        if isinstance(value, str) and not value.lstrip().startswith("{"):
+            return {"name": value}
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError as error:
+            raise StackError(
+                f"The variable ZENBOOK_STACK_{field_name.upper()} holds neither a name nor JSON.",
+                "Write a name, or an object in braces; `__` before an option's name sets that option alone.",
+            ) from error
+
+    def __call__(self) -> dict[str, Any]:
+        """Its values by field."""
+        return _without(_spelt_out(super().__call__()), self.current_state, lambda key: key in ("name", "flavour"))
+
+
+class FromConfig(PydanticBaseSettingsSource):
+    """The stack's entry in ``.zen/config.yaml``, and the default where it says nothing."""
+
+    def __init__(self, settings_cls: type[BaseSettings], active: Callable[[], str]) -> None:
+        super().__init__(settings_cls)
+        self.active = active
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        """Not used: the whole entry is given at once."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Its values by field."""
+        name = self.current_state.get("name") or self.active()
+        entry = (Workspace.find().config().stacks or {}).get(name) or {}
+        defaults = {kind.value: self.settings_cls.model_fields[kind.value].default for kind in KINDS}
+        return _without(_spelt_out({"name": name, **defaults, **entry}), self.current_state, lambda _: True)
+
+
+def _spelt_out(values: Mapping[str, Any]) -> dict[str, Any]:
+    """With every choice as a mapping, so that one source's options go beside another's name."""
+    found = dict(values)
+    for kind in KINDS:
+        one = found.get(kind.value)
+        if isinstance(one, str):
+            found[kind.value] = {"name": one}
+        elif isinstance(one, Choice):
+            found[kind.value] = {
+                **one.options,
+                **{k: v for k, v in (("name", one.name), ("flavour", one.flavour)) if v},
+            }
+    return found
+
+
+def _without(values: dict[str, Any], said: Mapping[str, Any], dropped: Callable[[str], bool]) -> dict[str, Any]:
+    """Without what belongs to another component than the one that was chosen before."""
+    for kind in KINDS:
+        before, now = said.get(kind.value), values.get(kind.value)
+        if isinstance(before, Mapping) and isinstance(now, Mapping) and {"name", "flavour"} & before.keys():
+            values[kind.value] = {key: one for key, one in now.items() if not dropped(key)}
+    return values
+
+
+def first_mistake(error: ValidationError) -> tuple[str, str, str]:
+    """Where, what and of which type the first mistake of some settings is. Never shows a value."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    return ".".join(str(part) for part in first["loc"]), first["msg"].removeprefix("Value error, "), first["type"]
+
+
+__all__ = ["KINDS", "Choice", "FromArguments", "FromConfig", "FromEnvironment", "first_mistake"]

@@ -1,0 +1,30 @@
+"""Conformance tests for components of your own, as pytest classes: inherit one and give it your component.
+
+```python
+import pytest
+from zenbook.testing import ArtifactStoreTests
+
+
+class TestMyStore(ArtifactStoreTests):
+    @pytest.fixture
+    def store(self, tmp_path):
+        return MyStore(tmp_path)
+```
+
+They hold a component to what `zenbook.stack.components` promises; zenbook's own pass them. This package alone imports
+pytest: ``pip install "zenbook[testing]"``.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.register_assert_rewrite(
+    "zenbook.testing.artifacts", "zenbook.testing.metadata", "zenbook.testing.orchestrators"
+)  # so that a failing assert shows its values, as it does in a test's own file
+
+from zenbook.testing.artifacts import ArtifactStoreTests  # noqa: E402
+from zenbook.testing.metadata import MetadataStoreTests  # noqa: E402
+from zenbook.testing.orchestrators import OrchestratorTests, WorkerOrchestratorTests  # noqa: E402
+
+__all__ = ["ArtifactStoreTests", "MetadataStoreTests", "OrchestratorTests", "WorkerOrchestratorTests"]
