@@ -95,7 +95,7 @@ def mariadb_with_the_limits_of_5_6() -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Server]:
-    with running(PostgreSQL("-c", "fsync=off")) as server:
+    with running(PostgreSQL()) as server:
         yield server
 
 
