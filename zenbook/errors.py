@@ -24,8 +24,13 @@ class ZenbookError(Exception):
         return type(self), (self.message, self.hint)
 
     def _render_traceback_(self) -> list[str]:
-        """Show the sentence and the hint alone: IPython asks this of an exception."""
-        return [f"{type(self).__name__}: {self.message}", *([self.hint] if self.hint else [])]
+        """Show the sentence, the hint and what was added: IPython asks this of an exception."""
+        notes = getattr(self, "__notes__", ())
+        return [f"{type(self).__name__}: {self.message}", *([self.hint] if self.hint else []), *notes]
+
+
+class ZenbookWarning(UserWarning):
+    """Something that the user should know, though what they asked for goes on."""
 
 
 class DefinitionError(ZenbookError):

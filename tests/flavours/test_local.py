@@ -36,4 +36,4 @@ def test_options_that_it_does_not_have_are_refused(workspace) -> None:
     (workspace / ".zen").mkdir()
     (workspace / ".zen" / "config.yaml").write_text("orchestrators:\n  local: {flavour: local, wrokers: 3}\n")
     with pytest.raises(StackError, match="wrokers"):
-        open_stack()
+        _ = open_stack().orchestrator

@@ -1,4 +1,4 @@
-"""Many processes write to one SQLite file at once (promise 5)."""
+"""Many processes write to one database at once (promise 5)."""
 
 from __future__ import annotations
 
@@ -7,27 +7,32 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
+from notebooks.servers import Server
+from tests.flavours.conftest import KINDS, new_database, store_at
 from zenbook.core.states import RunState
 from zenbook.flavours.sql import sqlite_store
 from zenbook.stack.records import RunQuery
 
-PROCESSES, RUNS, STEPS = 8, 20, 5
+PROCESSES, RUNS, STEPS = 8, 50, 5
 
 # Each process makes runs as an engine does: a run with its steps, and two writes for each step, with reads between.
 WRITER = """
     import sys
     from pathlib import Path
     from zenbook.core.states import RunState, StepState
+    from tests.flavours.conftest import store_at
     from zenbook.flavours.sql import sqlite_store
     from zenbook.stack.records import (
         ArtifactRecord, Batch, CodeRecord, EnvironmentRecord, InputRecord, LogRecord, MetricRecord, OutputRecord,
         ParamRecord, RunQuery, RunRecord, RunUpdate, StepRecord,
     )
 
-    path, me, runs, steps = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+    place, me, runs, steps = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
     print("ready", flush=True)
     sys.stdin.readline()  # so that all of them make the store at once
-    store = sqlite_store(path)
+    store = store_at(place) if "://" in place else sqlite_store(Path(place))
     for n in range(runs):
         run = f"run-{n:03d}-{me}"
         pending = [StepRecord(run, f"s{i}", i, StepState.PENDING) for i in range(steps)]
@@ -55,9 +60,17 @@ WRITER = """
 """
 
 
-def test_no_row_is_lost_and_nobody_is_locked_out(tmp_path: Path) -> None:
-    path = tmp_path / "new folder" / "metadata.db"
-    arguments = [sys.executable, "-c", textwrap.dedent(WRITER), str(path)]
+@pytest.fixture(params=["sqlite", *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS)])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database that nobody has made yet."""
+    if request.param == "sqlite":
+        return str(tmp_path / "new folder" / "metadata.db")
+    server: Server = request.getfixturevalue(request.param)
+    return server.url(new_database())
+
+
+def test_no_row_is_lost_and_nobody_is_locked_out(place: str) -> None:
+    arguments = [sys.executable, "-c", textwrap.dedent(WRITER), place]
     writers = [
         subprocess.Popen(
             [*arguments, str(n), str(RUNS), str(STEPS)],
@@ -77,14 +90,14 @@ def test_no_row_is_lost_and_nobody_is_locked_out(tmp_path: Path) -> None:
             writer.stdin.write("go\n")
             writer.stdin.flush()
         for writer in writers:
-            _, told = writer.communicate(timeout=120)
+            _, told = writer.communicate(timeout=240)
             assert (writer.returncode, told) == (0, "")
     finally:
         for writer in writers:
             writer.kill()
             writer.wait()
 
-    store = sqlite_store(path)
+    store = store_at(place) if "://" in place else sqlite_store(Path(place))
     ids = sorted(f"run-{n:03d}-{me}" for me in range(PROCESSES) for n in range(RUNS))
     names = [(run, f"s{i}") for run in ids for i in range(STEPS)]
     runs = store.runs(RunQuery(limit=None))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import sqlite3
@@ -12,7 +11,6 @@ import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,28 +23,15 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.schema import CreateTable
 
-from zenbook.core.states import RunState, StepState
+from tests.flavours.rows import A, new_run, run_of, step_of
 from zenbook.errors import StoreError
 from zenbook.flavours import migrations, sql_sqlite, sql_statements, sql_tables
 from zenbook.flavours.sql import SqlMetadataStore, sqlite_store
 from zenbook.flavours.sql_compiled import SHIPPED, Ask, for_sqlite
 from zenbook.stack.records import (
-    ArtifactRecord,
     Batch,
-    CodeRecord,
-    EnvironmentRecord,
-    InputRecord,
-    LogRecord,
-    MetricRecord,
-    OutputRecord,
-    ParamRecord,
     RunQuery,
-    RunRecord,
-    RunUpdate,
-    StepRecord,
 )
-
-A, B = "a" * 64, "b" * 64
 
 
 @pytest.fixture
@@ -61,177 +46,9 @@ def store(path: Path) -> Iterator[SqlMetadataStore]:
     made.close()
 
 
-def run_of(n: int, **changes: Any) -> RunRecord:
-    return replace(RunRecord(f"run-{n:04d}", "training", "local", RunState.SUCCEEDED, 1000.5 + n), **changes)
-
-
-def step_of(n: int, name: str = "fit", **changes: Any) -> StepRecord:
-    return replace(StepRecord(f"run-{n:04d}", name, 0, StepState.SUCCEEDED, cache_key=A), **changes)
-
-
-def new_run(store: SqlMetadataStore, run: RunRecord, *steps: StepRecord) -> None:
-    store.create_run(run, steps=steps, params=[], code=[], environment=None)
-
-
 def raw(path: Path, statement: str, *values: object) -> list[Any]:
     with closing(sqlite3.connect(path)) as connection, connection:
         return connection.execute(statement, values).fetchall()
-
-
-# -- what is written comes back
-
-
-FULL_RUN = RunRecord(
-    "run-0001",
-    "training",
-    "prod",
-    RunState.FAILED,
-    1.25,
-    2.5,
-    3.75,
-    "ValueError: größer",
-    "host",
-    "user",
-    "12:34",
-    "airflow",
-    B,
-    '{"plan": 1}',
-    "cell",
-)
-FULL_STEP = StepRecord(
-    "run-0001",
-    "fit",
-    2,
-    StepState.CACHED,
-    A,
-    B,
-    A,
-    3,
-    1.5,
-    2.5,
-    "error",
-    "traceback\n",
-    "why",
-    "run-0000",
-    B,
-    ("one", "zwei, größer"),
-)
-
-
-def test_every_field_of_every_record_comes_back(store: SqlMetadataStore) -> None:
-    params = [ParamRecord("run-0001", "", "lr", "0.1"), ParamRecord("run-0001", "fit", "file", '"x.csv"', B)]
-    store.create_run(
-        FULL_RUN,
-        steps=[FULL_STEP],
-        params=params,
-        code=[CodeRecord(B, '{"code": 1}')],
-        environment=EnvironmentRecord(B, '{"python": 3}'),
-    )
-    output = OutputRecord("run-0001", "fit", "model", A, "arrow", "part", "pandas.DataFrame", "{}", "a note")
-    got = InputRecord("run-0001", "fit", "df", "load", "output", A, "arrow", "part")
-    metric = MetricRecord("run-0001", "fit", "loss", 0, 0.5, 7.5, 12)
-    log = LogRecord("run-0001", "fit", 0, 8.5, "stdout", "printed\n")
-    store.write(
-        Batch(
-            artifacts=[ArtifactRecord(A, "arrow", "aa/bb.arrow", 5_000_000_000, 1.5)],
-            outputs=[output],
-            inputs=[got],
-            metrics=[metric],
-            logs=[log],
-        )
-    )
-    ids = ["run-0001"]
-    assert store.run("run-0001") == FULL_RUN
-    assert store.steps(ids) == [FULL_STEP]
-    assert store.params(ids) == params
-    assert store.outputs(ids) == [replace(output, address="aa/bb.arrow", size=5_000_000_000)]
-    assert store.outputs(ids, "fit") == store.outputs(ids)
-    assert store.outputs(ids, "other") == []
-    assert store.inputs(ids) == [got]
-    assert store.metrics(ids) == [metric]
-    assert store.logs("run-0001") == store.logs("run-0001", "fit") == [log]
-    assert store.logs("run-0001", "other") == []
-    assert store.code(B) == CodeRecord(B, '{"code": 1}')
-    assert store.environment(B) == EnvironmentRecord(B, '{"python": 3}')
-    assert store.address_of(A, "arrow") == "aa/bb.arrow"
-    assert store.address_of(A, "pickle") is None
-    assert type(store.steps(ids)[0].state) is StepState
-    assert type(store.run("run-0001").state) is RunState  # type: ignore[union-attr]
-
-
-def test_what_is_not_there_is_none_or_empty(store: SqlMetadataStore) -> None:
-    assert store.run("x") is store.code(A) is store.environment(A) is store.previous_step("p", "s", before="z") is None
-    assert store.steps(["x"]) == store.outputs([]) == store.logs("x") == store.runs(RunQuery()) == []
-    assert store.find_cached(A) == store.find_run_ids("") == []
-    store.write(Batch())
-
-
-def test_a_run_is_created_in_whole_or_not_at_all(store: SqlMetadataStore) -> None:
-    with pytest.raises(StoreError):
-        new_run(store, run_of(1), step_of(1), step_of(1, "bad", position=object()))
-    assert store.run("run-0001") is None
-    assert store.steps(["run-0001"]) == []
-
-
-def test_a_run_that_has_grown_is_created_again(store: SqlMetadataStore) -> None:
-    new_run(store, run_of(1, plan="first"), step_of(1))
-    new_run(store, run_of(1, plan="second"), step_of(1, "other", position=1))
-    assert store.run("run-0001") == run_of(1, plan="second")
-    assert [step.name for step in store.steps(["run-0001"])] == ["fit", "other"]
-
-
-def test_code_and_environment_that_are_known_are_left(store: SqlMetadataStore) -> None:
-    for n, text in ((1, "first"), (2, "second")):
-        store.create_run(
-            run_of(n), steps=[], params=[], code=[CodeRecord(A, text)], environment=EnvironmentRecord(A, text)
-        )
-    assert (store.code(A), store.environment(A)) == (CodeRecord(A, "first"), EnvironmentRecord(A, "first"))
-
-
-def test_a_batch_replaces_by_key_and_updates_runs(store: SqlMetadataStore) -> None:
-    new_run(store, run_of(1, state=RunState.PENDING, plan="kept", error=""), step_of(1, state=StepState.PENDING))
-    done = step_of(1, state=StepState.SUCCEEDED, why="new", notes=("n",))
-    first = OutputRecord("run-0001", "fit", "output", A, "json")
-    batch = Batch(
-        runs=[RunUpdate("run-0001", RunState.FAILED, 5.0, 6.0, "broke")],
-        steps=[step_of(1, state=StepState.RUNNING), done],
-        artifacts=[ArtifactRecord(A, "json", "first", 1, 1.0), ArtifactRecord(A, "json", "second", 2, 1.0)],
-        outputs=[replace(first, preview="old"), first],
-        metrics=[MetricRecord("run-0001", "fit", "m", 0, 1.0, 1.0)],
-        logs=[LogRecord("run-0001", "fit", 0, 1.0, "log", "text")],
-    )
-    store.write(batch)
-    store.write(batch)  # as after a connection that broke in the middle of a commit
-    assert store.steps(["run-0001"]) == [done]
-    assert store.outputs(["run-0001"]) == [replace(first, address="first", size=1)]
-    assert len(store.metrics(["run-0001"])) == len(store.logs("run-0001")) == 1
-    run = store.run("run-0001")
-    assert run == run_of(1, state=RunState.FAILED, plan="kept", started_at=5.0, ended_at=6.0, error="broke")
-
-
-def test_numbers_that_are_none_and_text_that_is_no_text_are_kept(store: SqlMetadataStore) -> None:
-    values = [math.nan, math.inf, -math.inf, 1e-300, 3]
-    store.write(
-        Batch(
-            metrics=[MetricRecord("r", "s", "m", n, value, n) for n, value in enumerate(values)],
-            logs=[LogRecord("r", "s", 0, 1.0, "stdout", "half \ud800 a pair, and \0")],
-        )
-    )
-    back = [metric.value for metric in store.metrics(["r"])]
-    assert math.isnan(back[0])
-    assert back[1:] == values[1:]
-    assert store.logs("r")[0].text == "half \\ud800 a pair, and \0"
-
-
-def test_a_batch_that_fails_writes_nothing_and_the_store_stays_usable(store: SqlMetadataStore) -> None:
-    new_run(store, run_of(1))
-    bad = MetricRecord("run-0001", "fit", "m", 1, 0.5, 1.0, index=2**70)
-    for broken in (bad, replace(bad, index=object())):  # type: ignore[arg-type]
-        with pytest.raises(StoreError):
-            store.write(Batch(steps=[step_of(1)], metrics=[replace(bad, n=0, index=1), broken]))
-    assert store.steps(["run-0001"]) == store.metrics(["run-0001"]) == []
-    store.write(Batch(steps=[step_of(1)]))
-    assert store.steps(["run-0001"]) == [step_of(1)]
 
 
 def test_an_interrupt_in_a_write_leaves_no_transaction_open(store: SqlMetadataStore, path: Path) -> None:
@@ -248,43 +65,6 @@ def test_an_interrupt_in_a_write_leaves_no_transaction_open(store: SqlMetadataSt
     with closing(sqlite3.connect(path, timeout=0)) as other, other:
         other.execute("BEGIN IMMEDIATE")
     assert store.steps(["run-0001"]) == []
-
-
-# -- questions
-
-
-def test_find_cached_gives_the_newest_eight_that_succeeded(store: SqlMetadataStore) -> None:
-    store.write(
-        Batch(
-            artifacts=[ArtifactRecord(A, "json", "aa/a", 7, 1.0)],
-            steps=[step_of(n) for n in range(10)]
-            + [step_of(n, state=state) for n, state in enumerate(StepState, start=20) if state != "succeeded"]
-            + [step_of(40, cache_key=B)],
-            outputs=[OutputRecord(f"run-{n:04d}", "fit", name, A, "json") for n in range(9) for name in ("x", "y")],
-            metrics=[MetricRecord(f"run-{n:04d}", "fit", "m", i, n + i / 4, 1.0) for n in range(10) for i in range(2)],
-        )
-    )
-    found = store.find_cached(A)
-    assert [one.step for one in found] == [step_of(n) for n in range(9, 1, -1)]
-    assert found[0].outputs == ()
-    assert [(one.name, one.address, one.size) for one in found[1].outputs] == [("x", "aa/a", 7), ("y", "aa/a", 7)]
-    assert [metric.value for metric in found[0].metrics] == [9.0, 9.25]
-    assert all(metric.run == one.step.run for one in found for metric in (*one.metrics, *one.outputs))
-    assert [one.step.run for one in store.find_cached(B)] == ["run-0040"]
-
-
-def test_find_cached_keeps_two_steps_of_one_run_apart(store: SqlMetadataStore) -> None:
-    store.write(
-        Batch(
-            artifacts=[ArtifactRecord(A, "json", "aa/a", 7, 1.0)],
-            steps=[step_of(1), step_of(1, "fit_2")],
-            outputs=[OutputRecord("run-0001", name, "o", A, "json") for name in ("fit", "fit_2")],
-        )
-    )
-    assert [(one.step.name, [o.step for o in one.outputs]) for one in store.find_cached(A)] == [
-        ("fit", ["fit"]),
-        ("fit_2", ["fit_2"]),
-    ]
 
 
 def test_the_questions_of_each_step_are_answered_from_indexes(store: SqlMetadataStore, path: Path) -> None:
@@ -308,77 +88,10 @@ def test_the_questions_of_each_step_are_answered_from_indexes(store: SqlMetadata
     assert not [row for row in raw(path, f"EXPLAIN QUERY PLAN {inner}", A, 8, 0) if "TEMP B-TREE" in row[3]]
 
 
-def test_runs_are_paged_and_filtered_newest_first_without_plans(store: SqlMetadataStore) -> None:
-    for n in range(7):
-        new_run(
-            store,
-            run_of(
-                n,
-                plan="long",
-                pipeline="training" if n % 2 else "other",
-                state=RunState.FAILED if n == 3 else RunState.SUCCEEDED,
-                kind="cell" if n == 5 else "pipeline",
-            ),
-        )
-
-    def ids(**query: Any) -> list[int]:
-        return [int(run.id[-4:]) for run in store.runs(RunQuery(**query))]
-
-    assert ids() == ids(limit=None) == [6, 5, 4, 3, 2, 1, 0]
-    assert ids(limit=3) == [6, 5, 4]
-    assert ids(limit=3, before="run-0004") == [3, 2, 1]
-    assert ids(pipeline="training") == [5, 3, 1]
-    assert ids(states=(RunState.FAILED, RunState.RUNNING)) == [3]
-    assert ids(kind="cell") == [5]
-    assert ids(kind="pipeline", pipeline="training") == [3, 1]
-    assert all(run.plan == "" for run in store.runs(RunQuery()))
-    assert store.runs(RunQuery(limit=1)) == [replace(store.run("run-0006"), plan="")]  # type: ignore[type-var]
-
-
 def test_lists_never_read_the_plans(store: SqlMetadataStore) -> None:
     statement = str(sql_statements.select(*sql_statements.run_columns_without_plan()))
     assert "runs.plan" not in statement
     assert [column.name for column in sql_tables.runs.columns][-1] == "plan"
-
-
-def test_a_run_is_found_by_the_start_or_end_of_its_id(store: SqlMetadataStore) -> None:
-    for name in ("20261123-ab%c", "20261123-abxc", "20261124-zz_1", "20261124-zzz1", "20261125-0123"):
-        new_run(store, replace(run_of(1), id=name))
-    assert store.find_run_ids("20261124") == ["20261124-zzz1", "20261124-zz_1"]
-    assert store.find_run_ids("123") == ["20261125-0123"]
-    assert store.find_run_ids("b%c") == ["20261123-ab%c"]
-    assert store.find_run_ids("z_1") == ["20261124-zz_1"]
-    assert store.find_run_ids("2026", limit=2) == ["20261125-0123", "20261124-zzz1"]
-    assert store.find_run_ids("1123-") == []
-
-
-def test_the_previous_step_is_of_the_same_pipeline_and_older(store: SqlMetadataStore) -> None:
-    for n in range(5):
-        pipeline = "other" if n == 3 else "training"
-        new_run(store, run_of(n, pipeline=pipeline), step_of(n), *([step_of(n, "rare")] if n == 0 else []))
-    assert store.previous_step("training", "fit", before="run-0004") == step_of(2)
-    assert store.previous_step("training", "rare", before="run-0004") == step_of(0, "rare")
-    assert store.previous_step("training", "fit", before="run-0000") is None
-    assert store.previous_step("training", "none", before="run-0004") is None
-
-
-def test_rows_of_many_runs_come_in_order(store: SqlMetadataStore) -> None:
-    names = [f"run-{n:04d}" for n in range(1200)]  # more than fit in one query
-    store.write(
-        Batch(
-            steps=[step_of(n, name, position=p) for n in range(1200) for name, p in (("a", 1), ("b", 0))],
-            metrics=[MetricRecord("run-0001", s, "m", n, n, 10.0 - i) for i, s in enumerate("ab") for n in range(2)],
-            logs=[
-                LogRecord("run-0001", step, n, at, "log", "")
-                for step, n, at in (("a", 0, 3.0), ("b", 0, 1.0), ("a", 1, 2.0))
-            ],
-        )
-    )
-    steps = store.steps(names[::-1] + names[:3])
-    assert [(step.run, step.name) for step in steps] == [(name, step) for name in names for step in "ba"]
-    assert [(one.step, one.n) for one in store.metrics(["run-0001"])] == [("b", 0), ("b", 1), ("a", 0), ("a", 1)]
-    assert [(one.step, one.n) for one in store.logs("run-0001")] == [("b", 0), ("a", 1), ("a", 0)]
-    assert [one.n for one in store.logs("run-0001", "a")] == [0, 1]  # whatever the clock did
 
 
 # -- opening
@@ -386,7 +99,7 @@ def test_rows_of_many_runs_come_in_order(store: SqlMetadataStore) -> None:
 
 def test_the_store_works_wherever_the_current_folder_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    store = SqlMetadataStore("sqlite:///sub/metadata.db")
+    store = sqlite_store("sqlite:///sub/metadata.db")
     monkeypatch.chdir("/")
     new_run(store, run_of(1))
     store.close()
@@ -399,12 +112,12 @@ def test_the_store_works_wherever_the_current_folder_goes(tmp_path: Path, monkey
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:x?mode=memory&uri=true"])
 def test_a_database_in_memory_is_refused(url: str) -> None:
     with pytest.raises(StoreError, match="needs a file"):
-        SqlMetadataStore(url)
+        sqlite_store(url)
 
 
 def test_another_database_is_refused_without_its_password() -> None:
-    with pytest.raises(StoreError, match="'mysql' yet") as caught:
-        SqlMetadataStore("mysql+pymysql://me:secret@host/db")
+    with pytest.raises(StoreError, match="no SQLite file") as caught:
+        sqlite_store("mysql+pymysql://me:secret@host/db")
     assert "secret" not in str(caught.value)
 
 
@@ -534,6 +247,7 @@ def test_a_network_disk_gets_a_rollback_journal(path: Path, tmp_path: Path, monk
     assert raw(path, "PRAGMA journal_mode") == [("delete",)]
     assert pragma(shared, "synchronous") == 2  # FULL
     assert len(shared.runs(RunQuery())) == 2
+    assert "on a network disk: with a rollback journal" in shared.describe()
     shared.close()
 
 
@@ -835,7 +549,7 @@ def test_keys_fit_mysql_5_6() -> None:
     [
         (sqlite.dialect(), "ON CONFLICT (digest, format) DO UPDATE", "ON CONFLICT (digest, format) DO NOTHING"),
         (postgresql.dialect(), "ON CONFLICT (digest, format) DO UPDATE", "ON CONFLICT (digest, format) DO NOTHING"),
-        (mysql.dialect(), "ON DUPLICATE KEY UPDATE", "INSERT IGNORE INTO artifacts"),
+        (mysql.dialect(), "ON DUPLICATE KEY UPDATE", "ON DUPLICATE KEY UPDATE digest = artifacts.digest"),
     ],
 )
 def test_statements_are_made_for_each_dialect(dialect: Any, upsert: str, ignore: str) -> None:

@@ -134,7 +134,7 @@ def test_a_mistake_in_any_way_is_told(
     (workspace / ".zen").mkdir()
     with pytest.raises(StackError) as raised:
         mistake(monkeypatch, workspace)
-        open_stack()
+        _ = open_stack().orchestrator
     assert message in raised.value.message
     assert hint in raised.value.hint
 

@@ -79,9 +79,7 @@ class AirflowApi:
         """The state of each part of Airflow."""
         path = "/api/v2/monitor/health" if self.version == 2 else "/api/v1/health"
         found = self._ask("GET", path, signed=False)
-        return {
-            name: str(one["status"]) for name, one in found.items() if isinstance(one, dict) and one.get("status")
-        }
+        return {name: str(one["status"]) for name, one in found.items() if isinstance(one, dict) and one.get("status")}
 
     def dag(self, dag_id: str) -> DagSeen | None:
         """A DAG that Airflow has parsed; None if it has none of that id."""

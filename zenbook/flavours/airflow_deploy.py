@@ -57,7 +57,9 @@ def stack_file(stack: OpenStack, *, same_machine: bool) -> dict[str, str]:
         if same_machine and not choice.flavour and not choice.options:
             variables[f"ZENBOOK_STACK_{kind.upper()}"] = choice.name
         else:
-            variables[f"ZENBOOK_STACK_{kind.upper()}"] = json.dumps(_public(kind, stack)[0], sort_keys=True, default=str)
+            variables[f"ZENBOOK_STACK_{kind.upper()}"] = json.dumps(
+                _public(kind, stack)[0], sort_keys=True, default=str
+            )
     folder = str(Path.cwd()) if same_machine else ""
     return {STACK_FILE: json.dumps({"folder": folder, "variables": variables}, indent=1, sort_keys=True) + "\n"}
 
@@ -112,7 +114,7 @@ def deploy(files: Mapping[str, str], folder: str) -> None:
 
 
 def differing_packages(python: str, requirements: Sequence[str]) -> Iterator[str]:
-    """What is installed in another version for Airflow's steps than here. Raises `StackError` if zenbook is not there."""
+    """What is installed in another version for the steps than here. Raises `StackError` if zenbook is not there."""
     from importlib.metadata import version
 
     here = dict(one.split("==", 1) for one in requirements) | {"zenbook": version("zenbook")}
@@ -142,7 +144,10 @@ def differing_packages(python: str, requirements: Sequence[str]) -> Iterator[str
 
 def warn_of_packages(python: str, requirements: Sequence[str]) -> None:
     """Say on stderr what differs: a result may, too."""
-    if os.path.realpath(python) == os.path.realpath(sys.executable) and Path(python).parent == Path(sys.executable).parent:
+    if (
+        os.path.realpath(python) == os.path.realpath(sys.executable)
+        and Path(python).parent == Path(sys.executable).parent
+    ):
         return
     found = list(differing_packages(python, requirements))
     if found:

@@ -1,4 +1,4 @@
-"""The metadata store on a SQL database: SQLite today; the tables and statements fit MySQL 5.6 and PostgreSQL too.
+"""The metadata store on a SQL database: SQLite, MySQL from 5.6 on, MariaDB, PostgreSQL.
 
 Nothing that is imported here imports SQLAlchemy: a process that runs a pipeline never needs it.
 """
@@ -17,7 +17,8 @@ from typing import Any
 from zenbook.core.states import RunState, StepState
 from zenbook.flavours import sql_sqlite
 from zenbook.flavours.sql_compiled import ESCAPE, Ask
-from zenbook.flavours.sql_database import Database, Row, Writer
+from zenbook.flavours.sql_database import Database
+from zenbook.flavours.sql_interface import Row, SqlDatabase, Writer
 from zenbook.stack.components import MetadataStore
 from zenbook.stack.records import (
     ArtifactRecord,
@@ -52,20 +53,20 @@ OF_A_RUN = (
 AFTER_ALL = "\U0010ffff"  # sorts after every run id
 
 
-def sqlite_store(path: Path) -> SqlMetadataStore:
-    """The metadata store in a SQLite file, which is made with its folder on first use."""
-    return SqlMetadataStore(path)
+def sqlite_store(place: str | Path) -> SqlMetadataStore:
+    """The metadata store in a SQLite file, by path or URL, which is made with its folder on first use."""
+    return SqliteMetadataStore(Database(sql_sqlite.file_of(place)))  # whatever the current folder
 
 
 class SqlMetadataStore(MetadataStore):
-    """A metadata store at a URL or path. It connects on first use, and anew in a forked child.
+    """A metadata store in a database. It connects on first use, and anew in a forked child.
 
     Writing is idempotent: a row whose key is there already is replaced, so a batch may be written again when nobody
     knows whether it arrived. Not-a-number is kept as NULL.
     """
 
-    def __init__(self, place: str | Path) -> None:
-        self._database = Database(sql_sqlite.file_of(place))  # whatever the current folder
+    def __init__(self, database: SqlDatabase) -> None:
+        self._database = database
 
     def create_run(
         self,
@@ -110,18 +111,7 @@ class SqlMetadataStore(MetadataStore):
 
     def find_cached(self, cache_key: str) -> list[CachedStep]:
         """The succeeded step runs with this cache key, newest first, with their outputs and metrics (at most 8)."""
-        outputs_sql, metrics_sql = (
-            self._database.prepared(Ask.FIND_CACHED),
-            self._database.prepared(Ask.FIND_CACHED_METRICS),
-        )
-
-        def read(cursor: Any) -> tuple[list[Row], list[Row]]:
-            found = cursor.execute(outputs_sql.sql, outputs_sql.arguments(cache_key=cache_key)).fetchall()
-            if not found:
-                return [], []
-            return found, cursor.execute(metrics_sql.sql, metrics_sql.arguments(cache_key=cache_key)).fetchall()
-
-        found, measured = self._database.with_cursor(read)
+        found, measured = self._database.rows_of_both(Ask.FIND_CACHED, Ask.FIND_CACHED_METRICS, cache_key=cache_key)
         metrics: dict[tuple[str, str], list[MetricRecord]] = {}
         for row in measured:
             metrics.setdefault((row[0], row[1]), []).append(_metric_record(row))
@@ -242,10 +232,16 @@ class SqlMetadataStore(MetadataStore):
             yield from self._database.rows_of_all(question, "runs", ids[start : start + MOST_IDS], **values)
 
 
+class SqliteMetadataStore(SqlMetadataStore):
+    """One in a file."""
+
+    on_this_machine = True
+
+
 class _Writers:
     """The statements that write records."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: SqlDatabase) -> None:
         self.new_run = database.writer(Ask.PUT_RUN)
         self.runs = database.writer(Ask.UPDATE_RUN)
         self.steps = database.writer(Ask.PUT_STEP)

@@ -74,6 +74,7 @@ class Prepared:
     sql: str
     names: tuple[str, ...]
     constants: Mapping[str, Any]
+    mark: str = "?"  # where a parameter's value goes
 
     def arguments(self, **values: Any) -> tuple[Any, ...]:
         """The parameters' values in their order."""
@@ -84,7 +85,7 @@ class Prepared:
         """Text and values with one parameter as a list of values."""
         at = self.names.index(name)
         one_by_one = self.arguments(**{name: None}, **values)
-        sql = self.sql.replace(f"__[POSTCOMPILE_{name}]", ", ".join("?" * len(several)))
+        sql = self.sql.replace(f"__[POSTCOMPILE_{name}]", ", ".join([self.mark] * len(several)))
         return sql, (*one_by_one[:at], *several, *one_by_one[at + 1 :])
 
 

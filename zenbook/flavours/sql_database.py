@@ -5,33 +5,23 @@ Statements are executed on the driver's own cursor: through SQLAlchemy's executi
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
 from zenbook.errors import StoreError
 from zenbook.flavours import migrations, sql_sqlite
 from zenbook.flavours.sql_compiled import Ask, Prepared, for_sqlite
+from zenbook.flavours.sql_interface import Row, SqlDatabase, Works, encodable
 
 T = TypeVar("T")
-Row = Sequence[Any]
 FAILURES = (sqlite3.Error, OverflowError)
-
-
-@dataclass(frozen=True)
-class Writer:
-    """A prepared statement that writes one kind of record."""
-
-    sql: str
-    values: Callable[[Any], tuple[Any, ...]]
 
 
 @dataclass(eq=False)
@@ -69,26 +59,23 @@ class _Opened:
             self.idle.pop().close()
 
 
-class Database:
-    """A SQLite file, for any thread and for forked children.
-
-    Every method raises `StoreError` when the database can't be reached, read or written.
-    """
+class Database(SqlDatabase):
+    """A SQLite file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._opened: dict[int, _Opened] = {}  # by process: a child never closes its parent's
         self._opening: dict[int, threading.Lock] = {}
 
-    def write(self, works: Iterable[tuple[Writer, Sequence[Any]]]) -> None:
+    def write(self, works: Works) -> None:
         """Write records in one transaction, in this order."""
         rows = [(writer.sql, [*map(writer.values, records)]) for writer, records in works if records]
         if not rows:
             return
         try:
             self._transact(rows)
-        except UnicodeEncodeError:  # half of a surrogate pair, from a file's name or a print: no database takes it
-            self._transact([(sql, [*map(_encodable, some)]) for sql, some in rows])
+        except UnicodeEncodeError:
+            self._transact([(sql, [*map(encodable, some)]) for sql, some in rows])
 
     def _transact(self, rows: list[tuple[str, list[tuple[Any, ...]]]]) -> None:
         def work(cursor: sqlite3.Cursor) -> None:
@@ -124,6 +111,16 @@ class Database:
         """All rows that answer a question in which one parameter is a list of values."""
         return self._fetch(*self.prepared(name).with_all(parameter, tuple(several), **values))
 
+    def rows_of_both(self, name: Ask, other: Ask, **values: Any) -> tuple[list[Row], list[Row]]:
+        """All rows that answer two questions with the same parameters; none of the second if none of the first."""
+        one, two = self.prepared(name), self.prepared(other)
+
+        def read(cursor: sqlite3.Cursor) -> tuple[list[Row], list[Row]]:
+            found = cursor.execute(one.sql, one.arguments(**values)).fetchall()
+            return found, cursor.execute(two.sql, two.arguments(**values)).fetchall() if found else []
+
+        return self.with_cursor(read)
+
     def _fetch(self, sql: str, arguments: tuple[Any, ...]) -> list[Row]:
         return self.with_cursor(lambda cursor: cursor.execute(sql, arguments).fetchall())
 
@@ -131,27 +128,12 @@ class Database:
         """A statement in this database's SQL."""
         return for_sqlite()[name]
 
-    def writer(self, name: Ask) -> Writer:
-        """What executes a statement for records whose fields have the names of its parameters."""
-        prepared = self.prepared(name)
-        # `_value_` is an enum's value without the 0.2 µs of its property.
-        pick = attrgetter(*("state._value_" if name == "state" else name for name in prepared.names))
-        if len(prepared.names) == 1:
-            return Writer(prepared.sql, lambda record: (pick(record),))
-        if "notes" not in prepared.names:
-            return Writer(prepared.sql, pick)
-        at = prepared.names.index("notes")
-
-        def with_notes(record: Any) -> tuple[Any, ...]:
-            row = pick(record)
-            return (*row[:at], json.dumps(row[at]) if row[at] else "[]", *row[at + 1 :])
-
-        return Writer(prepared.sql, with_notes)
-
     def describe(self) -> str:
         """Kind, place and schema revision."""
         revision = self.with_cursor(lambda cursor: migrations.revision_of(cursor.connection, self.path))
-        return f"sqlite at {self.path}, schema {revision}"
+        shared = self._open().shared
+        journal = ", on a network disk: with a rollback journal, since a write-ahead log needs one machine"
+        return f"sqlite at {self.path}, schema {revision}{journal if shared else ''}"
 
     def close(self) -> None:
         """Let go of this process's connections; the next use opens new ones."""
@@ -219,9 +201,3 @@ def _inode(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _encodable(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(
-        value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value for value in row
-    )

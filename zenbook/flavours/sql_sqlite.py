@@ -44,7 +44,8 @@ def file_of(place: str | Path) -> Path:
     backend = scheme.partition("+")[0]
     if backend != "sqlite":
         raise StoreError(
-            f"zenbook can't keep its metadata in {backend!r} yet.", "Use a file: sqlite:////path/metadata.db."
+            f"A URL of {backend!r} names no SQLite file.",
+            f"Register one of flavour {backend}, or use a file: sqlite:////path/metadata.db.",
         )
     name = rest.removeprefix("/")
     if not name or name.startswith((":memory:", "file:")) or "?" in name:

@@ -36,6 +36,7 @@ from zenbook.core.states import StepState
 from zenbook.flavours.sql_compiled import ESCAPE, SHIPPED, Ask, Compiled, Prepared
 from zenbook.flavours.sql_tables import (
     RECORDS,
+    Name,
     artifacts,
     code,
     environments,
@@ -96,10 +97,20 @@ def statements_for(dialect: str) -> dict[Ask, ClauseElement]:
     }
 
 
+def widths_of(ask: Ask) -> dict[str, int]:
+    """How many characters the columns hold that a statement sets and that only describe: what is longer is cut."""
+    table = WRITTEN.get(ask)
+    if table is None:
+        return {}
+    types = {column.name: column.type for column in table.columns if column.name in DESCRIBING}
+    return {name: one.length for name, one in types.items() if isinstance(one, Name)}
+
+
 def _prepared(statement: ClauseElement, dialect: Dialect) -> Prepared:
     made = cast(SQLCompiler, statement.compile(dialect=dialect))
     constants = {name: value for name, value in made.params.items() if value is not None}
-    return Prepared(str(made), tuple(made.positiontup or ()), constants)
+    mark = {"qmark": "?", "format": "%s"}[dialect.paramstyle]
+    return Prepared(str(made), tuple(made.positiontup or ()), constants, mark)
 
 
 def columns_of(table: Table) -> list[Column[Any]]:
@@ -140,7 +151,10 @@ def upsert(table: Table, dialect: str) -> Insert:
 def insert_ignore(table: Table, dialect: str) -> Insert:
     """Insert a record, unless its key is there already."""
     if dialect in ("mysql", "mariadb"):
-        return insert(table).prefix_with("IGNORE")
+        from sqlalchemy.dialects.mysql import insert as mysql_insert
+
+        key = next(iter(table.primary_key.columns))  # set to itself: IGNORE would also let a text be cut
+        return mysql_insert(table).values(_bound(table)).on_duplicate_key_update({key.name: key})
     return _insert_with_conflict(table, dialect).on_conflict_do_nothing(index_elements=list(table.primary_key.columns))
 
 
@@ -292,6 +306,10 @@ QUESTIONS: dict[Ask, ClauseElement] = {
     Ask.ARTIFACTS: select(*columns_of(artifacts)).where(artifacts.c.created_at < bindparam("before")),
     Ask.REVISION: select(version.c.version_num),
 }
+
+
+DESCRIBING = ("host", "user", "process", "stack", "orchestrator", "pipeline", "type")
+WRITTEN = {Ask.PUT_RUN: runs, Ask.PUT_OUTPUT: outputs}
 
 
 def shipped_text() -> str:

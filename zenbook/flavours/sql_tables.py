@@ -53,6 +53,25 @@ class LongText(TypeDecorator[str]):
         return dialect.type_descriptor(LONGTEXT())
 
 
+class Name(TypeDecorator[str]):
+    """A short text that sorts by its characters' numbers, as MySQL's utf8mb4_bin does and SQLite by default.
+
+    PostgreSQL would sort as the database's language does, and find no prefix by an index.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """PostgreSQL's own collation is named only there."""
+        collation = "C" if dialect.name == "postgresql" else None
+        return dialect.type_descriptor(String(self.length, collation=collation))
+
+
 metadata = MetaData()
 
 
@@ -81,23 +100,23 @@ def _maybe(name: str, type_: TypeEngine[Any]) -> Column[Any]:
     return Column(name, type_, nullable=True)
 
 
-RUN_ID, STEP_NAME, NAME, DIGEST = String(24), String(100), String(64), String(64)
+RUN_ID, STEP_NAME, NAME, DIGEST = Name(24), Name(100), Name(64), Name(64)
 
 runs = _table(
     "runs",
     _key("id", RUN_ID),
-    _value("pipeline", String(100)),
-    _value("stack", String(100)),
-    _value("state", String(16)),
+    _value("pipeline", Name(100)),
+    _value("stack", Name(100)),
+    _value("state", Name(16)),
     _value("created_at", Double()),
     _maybe("started_at", Double()),
     _maybe("ended_at", Double()),
-    _value("host", String(255)),
-    _value("user", String(255)),
-    _value("process", String(64)),
-    _value("orchestrator", String(64)),
+    _value("host", Name(255)),
+    _value("user", Name(255)),
+    _value("process", Name(64)),
+    _value("orchestrator", Name(64)),
     _value("environment", DIGEST),
-    _value("kind", String(16)),
+    _value("kind", Name(16)),
     _value("error", LongText()),
     _value("plan", LongText()),
     Index("runs_by_pipeline", "pipeline", "id"),
@@ -109,7 +128,7 @@ steps = _table(
     _key("run", RUN_ID),
     _key("name", STEP_NAME),
     _value("position", Integer()),
-    _value("state", String(16)),
+    _value("state", Name(16)),
     _value("fingerprint", DIGEST),
     _value("capsule", DIGEST),
     _value("cache_key", DIGEST),
@@ -117,7 +136,7 @@ steps = _table(
     _maybe("started_at", Double()),
     _maybe("ended_at", Double()),
     _value("cached_from", RUN_ID),
-    _value("random_in", String(255)),
+    _value("random_in", Name(255)),
     _value("why", LongText()),
     _value("notes", LongText()),
     _value("error", LongText()),
@@ -131,7 +150,7 @@ artifacts = _table(
     "artifacts",
     _key("digest", DIGEST),
     _key("format", NAME),
-    _value("address", String(255)),
+    _value("address", Name(255)),
     _value("size", BigInteger()),
     _value("created_at", Double()),
     clustered=True,
@@ -145,7 +164,7 @@ outputs = _table(
     _value("digest", DIGEST),
     _value("format", NAME),
     _value("member", NAME),
-    _value("type", String(255)),
+    _value("type", Name(255)),
     _value("note", LongText()),
     _value("preview", LongText()),
     Index("outputs_by_digest", "digest", "format"),
@@ -194,7 +213,7 @@ logs = _table(
     _key("step", STEP_NAME),
     _key("n", Integer()),
     _value("at", Double()),
-    _value("stream", String(16)),
+    _value("stream", Name(16)),
     _value("text", LongText()),
     clustered=True,
 )
@@ -209,6 +228,9 @@ version = Table(  # as Alembic makes its own
     MetaData(),
     Column("version_num", String(32), nullable=False),
     PrimaryKeyConstraint("version_num", name="zenbook_version_pkc"),
+    mysql_engine="InnoDB",
+    mysql_charset="utf8mb4",
+    mysql_collate="utf8mb4_bin",
 )
 
 RECORDS: dict[Table, type[Any]] = {

@@ -10,6 +10,7 @@ from zenbook.core.events import Listeners, StepFinished
 from zenbook.core.graph import Node
 from zenbook.core.plan import Plan
 from zenbook.core.states import RunState, StepState
+from zenbook.errors import StoreError
 from zenbook.notebook.shower import NotebookShower
 from zenbook.runs.artifacts import Reader
 from zenbook.runs.calling import Called
@@ -22,6 +23,7 @@ from zenbook.runs.shown import SHOWN, Entry
 from zenbook.runs.step_run import Execution, run_step
 from zenbook.runs.streams import proxied_streams
 from zenbook.stack.records import Batch, CodeRecord, RunUpdate
+from zenbook.stack.spool import keep_from
 from zenbook.stack.stack import OpenStack
 
 
@@ -52,15 +54,18 @@ class CellRun:
             with uninterrupted():
                 self._grow(plan)
             state, error_line = RunState.SUCCEEDED, ""
+            failing: BaseException | None = None
             try:
                 return self._run(plan, node, shower, use_cache=use_cache)
             except BaseException as error:
+                failing = error
                 state = RunState.CANCELLED if isinstance(error, KeyboardInterrupt) else RunState.FAILED
                 error_line = "interrupted" if state is RunState.CANCELLED else one_line(error)
                 raise
             finally:
                 with uninterrupted():
-                    self._end(state, error_line)
+                    self._end(state, error_line, failing)
+                failing = None  # an exception and the frame that holds it would keep each other
 
     def _run(
         self, plan: Plan, node: Node, shower: NotebookShower, *, use_cache: bool
@@ -75,10 +80,18 @@ class CellRun:
             finished = run_step(execution, node)
             return finished, execution.called.get(node.name)
 
-    def _end(self, state: RunState, error: str) -> None:
+    def _end(self, state: RunState, error: str, failing: BaseException | None) -> None:
         self.record = replace(self.record, state=state, ended_at=time.time(), error=error)
         update = RunUpdate(self.record.id, state, self.record.started_at, self.record.ended_at, error)
-        self.stack.metadata.write(Batch(runs=[update]))
+        batch = Batch(runs=[update])
+        try:
+            self.stack.metadata.write(batch)
+        except StoreError as unrecorded:
+            keep_from(unrecorded, batch, self.stack, failing)
+            if failing is None:
+                raise
+            if not isinstance(failing, StoreError):
+                failing.add_note(f"and the end of run {self.record.id} could not be recorded: {unrecorded.message}")
 
     def _grow(self, plan: Plan) -> None:
         environment = EnvironmentQuestion().answer()

@@ -29,6 +29,7 @@ from zenbook.runs.crashes import healed
 from zenbook.runs.table import Table, duration
 from zenbook.stack.flavour import ComponentKind, flavours
 from zenbook.stack.records import RunQuery
+from zenbook.stack.spool import FOLDER
 from zenbook.stack.stack import OpenStack, Stack, open_stack
 from zenbook.stack.workspace import Workspace
 
@@ -202,7 +203,7 @@ def _disk() -> Finding:
 
 
 def _spool() -> Finding:
-    folder = Workspace.find().home / "spool"
+    folder = Workspace.find().home / FOLDER
     waiting, damaged = ([one.stat().st_mtime for one in folder.rglob(f"*.{kind}")] for kind in ("json", "damaged"))
     found = []
     if waiting:

@@ -19,6 +19,7 @@ from zenbook.runs.shown import SHOWN, Shower
 from zenbook.runs.user_formats import user_formats
 from zenbook.stack.components import ArtifactStore, MetadataStore
 from zenbook.stack.records import OutputRecord
+from zenbook.stack.spool import keep_from
 from zenbook.stack.stack import OpenStack
 
 RANDOM = frozenset(randomness.OUTPUTS.values())
@@ -88,7 +89,7 @@ class Execution:
                 raise
             finally:
                 with uninterrupted():
-                    _write_rest(recorder, failing)
+                    _write_rest(recorder, stack, failing)
                 failing = None  # an exception and the frame that holds it would keep each other
 
     def tell(self, event: Event) -> None:
@@ -125,11 +126,13 @@ def as_stored(record: OutputRecord) -> Stored:
     )
 
 
-def _write_rest(recorder: Recorder, failing: BaseException | None) -> None:
-    """Write what waits; where an exception is on its way already, that one matters more."""
+def _write_rest(recorder: Recorder, stack: OpenStack, failing: BaseException | None) -> None:
+    """Write what waits, or keep it where the store is away; an exception that is on its way already matters more."""
     try:
         recorder.flush()
     except StoreError as unrecorded:
+        keep_from(unrecorded, recorder.batch, stack, failing)
         if failing is None:
             raise
-        failing.add_note(f"and the metadata store failed: {unrecorded.message}")
+        if not isinstance(failing, StoreError):
+            failing.add_note(f"and the metadata store failed: {unrecorded.message}")

@@ -23,6 +23,7 @@ from zenbook.runs.run import Run, span
 from zenbook.runs.table import Table, moment
 from zenbook.stack.components import MetadataStore
 from zenbook.stack.records import ArtifactRecord, RunQuery, RunRecord
+from zenbook.stack.spool import FOLDER
 from zenbook.stack.stack import OpenStack, open_stack
 
 _GOING_ON = (RunState.PENDING, RunState.RUNNING)
@@ -262,10 +263,10 @@ def _refuse_while_runs_go_on(metadata: MetadataStore) -> None:
 
 
 def _refuse_while_something_waits(home: Path) -> None:
-    waiting = [*(home / "spool").rglob("*.json")]
+    waiting = [*(home / FOLDER).rglob("*.json")]
     if waiting:
         raise RunError(
-            f"What waits in {home / 'spool'} ({len(waiting)} parts) may refer to artifacts, so nothing was deleted.",
+            f"What waits in {home / FOLDER} ({len(waiting)} parts) may refer to artifacts, so nothing was deleted.",
             "A command that reaches its metadata store sends it: zen runs; see zen doctor. --force deletes anyway.",
         )
 

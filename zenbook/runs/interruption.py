@@ -65,6 +65,11 @@ def uninterrupted() -> Iterator[None]:
             _before[number](number, None)
 
 
+def interrupt_waits() -> bool:
+    """Whether the main thread, which asks, is in an `uninterrupted` block that the user has tried to stop."""
+    return bool(_Gate.came) and threading.current_thread() is threading.main_thread()
+
+
 def _receive(number: int, frame: types.FrameType | None) -> None:
     if _Gate.closed:
         _Gate.came = number

@@ -33,6 +33,7 @@ from zenbook.stack.records import (
     RunUpdate,
     StepRecord,
 )
+from zenbook.stack.spool import keep_from
 from zenbook.stack.stack import OpenStack
 
 
@@ -134,12 +135,15 @@ class _Launch:
         ended = RunFinished(self.record.id, state, line)
         steps = [] if self.listener is not None else self._skipped()
         update = RunUpdate(self.record.id, state, self.record.started_at, ended.at, line)
+        batch = Batch(runs=[update], steps=steps)
         try:
-            self.stack.metadata.write(Batch(runs=[update], steps=steps))
+            self.stack.metadata.write(batch)
         except StoreError as unrecorded:
+            keep_from(unrecorded, batch, self.stack, error)
             if error is None:
                 raise
-            error.add_note(f"and its end could not be recorded: {unrecorded.message}")
+            if not isinstance(error, StoreError):
+                error.add_note(f"and its end could not be recorded: {unrecorded.message}")
         finally:
             if self.listener is not None:
                 self.listener.on_event(ended)

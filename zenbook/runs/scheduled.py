@@ -33,6 +33,7 @@ from zenbook.runs.naming import identifiers
 from zenbook.runs.recorder import pending_steps
 from zenbook.runs.step_run import run_step
 from zenbook.runs.streams import proxied_streams
+from zenbook.stack.components import MetadataStore
 from zenbook.stack.records import Batch, CodeRecord, RunRecord, RunUpdate
 from zenbook.stack.stack import OpenStack, open_stack
 
@@ -135,7 +136,7 @@ def work(plan_file: Path, exported: Plan) -> None:
         ):
             finished = run_step(execution, node)
     finally:
-        settle(plan, record.id, stack)
+        settle(plan, record.id, stack.metadata)
     said = "served from the cache, " if finished.state is StepState.CACHED else ""
     sys.stdout.write(f"{node.name}: {said}{finished.why or finished.state}\n")
     made = {name: stack.artifacts.uri(one.address) for name, one in finished.outputs if name not in HIDDEN}
@@ -143,10 +144,10 @@ def work(plan_file: Path, exported: Plan) -> None:
     sys.stdout.flush()
 
 
-def settle(plan: Plan, run: str, stack: OpenStack) -> None:
+def settle(plan: Plan, run: str, metadata: MetadataStore) -> None:
     """Write the run's end if nothing of it can go on, and skip the steps that have nothing to start from."""
-    record = stack.metadata.run(run)
-    steps = {one.name: one for one in stack.metadata.steps([run])}
+    record = metadata.run(run)
+    steps = {one.name: one for one in metadata.steps([run])}
     lost = {name for name, one in steps.items() if one.state.ended and not one.state.has_outputs}
     skipped = []
     for node in plan.graph:
@@ -167,7 +168,7 @@ def settle(plan: Plan, run: str, stack: OpenStack) -> None:
         error = first.error if first is not None else "interrupted" if state is RunState.CANCELLED else ""
         batch.runs.append(RunUpdate(run, state, record.started_at, time.time(), error))
     if batch:
-        stack.metadata.write(batch)
+        metadata.write(batch)
 
 
 def _reopen(record: RunRecord, node: Node, plan: Plan, stack: OpenStack) -> None:

@@ -20,6 +20,7 @@ from zenbook.stack.components import ArtifactStore, MetadataStore, Orchestrator
 from zenbook.stack.flavour import ComponentKind
 from zenbook.stack.making import entry_of, make
 from zenbook.stack.secrets import variables_in
+from zenbook.stack.spool import send_spooled
 from zenbook.stack.workspace import Workspace
 
 DEFAULT = "default"
@@ -161,7 +162,9 @@ def open_stack(name: str | None = None) -> OpenStack:
         _open_stacks.clear()
     key = (str(os.getpid()), str(workspace.home), stack.name, *_said(stack, workspace))
     found = _open_stacks.get(key)
-    return found if found is not None else _open_stacks.setdefault(key, stack.open(workspace))
+    opened = found if found is not None else _open_stacks.setdefault(key, stack.open(workspace))
+    send_spooled(opened.metadata, workspace.home, str(stack.metadata_store))
+    return opened
 
 
 def _said(stack: Stack, workspace: Workspace) -> Iterator[str]:

@@ -81,7 +81,8 @@ def _migrate(path: Path) -> None:
         with engine.connect() as connection:
             # After the connection is made, since SQLAlchemy ends its first one's transaction.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-            _upgrade(connection, path)
+            revision = connection.exec_driver_sql(for_sqlite()[Ask.REVISION].sql).scalar()
+            upgrade(connection, str(revision), f"The metadata store {str(path)!r}")
             connection.commit()
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None)  # SQLAlchemy's own text shows the values of a row
@@ -92,19 +93,21 @@ def _migrate(path: Path) -> None:
         ) from error
 
 
-def _upgrade(connection: Connection, path: Path) -> None:
-    """Migrate in the transaction that the caller has begun; another process may have done it meanwhile."""
+def upgrade(connection: Connection, revision: str, store: str) -> None:
+    """Migrate in the transaction or under the lock that the caller has begun; another may have done it meanwhile.
+
+    Raises `StoreError` for a revision that this zenbook doesn't know.
+    """
     from alembic import command
     from alembic.script import ScriptDirectory
     from alembic.util import CommandError
 
     config = configuration(connection)
-    revision = connection.exec_driver_sql(for_sqlite()[Ask.REVISION].sql).scalar()
     try:
-        ScriptDirectory.from_config(config).get_revision(str(revision))
+        ScriptDirectory.from_config(config).get_revision(revision)
     except CommandError as error:
         raise StoreError(
-            f"The metadata store {str(path)!r} was made by a newer zenbook (schema {revision}; this one knows {HEAD}).",
+            f"{store} was made by a newer zenbook (schema {revision}; this one knows {HEAD}).",
             "Upgrade this one: pip install -U zenbook",
         ) from error
     command.upgrade(config, HEAD)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alembic import op
+from zenbook.flavours.migrations.once import create_index
 
 revision = "0002"
 down_revision = "0001"
@@ -12,5 +12,5 @@ depends_on = None
 
 def upgrade() -> None:
     """Add the indexes."""
-    op.create_index("outputs_by_digest", "outputs", ["digest", "format"])
-    op.create_index("inputs_by_digest", "inputs", ["digest", "format"])
+    create_index("outputs_by_digest", "outputs", ["digest", "format"])
+    create_index("inputs_by_digest", "inputs", ["digest", "format"])

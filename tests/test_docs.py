@@ -1,0 +1,47 @@
+"""The commands in the documentation are those that there are."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from zenbook import cli
+from zenbook.stack.stack import Stack
+
+ROOT = Path(__file__).resolve().parent.parent
+BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def commands(page: str) -> list[str]:
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    return [line for block in BLOCK.findall(text) for line in block.splitlines() if line.startswith("zen ")]
+
+
+def test_the_commands_of_the_page_on_stacks(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In their order, and without the checks: the servers of the examples are nobody's."""
+    monkeypatch.setenv("DB_PASSWORD", "x")
+    lines = commands("stacks.md")
+    assert len(lines) > 15
+    for number, line in enumerate(lines):
+        words = shlex.split(line)[1:]
+        if words[:2] == ["stack", "use"] or words[0] == "config":
+            words.append("--no-check")
+        if words[0] == "gc" or line == "zen doctor":  # on stores that are really there
+            cli.invoke(["stack", "register", f"here-{number}"])
+            cli.invoke(["stack", "use", f"here-{number}"])
+        cli.invoke(words)
+    assert Stack.named("prod").production
+    assert str(Stack.named("prod-copy").artifact_store) == "bucket"
+
+
+def test_the_options_that_the_page_names_in_passing() -> None:
+    text = (ROOT / "docs/stacks.md").read_text("utf-8")
+    known = {row["option"] for kind in ("metadata-store", "artifact-store") for name in
+             ("mysql", "postgresql", "s3", "azure", "gcs") if (name in ("mysql", "postgresql")) == (kind == "metadata-store")
+             for row in cli.invoke([kind, "flavours", name])}  # fmt: skip
+    named = set(re.findall(r"`(--[a-z-]+)`", text)) - {"--no-check", "--production", "--delete"}
+    assert named
+    assert named <= known
