@@ -132,7 +132,10 @@ def value_source(value: Any, needed: set[str]) -> str:
         return f"[{', '.join(value_source(one, needed) for one in value)}]"
     if not isinstance(value, dict):
         return repr(value)
-    tag, body = next(iter(value.items())) if len(value) == 1 else ("", None)
+    tag: str = ""
+    body: Any = None
+    if len(value) == 1:
+        tag, body = next(iter(value.items()))
     if tag in _BY_TEXT:
         line, form = _BY_TEXT[tag]
         needed.add(line)

@@ -173,7 +173,7 @@ class AirflowApi:
                 self._refuse(error, method, path)
                 problem = f"it answers {error.code} {error.reason}"
             except (OSError, ValueError) as error:
-                problem = str(getattr(error, "reason", "") or error or type(error).__name__)
+                problem = str(getattr(error, "reason", "")) or str(error) or type(error).__name__
             if time.monotonic() > until:
                 raise AirflowAwayError(
                     f"Airflow at {self.url} does not answer for {self.patience:g} s: {problem}.",

@@ -43,7 +43,7 @@ def refuse_unreachable(stack: OpenStack, *, same_machine: bool) -> None:
                 f"The {kind.spoken} of the stack {stack.stack.name!r} is in files of this machine "
                 f"({store.describe()}), which Airflow's workers do not see.",
                 "Choose one that they reach (a database, a bucket); or, if Airflow runs here: "
-                "zen orchestrator update NAME --same-machine true",
+                "zen orchestrator update NAME --same-machine",
             )
 
 
