@@ -18,7 +18,7 @@ from zenbook.core.plan import Plan
 from zenbook.exporters.airflow_dag import dag_source
 from zenbook.exporters.reading import readable_source
 from zenbook.runs.exporting import Exporter, ExportError
-from zenbook.runs.naming import identifiers
+from zenbook.runs.naming import dag_id_of
 
 _TEMPLATE_MARKS = ("{{", "{%", "{#")
 IGNORE = """\
@@ -83,7 +83,7 @@ class AirflowExporter(Exporter):
         if not len(plan.graph):
             raise ExportError(f"The pipeline {plan.pipeline!r} has no steps.", "Run the notebook's cells first.")
         dag_id = options.dag_id or dag_id_of(plan.pipeline)
-        module = identifiers([dag_id], ["steps"])[dag_id]
+        module = file_name(dag_id)
         requirements = _requirements(plan)
         return {
             "plan.json": plan.to_json() + "\n",
@@ -95,9 +95,10 @@ class AirflowExporter(Exporter):
         }
 
 
-def dag_id_of(pipeline: str) -> str:
-    """The DAG's id for a pipeline's name."""
-    return identifiers([pipeline])[pipeline]
+def file_name(dag_id: str) -> str:
+    """The name of the DAG's file, without its ending."""
+    name = re.sub(r"[.-]", "_", dag_id)
+    return f"{name}_dag" if name == "steps" else name
 
 
 def _requirements(plan: Plan) -> str:

@@ -21,7 +21,7 @@ from zenbook.flavours.airflow_follow import Followed, Limits, wait_until_parsed
 from zenbook.runs.execution import Execution
 from zenbook.runs.exporting import find_exporter, make_files
 from zenbook.runs.interruption import uninterrupted
-from zenbook.runs.naming import identifiers
+from zenbook.runs.naming import dag_id_of
 from zenbook.runs.scheduled import RESERVED
 from zenbook.stack.components import Orchestrator
 from zenbook.stack.flavour import ComponentKind, Flavour
@@ -147,7 +147,7 @@ class AirflowOrchestrator(Orchestrator):
             stack.metadata.create_run(mine, steps=(), params=(), code=(), environment=None)
 
     def _dag_id(self, plan: Plan) -> str:
-        return self.settings.prefix + identifiers([plan.pipeline])[plan.pipeline]
+        return self.settings.prefix + dag_id_of(plan.pipeline)
 
 
 class AirflowFlavour(Flavour):

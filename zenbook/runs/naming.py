@@ -24,3 +24,8 @@ def identifiers(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, st
         used.add(made)
         found[name] = made
     return found
+
+
+def dag_id_of(pipeline: str) -> str:
+    """The id of a pipeline's DAG: what Airflow allows of its name."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", pipeline).strip("_") or "pipeline"
