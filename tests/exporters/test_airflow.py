@@ -171,12 +171,33 @@ def test_twenty_steps_are_exported_within_a_second(workspace: Path) -> None:
 # --- whatever the names and values are ----------------------------------------------------------------------------
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.sampled_from(
-    ['"""', "{{ 1 + 1 }}", "$(touch x)", "`x`", "a'b", 'a"b', "\\", "x.sh", "x.md", "é\n☃", "{% raw %}", "", "\\N{DASH}"]
+    [
+        '"""',
+        "{{ 1 + 1 }}",
+        "$(touch x)",
+        "`x`",
+        "a'b",
+        'a"b',
+        "\\",
+        "x.sh",
+        "x.md",
+        "é\n☃",
+        "{% raw %}",
+        "",
+        "\\N{DASH}",
+    ]
 )
 NAMES = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=20) | st.sampled_from(
     ["os", "DAG", "class", "a b", "{{ x }}", "x.sh", "1st", "☃", "steps", "match"]
 )
-VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS | st.lists(TEXTS)
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXTS
+    | st.lists(TEXTS)
+)
 
 
 @st.composite

@@ -27,7 +27,18 @@ pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent.parent
 TORTURE = HERE / "torture" / "torture.ipynb"
 TUTORIALS = sorted((HERE.parent / "notebooks").glob("0[14]_*.ipynb"))
-NASTY = ["it's", 'a "quote"', "{{ 1 + 1 }}", "$(touch pwned)", "`id`", "line\nbreak", "☃ é", "\\", "%s {% raw %}", "x.sh"]
+NASTY = [
+    "it's",
+    'a "quote"',
+    "{{ 1 + 1 }}",
+    "$(touch pwned)",
+    "`id`",
+    "line\nbreak",
+    "☃ é",
+    "\\",
+    "%s {% raw %}",
+    "x.sh",
+]
 PARSE = 0.05  # seconds beyond Airflow's own imports
 
 
@@ -124,7 +135,9 @@ def test_what_ran_here_runs_on_airflow_and_makes_the_same_bytes(
     assert found["errors"] == {}
     assert found["warnings"] == []
     assert sorted(found["dags"]) == sorted(place.expected)
-    assert max(sorted(found["seconds"].values())[:-1]) < PARSE, found["seconds"]  # the first imports Airflow's operators
+    assert max(sorted(found["seconds"].values())[:-1]) < PARSE, found[
+        "seconds"
+    ]  # the first imports Airflow's operators
     assert found["states"] == dict.fromkeys(place.expected, "success"), found["output"][-6000:]
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -132,13 +145,15 @@ def test_what_ran_here_runs_on_airflow_and_makes_the_same_bytes(
     made: dict[str, Any] = {}
     for record in metadata.runs(RunQuery(limit=None)):
         assert record.state == "succeeded"
-        notes = [note for one in metadata.steps([record.id]) for note in one.notes if note.startswith("ran by Airflow: ")]
+        notes = [
+            note for one in metadata.steps([record.id]) for note in one.notes if note.startswith("ran by Airflow: ")
+        ]
         made[notes[0].split()[3]] = digests(record.id)
     assert made == place.expected
     assert not list(tmp_path.rglob("pwned")) and not list(place.project.rglob("pwned"))
 
 
-TRIGGERED = '''
+TRIGGERED = """
 from pathlib import Path
 
 from zenbook import pipeline, step
@@ -150,7 +165,7 @@ def take(text: str, number: float, numbers: list, path: Path) -> dict:
 @pipeline
 def taking(text: str = "a", number: float = 0.5, numbers: list = [1], path: Path = Path("x.csv")) -> None:
     take(text, number, numbers, path)
-'''
+"""
 
 
 @pytest.mark.parametrize("version", [3, 2])

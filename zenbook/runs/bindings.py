@@ -14,12 +14,13 @@ import math
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from zenbook.core.graph import Graph, Json
 from zenbook.core.plan import Place, Plan
 from zenbook.core.step import Step
 from zenbook.core.trace import Traced
+from zenbook.core.types import hints_of
 from zenbook.core.values import NotPlainError, decode, encode
 from zenbook.errors import RunError, did_you_mean
 
@@ -45,11 +46,14 @@ def find_bindings(
     ``trace`` gives the graph for other values of some parameters.
     """
     passed = _passed_on(function)
+    hints = hints_of(function)
     found: dict[str, tuple[Place, ...]] = {}
     for name, value in plan.params.items():
         if name not in passed:
             continue
-        tried = [_places(plan, name, value, other, trace) for other in _others(value)]
+        tried = [
+            _places(plan, name, value, other, trace) for other in (*_others(value), *_choices(hints.get(name), value))
+        ]
         places = [one for one in tried if one is not None]
         if places and places[0] and all(one == places[0] for one in places):
             found[name] = places[0]
@@ -146,6 +150,12 @@ def _others(value: Json) -> Iterator[Json]:
     for one in candidates:
         if one != actual or type(one) is not type(actual):
             yield encode(one)
+
+
+def _choices(hint: Any, value: Json) -> Iterator[Json]:
+    """The other values of a parameter that may have one of a few."""
+    if get_origin(hint) is Literal:
+        yield from (encode(one) for one in get_args(hint) if not _same(encode(one), value))
 
 
 def _passed_on(function: Callable[..., Any]) -> set[str]:
