@@ -150,7 +150,7 @@ def test_what_ran_here_runs_on_airflow_and_makes_the_same_bytes(
         ]
         made[notes[0].split()[3]] = digests(record.id)
     assert made == place.expected
-    assert not list(tmp_path.rglob("pwned")) and not list(place.project.rglob("pwned"))
+    assert not [*tmp_path.rglob("pwned"), *place.project.rglob("pwned")]
 
 
 TRIGGERED = """
