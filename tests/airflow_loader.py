@@ -9,7 +9,6 @@ wanted = json.loads(sys.argv[1])
 folder = os.environ["AIRFLOW__CORE__DAGS_FOLDER"]
 
 try:
-    import airflow.sdk
     from airflow.dag_processing.dagbag import DagBag
 except ImportError:
     from airflow.models.dagbag import DagBag

@@ -7,6 +7,7 @@ or of a parameter does not wait for Airflow to parse anything: only another set 
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from zenbook.core.plan import Plan
 from zenbook.errors import RunError, StackError
 from zenbook.flavours import airflow_deploy
 from zenbook.flavours.airflow_api import Account, AirflowApi, AirflowAwayError
-from zenbook.flavours.airflow_follow import Followed, Limits, wait_until_parsed
+from zenbook.flavours.airflow_follow import GRACE, Followed, Limits, wait_until_parsed
 from zenbook.runs.execution import Execution
 from zenbook.runs.exporting import find_exporter, make_files
 from zenbook.runs.interruption import uninterrupted
@@ -60,6 +61,7 @@ class AirflowOrchestrator(Orchestrator):
         self.settings = settings
         account = Account(settings.username, settings.password.get_secret_value(), settings.token.get_secret_value())
         self.api = AirflowApi(settings.url, account, verify_tls=settings.verify_tls, patience=settings.answer_limit)
+        self._ended: dict[str, float] = {}  # when a run was first seen to have ended in Airflow
         self.python = settings.python or (sys.executable if settings.same_machine else "python3")
 
     def execute(self, plan: Plan, run_id: str, stack: OpenStack, listener: Listener, *, use_cache: bool) -> None:
@@ -109,10 +111,14 @@ class AirflowOrchestrator(Orchestrator):
     def rejoin(self, run: RunRecord, stack: OpenStack) -> None:
         """Write the end of a run that has ended in Airflow while nobody followed it."""
         plan = Plan.from_json(run.plan)
-        state = self.api.state(self._dag_id(plan), _RUN + run.id)
-        if state in ("success", "failed", None):
-            with Execution.recorded(plan, run.id, stack, Listeners(()), use_cache=True) as execution:
-                Followed(self.api, self._dag_id(plan), _RUN + run.id, execution, Limits()).write_end()
+        dag_id, dag_run = self._dag_id(plan), _RUN + run.id
+        if self.api.state(dag_id, dag_run) not in ("success", "failed", None):
+            return
+        since = self._ended.setdefault(run.id, time.monotonic())
+        with Execution.recorded(plan, run.id, stack, Listeners(()), use_cache=True) as execution:
+            followed = Followed(self.api, dag_id, dag_run, execution, Limits())
+            if time.monotonic() - since > GRACE or not followed.has_running():
+                followed.write_end()
 
     def _launch(self, plan: Plan, run_id: str, stack: OpenStack, limits: Limits, *, use_cache: bool) -> None:
         settings = self.settings

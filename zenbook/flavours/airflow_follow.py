@@ -15,7 +15,8 @@ from zenbook.runs.scheduled import settle, task_ids
 from zenbook.runs.workers import tell_as_recorded
 from zenbook.stack.records import Batch, RunUpdate, StepRecord
 
-_GRACE = 20.0  # seconds that a run has to end after it was told to
+GRACE = 20.0  # seconds that a run has to end after it was told to
+_ASK_EVERY = 2.0  # seconds between two questions to Airflow while steps run
 _LATE = 5.0  # seconds after a task's end in which its step's end is to be recorded
 _LOG_LINES = 40
 _TAG = "zenbook-"
@@ -65,15 +66,25 @@ class Followed:
         self.failing: RunError | None = None
 
     def to_its_end(self) -> None:
-        """Tell what happens until the run has ended. Raises `RunError` for a step that failed or never ran."""
+        """Tell what happens until the run has ended. Raises `RunError` for a step that failed or never ran.
+
+        The store is looked at often; Airflow is asked seldom until all steps have ended there, since the web server
+        that answers serves the tasks too.
+        """
         until = time.monotonic() + self.limits.started
+        state: str | None = "queued"
+        tasks: dict[str, TaskSeen] = {}
+        due = 0.0
         while True:
-            state = self.api.state(self.dag_id, self.run_id)
-            tasks = self.api.tasks(self.dag_id, self.run_id) if state is not None else {}
             self._look(tasks)
-            if state in ("success", "failed", None):
-                break
-            if any(one.state not in ("", "scheduled", "queued") for one in tasks.values()):
+            if time.monotonic() >= due or len(self.execution.finished) == len(self.ids):
+                state = self.api.state(self.dag_id, self.run_id)
+                if state in ("success", "failed", None):
+                    break
+                if len(self.execution.finished) < len(self.ids):
+                    tasks = self.api.tasks(self.dag_id, self.run_id)
+                due = time.monotonic() + _ASK_EVERY
+            if self.attempts or any(one.state not in ("", "scheduled", "queued") for one in tasks.values()):
                 until = float("inf")
             if time.monotonic() > until:
                 raise RunError(
@@ -82,7 +93,7 @@ class Followed:
                     f"See {self.api.page(self.dag_id, self.run_id)}",
                 )
             pause(self.limits.poll)
-        self._end(tasks)
+        self._end(self.api.tasks(self.dag_id, self.run_id) if state is not None else {})
         if self.failing is not None:
             raise self.failing
         if state != "success":
@@ -94,8 +105,8 @@ class Followed:
         self.api.patience = 5.0
         try:
             self.api.fail(self.dag_id, self.run_id)
-            until = time.monotonic() + _GRACE
-            while time.monotonic() < until and any(one.state is StepState.RUNNING for one in self._records().values()):
+            until = time.monotonic() + GRACE
+            while time.monotonic() < until and self.has_running():
                 time.sleep(self.limits.poll)
         except RunError as error:  # the user wants to be gone: what could not be done is said
             self._log_note(f"Airflow was not told to stop: {error.message}")
@@ -125,6 +136,10 @@ class Followed:
         update = RunUpdate(record.id, state, record.started_at, time.time(), error)
         execution.metadata.write(Batch(runs=[update]))
 
+    def has_running(self) -> bool:
+        """Whether a step runs, or is about to say that it has ended."""
+        return any(one.state is StepState.RUNNING for one in self._records().values())
+
     # --- telling --------------------------------------------------------------------------------------------------
 
     def _records(self) -> dict[str, StepRecord]:
@@ -138,8 +153,10 @@ class Followed:
             record, task = records[node.name], tasks.get(self.ids[node.name])
             self._tell_start(record)
             self._tell_lines(record)
-            if task is not None and task.state in ENDED:
-                self._tell_end(record, task)
+            if record.state.ended:
+                self._tell_recorded(record)
+            elif task is not None and task.state in ENDED:
+                self._tell_unrecorded(record, task)
 
     def _tell_start(self, record: StepRecord) -> None:
         ran = record.started_at is not None and record.state is not StepState.CACHED
@@ -159,17 +176,17 @@ class Followed:
             self.execution.watching.on_event(Logged(record.run, record.name, one.stream, one.text, one.at))
         self.lines[record.name] = len(lines)
 
-    def _tell_end(self, record: StepRecord, task: TaskSeen) -> None:
-        """Tell the end of a task's step; of one that recorded none, what Airflow knows."""
-        if record.state.ended:
-            try:
-                tell_as_recorded(self.execution, record.name)
-            except RunError as error:
-                self.failing = self.failing or RunError(
-                    error.message.replace("in its process", "on Airflow"),
-                    f"Its traceback: zen show {record.run} {record.name}. {self.api.page(self.dag_id, self.run_id)}",
-                )
-            return
+    def _tell_recorded(self, record: StepRecord) -> None:
+        try:
+            tell_as_recorded(self.execution, record.name)
+        except RunError as error:
+            self.failing = self.failing or RunError(
+                error.message.replace("in its process", "on Airflow"),
+                f"Its traceback: zen show {record.run} {record.name}. {self.api.page(self.dag_id, self.run_id)}",
+            )
+
+    def _tell_unrecorded(self, record: StepRecord, task: TaskSeen) -> None:
+        """Tell what Airflow knows of a task that has ended, and whose step recorded no end."""
         if task.state in ("upstream_failed", "skipped", "removed"):
             why = "a step above it did not succeed" if task.state == "upstream_failed" else f"{task.state} in Airflow"
             self.execution.tell(StepFinished(record.run, record.name, StepState.SKIPPED, why=why))
@@ -217,10 +234,7 @@ class Followed:
                 continue
             record = self._records()[node.name]
             if record.state.ended:
-                try:
-                    tell_as_recorded(self.execution, node.name)
-                except RunError as failed:
-                    self.failing = self.failing or failed
+                self._tell_recorded(record)
                 continue
             ran = record.state is StepState.RUNNING
             end = state if ran else StepState.SKIPPED
