@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
@@ -165,15 +164,20 @@ def _names_bound(text: str) -> set[str]:
 # --- what steps have of zenbook -----------------------------------------------------------------------------------
 
 
-def _shims(texts: Iterable[str]) -> Iterator[str]:
+def _shims(texts: Sequence[str]) -> Iterator[str]:
     """Plain functions in the places of those that steps take from zenbook. Raises `ExportError` for what has none."""
     wanted: dict[str, str] = {}
     for text in texts:
-        for node in ast.parse(text).body:
+        for node in ast.walk(ast.parse(text)):
+            outside = isinstance(node, ast.stmt) and not node.col_offset
             for name, known_as in _taken_from_zenbook(node):
-                if name in SHIMS and re.search(rf"\b{known_as}\b", "\n".join(one for one in texts if one != text)):
+                if (
+                    outside
+                    and name in SHIMS
+                    and re.search(rf"\b{known_as}\b", "\n".join(one for one in texts if one != text))
+                ):
                     wanted[name] = known_as
-                elif name not in SHIMS and name not in _NOT_NEEDED:
+                elif not outside or (name not in SHIMS and name not in _NOT_NEEDED):
                     raise ExportError(
                         f"A step uses `{name}` of zenbook, which a script has no equal of.",
                         "Do without it in the steps.",
@@ -184,7 +188,7 @@ def _shims(texts: Iterable[str]) -> Iterator[str]:
             yield f"{wanted[name]} = {name}"
 
 
-def _taken_from_zenbook(node: ast.stmt) -> Iterator[tuple[str, str]]:
+def _taken_from_zenbook(node: ast.AST) -> Iterator[tuple[str, str]]:
     if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "zenbook":
         yield from ((one.name, one.asname or one.name) for one in node.names)
     elif isinstance(node, ast.Import):
@@ -196,4 +200,4 @@ def _without_zenbook(text: str) -> str:
     return "" if len(body) == 1 and any(True for _ in _taken_from_zenbook(body[0])) else text
 
 
-__all__: list[Any] = ["ScriptExporter", "ScriptOptions"]
+__all__ = ["ScriptExporter", "ScriptOptions"]
