@@ -19,6 +19,10 @@ class Notebook(Protocol):
     """What the verbs ask of the notebook that they are used in."""
 
     @property
+    def line(self) -> str:
+        """The line of the cell that is being executed, as it was typed."""
+
+    @property
     def place(self) -> Place:
         """Where pipelines are looked for."""
 

@@ -14,9 +14,10 @@ from zenbook.runs.targets import Runnable, choose
 class KernelNotebook:
     """The notebook that this kernel runs."""
 
-    def __init__(self, shell: Any, cells: NotebookSteps) -> None:
+    def __init__(self, shell: Any, cells: NotebookSteps, line: str = "") -> None:
         self.shell = shell
         self.cells = cells
+        self.line = line  # of the magic, as it was typed
 
     @property
     def place(self) -> KernelNotebook:
