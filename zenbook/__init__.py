@@ -17,6 +17,7 @@ _HOMES = {
     "pipeline": "zenbook.runs.pipeline",
     "Pipeline": "zenbook.runs.pipeline",
     "log_metrics": "zenbook.runs.context",
+    "track": "zenbook.runs.track",
     "Run": "zenbook.runs.history",
     "find_run": "zenbook.runs.history",
     "Format": "zenbook.runs.formats",
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from zenbook.runs.formats import Format, register_format
     from zenbook.runs.history import Run, find_run
     from zenbook.runs.pipeline import Pipeline, pipeline
+    from zenbook.runs.track import track
     from zenbook.stack.stack import Stack
 
 
@@ -77,4 +79,5 @@ __all__ = [
     "register_format",
     "runs",
     "step",
+    "track",
 ]
