@@ -219,7 +219,7 @@ def html(view: RunView) -> str:
 
     parts = [
         _html_header(view),
-        _faint(_circumstances(view)),
+        _faint(circumstances(view)),
         _line(f"{SIGNS[StepState.FAILED]} {view.error}", COLOURS[StepState.FAILED]) if view.error else "",
         f'<img src="{data_uri(picture(view))}" alt="{escaped(header(view))}" style="max-width:100%">',
     ]
@@ -276,8 +276,8 @@ def _html_header(view: RunView) -> str:
     )
 
 
-def _circumstances(view: RunView) -> str:
-    """The stack and the parameters."""
+def circumstances(view: RunView) -> str:
+    """One line: the stack and the parameters."""
     shown = [f"{name} = {cut(json.dumps(value, ensure_ascii=False), 40)}" for name, value in view.params.items()]
     params = ", ".join(shown[:MANY]) + (", …" if len(shown) > MANY else "")
     return " · ".join(one_line(one) for one in (view.stack and f"on {view.stack}", params) if one)

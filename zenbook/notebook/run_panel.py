@@ -1,0 +1,211 @@
+"""The run panel: a widget while the run goes on, and a static picture in its place when the run has ended.
+
+What happens is noted at once and sent by a thread of the panel's own, so that a run is not slowed by those who watch.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import importlib.util
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zenbook.core.events import (
+    Event,
+    Logged,
+    Measured,
+    Progressed,
+    RunFinished,
+    RunStarted,
+    StepFinished,
+    StepRetried,
+    StepStarted,
+)
+from zenbook.errors import ZenbookError
+from zenbook.notebook.log_tail import LogTail
+from zenbook.notebook.panel_state import Changes, description, everything, patches
+from zenbook.notebook.progress import DELAY, Output
+from zenbook.runs.crashes import is_driven_here
+from zenbook.runs.view import RunView, html, text
+
+if TYPE_CHECKING:
+    from zenbook.notebook.run_widget import RunWidget
+
+INTERVAL = 0.1  # seconds between two messages
+_AGAIN = (0.4, 1.5, 5.0)  # seconds after which all is told again: a browser that still loads hears nothing
+_TAIL_LINES, _TAIL = 3, 500  # of the log, in a message
+_LINES = 500  # of the log, in an answer
+
+
+def panels_work() -> bool:
+    """Whether the front end can show widgets: it belongs to a Jupyter server, and the packages are there."""
+    here = all(importlib.util.find_spec(one) is not None for one in ("anywidget", "ipywidgets"))
+    return here and bool(os.environ.get("JPY_SESSION_NAME"))
+
+
+class RunPanel:
+    """A listener that shows a run in one output of the cell that started it; ``small`` is the form for a step cell."""
+
+    def __init__(self, view: RunView, *, small: bool = False) -> None:
+        self.view = view
+        self._small = small
+        self._output = Output()
+        self._base = view.started_at or time.time()
+        self._changes = Changes()
+        self._tails: dict[str, LogTail] = {}
+        self._spoke = ""  # the step that printed last
+        self._widget: RunWidget | None = None
+        self._opened_at = 0.0
+        self._lock = threading.RLock()  # the panel's thread, the run's and those that answer the browser
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def shown(self) -> bool:
+        """Whether it was seen: a quick run shows only its end."""
+        return self._output.shown
+
+    def on_event(self, event: Event) -> None:
+        """Take note of one event of the view's run."""
+        self.view.on_event(event)
+        if event.run != self.view.run or self._over.is_set():
+            return
+        match event:
+            case StepStarted(step=name) | StepFinished(step=name) | StepRetried(step=name):
+                self._changes.steps.add(name)
+            case Progressed(step=name):
+                self._changes.progress.add(name)
+            case Logged(step=name):
+                self._tails.setdefault(name, LogTail()).add(event.text)
+                self._spoke = name
+            case Measured():
+                self._changes.metrics = True
+            case RunStarted():
+                self._changes.run = True
+            case RunFinished():
+                self.end({"text/html": html(self.view), "text/plain": text(self.view)})
+                return
+        if self._thread is None:
+            self.open()
+
+    def open(self) -> None:
+        """Show the panel in a moment, also if a step blocks the main thread by then."""
+        # ipykernel finds the cell that an output belongs to in the context.
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(target=context.run, args=(self._live,), daemon=True, name="zenbook-panel")
+        self._thread.start()
+
+    def end(self, bundle: dict[str, Any]) -> None:
+        """Put the static bundle in the panel's place."""
+        self._over.set()
+        with self._lock:
+            self._output.show(bundle)
+            if self._widget is not None:
+                self._widget.end()
+                self._widget = None
+
+    # --- while it goes on -------------------------------------------------------------------------------------------
+
+    def _live(self) -> None:
+        if self._over.wait(DELAY):
+            return
+        from zenbook.notebook.run_widget import RunWidget
+
+        with self._lock:
+            if self._over.is_set():
+                return
+            self._widget = RunWidget(self._describe, self.answer)
+            # A front end without widgets shows the picture.
+            self._output.show({**self._widget.bundle(), "text/html": html(self.view), "text/plain": text(self.view)})
+            self._opened_at = time.monotonic()
+        again = list(_AGAIN)
+        while not self._over.wait(INTERVAL):
+            if again and time.monotonic() - self._opened_at > again[0]:
+                again.pop(0)
+                self._changes = everything(self.view)
+            self.send()
+
+    def send(self) -> None:
+        """Tell the browser what has changed."""
+        with self._lock:
+            changes, self._changes = self._changes, Changes()
+            spoke, self._spoke = self._spoke, ""
+            if spoke and not self._small:
+                tail = self._tails[spoke]
+                changes.log = spoke, tail.lines, tail.last(_TAIL_LINES, _TAIL)
+            if self._widget is None or not changes:
+                return
+            for patch in patches(self.view, changes, self._base):
+                self._widget.send(patch)
+
+    def _describe(self) -> dict[str, Any]:
+        return description(self.view, self._base, small=self._small, kernel=_kernel_id())
+
+    # --- what the browser asks --------------------------------------------------------------------------------------
+
+    def answer(self, asked: dict[str, Any]) -> None:
+        """Answer one message of the browser."""
+        try:
+            reply = self._reply(asked)
+        except ZenbookError as error:
+            reply = {"sorry": " ".join(one for one in (error.message, error.hint) if one)}
+        with self._lock:
+            if reply is not None and self._widget is not None:
+                self._widget.send({"asked": asked, **reply})
+
+    def _reply(self, asked: dict[str, Any]) -> dict[str, Any] | None:
+        name = str(asked.get("step", ""))
+        match asked.get("ask"):
+            case "state":
+                self._changes = everything(self.view)
+                self.send()
+                return None
+            case "details":
+                return {"details": self._details(name)}
+            case "log":
+                return {"log": self._log(name, asked.get("first"))}
+            case "cancel":
+                return {"cancelling": self._cancel()}
+            case _:
+                return None
+
+    def _details(self, name: str) -> dict[str, Any]:
+        from zenbook.notebook.step_details import details
+        from zenbook.runs.run import Run
+
+        return details(Run(self.view.run, self.view.records), name) if self.view.records is not None else {}
+
+    def _log(self, name: str, first: int | None) -> dict[str, Any]:
+        tail = self._tails.get(name, LogTail())
+        start = max(0, tail.lines - _LINES) if first is None else max(0, first)
+        kept = tail.between(start, start + _LINES)
+        if (kept is None or not tail.lines) and self.view.records is not None:
+            from zenbook.notebook.step_details import log_lines
+            from zenbook.runs.run import Run
+
+            return log_lines(Run(self.view.run, self.view.records), name, first)
+        return {"first": start, "total": tail.lines, "text": kept or ""}
+
+    def _cancel(self) -> bool:
+        """Interrupt the run, as the stop button does. Raises `RunError` where that can't be done from here."""
+        from zenbook.runs.run import Run
+
+        if is_driven_here(self.view.run):
+            os.kill(os.getpid(), signal.SIGINT)
+        elif self.view.records is not None:
+            Run(self.view.run, self.view.records).cancel()
+        return True
+
+
+def _kernel_id() -> str:
+    """The kernel's id at its server, which is in the name of its connection file; empty if it has none."""
+    from ipykernel.connect import get_connection_file
+
+    try:
+        return Path(get_connection_file()).stem.removeprefix("kernel-")
+    except RuntimeError:  # no kernel
+        return ""
