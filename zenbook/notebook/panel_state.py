@@ -47,7 +47,7 @@ def everything(view: RunView) -> Changes:
     return Changes(run=True, steps=set(view.steps), progress=running, metrics=True)
 
 
-def description(view: RunView, base: float, *, small: bool = False, kernel: str = "") -> dict[str, Any]:
+def description(view: RunView, base: float) -> dict[str, Any]:
     """The run as it is now: names, places, lines, looks and states."""
     names = tuple(view.steps)
     place = placed(names, drawn_edges(names, tuple(view.edges)))
@@ -61,8 +61,6 @@ def description(view: RunView, base: float, *, small: bool = False, kernel: str 
         "run": view.run,
         "pipeline": one_line(view.pipeline),
         "facts": circumstances(view),
-        "small": small,
-        "kernel": kernel,
         "now": round(time.time() - base, 3),
         "size": [place.width, place.height],
         "box": [boxes[0].width, boxes[0].height] if boxes else [0, 0],

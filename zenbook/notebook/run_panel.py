@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,6 @@ from zenbook.core.events import (
     Measured,
     Progressed,
     RunFinished,
-    RunStarted,
     StepFinished,
     StepRetried,
     StepStarted,
@@ -57,10 +57,12 @@ class RunPanel:
         self._base = view.started_at or time.time()
         self._changes = Changes()
         self._tails: dict[str, LogTail] = {}
-        self._spoke = ""  # the step that printed last
+        self._spoke = self._last = ""  # the step that printed since the browser was told, and the one that ever did
+        self._panel = uuid.uuid4().hex
         self._widget: RunWidget | None = None
         self._opened_at = 0.0
-        self._lock = threading.RLock()  # the panel's thread, the run's and those that answer the browser
+        self._lock = threading.RLock()  # held while the browser is told
+        self._noting = threading.Lock()  # held for moments: the run's threads wait for it
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -74,23 +76,28 @@ class RunPanel:
         self.view.on_event(event)
         if event.run != self.view.run or self._over.is_set():
             return
+        if isinstance(event, RunFinished):
+            self.end({"text/html": html(self.view), "text/plain": text(self.view)})
+            return
+        with self._noting:
+            self._note(event)
+        if self._thread is None:
+            self.open()
+
+    def _note(self, event: Event) -> None:
         match event:
             case StepStarted(step=name) | StepFinished(step=name) | StepRetried(step=name):
                 self._changes.steps.add(name)
+                self._changes.metrics = isinstance(event, StepFinished) or self._changes.metrics
             case Progressed(step=name):
                 self._changes.progress.add(name)
             case Logged(step=name):
                 self._tails.setdefault(name, LogTail()).add(event.text)
-                self._spoke = name
+                self._spoke = self._last = name
             case Measured():
                 self._changes.metrics = True
-            case RunStarted():
+            case _:
                 self._changes.run = True
-            case RunFinished():
-                self.end({"text/html": html(self.view), "text/plain": text(self.view)})
-                return
-        if self._thread is None:
-            self.open()
 
     def open(self) -> None:
         """Show the panel in a moment, also if a step blocks the main thread by then."""
@@ -126,24 +133,32 @@ class RunPanel:
         while not self._over.wait(INTERVAL):
             if again and time.monotonic() - self._opened_at > again[0]:
                 again.pop(0)
-                self._changes = everything(self.view)
+                self._tell_all()
             self.send()
 
     def send(self) -> None:
         """Tell the browser what has changed."""
         with self._lock:
-            changes, self._changes = self._changes, Changes()
-            spoke, self._spoke = self._spoke, ""
-            if spoke and not self._small:
-                tail = self._tails[spoke]
-                changes.log = spoke, tail.lines, tail.last(_TAIL_LINES, _TAIL)
+            with self._noting:
+                changes, self._changes = self._changes, Changes()
+                spoke, self._spoke = self._spoke, ""
+                if spoke and not self._small:
+                    tail = self._tails[spoke]
+                    changes.log = spoke, tail.lines, tail.last(_TAIL_LINES, _TAIL)
             if self._widget is None or not changes:
                 return
             for patch in patches(self.view, changes, self._base):
                 self._widget.send(patch)
 
+    def _tell_all(self) -> None:
+        with self._noting:
+            self._changes = everything(self.view)
+            self._spoke = self._spoke or self._last
+
     def _describe(self) -> dict[str, Any]:
-        return description(self.view, self._base, small=self._small, kernel=_kernel_id())
+        here = is_driven_here(self.view.run)
+        more = {"panel": self._panel, "here": here, "kernel": _kernel_id(), "small": self._small}
+        return description(self.view, self._base) | more
 
     # --- what the browser asks --------------------------------------------------------------------------------------
 
@@ -161,7 +176,7 @@ class RunPanel:
         name = str(asked.get("step", ""))
         match asked.get("ask"):
             case "state":
-                self._changes = everything(self.view)
+                self._tell_all()
                 self.send()
                 return None
             case "details":
@@ -180,15 +195,17 @@ class RunPanel:
         return details(Run(self.view.run, self.view.records), name) if self.view.records is not None else {}
 
     def _log(self, name: str, first: int | None) -> dict[str, Any]:
-        tail = self._tails.get(name, LogTail())
-        start = max(0, tail.lines - _LINES) if first is None else max(0, first)
-        kept = tail.between(start, start + _LINES)
-        if (kept is None or not tail.lines) and self.view.records is not None:
+        with self._noting:
+            tail = self._tails.get(name, LogTail())
+            total = tail.lines
+            start = max(0, total - _LINES) if first is None else max(0, first)
+            kept = tail.between(start, start + _LINES)
+        if (kept is None or not total) and self.view.records is not None:
             from zenbook.notebook.step_details import log_lines
             from zenbook.runs.run import Run
 
             return log_lines(Run(self.view.run, self.view.records), name, first)
-        return {"first": start, "total": tail.lines, "text": kept or ""}
+        return {"first": start, "total": total, "text": kept or ""}
 
     def _cancel(self) -> bool:
         """Interrupt the run, as the stop button does. Raises `RunError` where that can't be done from here."""

@@ -36,10 +36,8 @@ def details(run: Run, name: str) -> dict[str, Any]:
         "params": [[key, f"{value!r:.300}"] for key, value in step.params.items()],
         "metrics": [[key, number(value)] for key, value in step.metrics.items()],
         "inputs": _inputs(run, step, records, stack),
-        "outputs": [
-            _described(one.name, as_stored(one), stack) for one in records if one.step == name and one.name not in HIDDEN
-        ],
-        "code": _code(step)[:_CODE],
+        "outputs": [_described(one.name, as_stored(one), stack) for one in records if _is_made_by(name, one)],
+        "code": step.code[:_CODE],
     }
 
 
@@ -51,8 +49,8 @@ def log_lines(run: Run, name: str, first: int | None) -> dict[str, Any]:
     return {"first": start, "total": total, "text": cut_lines(text, start, start + _LINES)}
 
 
-def _code(step: StepRun) -> str:
-    return step.code
+def _is_made_by(step: str, one: OutputRecord) -> bool:
+    return one.step == step and one.name not in HIDDEN
 
 
 def _inputs(run: Run, step: StepRun, records: list[OutputRecord], stack: OpenStack) -> list[dict[str, Any]]:
