@@ -25,7 +25,7 @@ from zenbook.errors import CaptureError, DefinitionError, RunError, did_you_mean
 from zenbook.notebook.namespace import Namespace
 from zenbook.notebook.session import CellRun, companions
 from zenbook.notebook.shower import NotebookShower
-from zenbook.notebook.summary import show_summary
+from zenbook.notebook.summary import shown_step, summary
 from zenbook.runs.history import Run
 from zenbook.runs.launch import launch
 from zenbook.runs.randomness import OUTPUTS
@@ -109,8 +109,9 @@ class NotebookSteps:
         plan = self._plan({name: self._built[name] for name in (*above, step.name)})
         shower = NotebookShower(self.shell, quiet=step.code.quiet)
         self.namespace.refuse_changes(self._run.reader, built.node)
-        finished, called = self._run.run(plan, built.node, shower, use_cache=True)
-        show_summary(self.shell, built.node, finished, self._run.stale(plan, built.node))
+        with shown_step(self._run.record.id, built.node.name) as line:
+            finished, called = self._run.run(plan, built.node, shower, line.listener, use_cache=True)
+            line.show(summary(built.node, finished, self._run.stale(plan, built.node)))
         self.namespace.define(step.code, step.origin)
         self.namespace.place(self._run.reader, step.name, finished, {} if called is None else called.live)
         self.namespace.remove(step.code.names.deleted - set(step.made))

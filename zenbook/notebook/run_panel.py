@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from zenbook.notebook.run_widget import RunWidget
 
 INTERVAL = 0.1  # seconds between two messages
-_AGAIN = (0.4, 1.5, 5.0)  # seconds after which all is told again: a browser that still loads hears nothing
+_AGAIN = (0.4, 1.5, 4.0, 10.0)  # seconds after which all is told again: a browser that still loads hears nothing
 _TAIL_LINES, _TAIL = 3, 500  # of the log, in a message
 _LINES = 500  # of the log, in an answer
 
@@ -106,11 +106,12 @@ class RunPanel:
         self._thread = threading.Thread(target=context.run, args=(self._live,), daemon=True, name="zenbook-panel")
         self._thread.start()
 
-    def end(self, bundle: dict[str, Any]) -> None:
-        """Put the static bundle in the panel's place."""
+    def end(self, bundle: dict[str, Any] | None) -> None:
+        """Put the static bundle in the panel's place; without one, only show no more."""
         self._over.set()
         with self._lock:
-            self._output.show(bundle)
+            if bundle is not None:
+                self._output.show(bundle)
             if self._widget is not None:
                 self._widget.end()
                 self._widget = None

@@ -96,7 +96,7 @@ def _statistics(stored: Stored, stack: OpenStack) -> dict[str, Any]:
         array = Reader(stack.artifacts, stack.metadata).read(stored)
     except ZenbookError:  # the rest of the details is worth showing
         return {}
-    if array.dtype.kind not in "biuf" or not array.size:
+    if array.dtype.kind not in "iuf" or not array.size:
         return {}
     import numpy as np
 

@@ -85,9 +85,7 @@ class Follower:
             self._tell_metrics()
         if record is not None and record.state.ended:
             self.ended = True
-            self._listener.on_event(
-                RunFinished(self.run, record.state, record.error, record.ended_at or time.time())
-            )
+            self._listener.on_event(RunFinished(self.run, record.state, record.error, record.ended_at or time.time()))
 
     def _asks_for_run(self) -> bool:
         over = all(one.state.ended for one in self._steps.values())

@@ -60,9 +60,7 @@ def launch(plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: En
     return started.record.id
 
 
-def enrol(
-    plan: Plan, stack: OpenStack, *, process: str, question: EnvironmentQuestion | None = None
-) -> RunRecord:
+def enrol(plan: Plan, stack: OpenStack, *, process: str, question: EnvironmentQuestion | None = None) -> RunRecord:
     """Make the row of a run that another process of this machine will `carry_out`, and give it."""
     environment = (question or EnvironmentQuestion()).answer()
     record = replace(_record_of(plan, stack, environment), state=RunState.PENDING, started_at=None, process=process)

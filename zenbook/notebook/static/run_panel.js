@@ -29,9 +29,6 @@ function makeStore(model, start) {
   take(store, start.state);
   model.on("msg:custom", (message) => receive(store, message));
   model.on("comm_live_update", () => { store.gone = true; store.views.forEach((view) => view.lost()); });
-  // Now, and once the front end has a way past a busy kernel: patches sent while this script was loading were not heard.
-  model.send({ ask: "state" });
-  setTimeout(() => store.gone || model.send({ ask: "state" }), 1500);
   return store;
 }
 
@@ -105,7 +102,9 @@ function header(store, root) {
   const cancel = node("button", "zb-button", "Cancel");
   cancel.setAttribute("aria-label", `Cancel ${start.small ? "the step" : "run " + start.run}`);
   cancel.onclick = () => cancelRun(store, cancel, note);
-  bar.append(sign, title, ...(start.small ? [] : [node("code", "", start.run)]), state, time, counts, cancel);
+  const left = node("div", "zb-left");
+  left.append(sign, title, ...(start.small ? [] : [node("code", "", start.run)]), state, time, counts);
+  bar.append(left, cancel);
   const facts = node("div", "zb-facts");
   note.setAttribute("role", "status");
   const track = node("div", "zb-progress"), lines = node("div");
@@ -197,7 +196,7 @@ function paintTail(store, element) {
   const step = store.steps[index];
   const lines = [];
   if (store.tail && store.tail[0] === index) lines.push(...store.tail[2].split("\n"));
-  if (step?.progress?.[2]) lines.push(step.progress[2]);
+  if (step?.progress) lines.push(counted(step.progress));
   element.hidden = !lines.some(Boolean);
   if (element.hidden) return;
   const key = `${index} ${lines.join("\n")}`;
@@ -343,7 +342,7 @@ function detailsOf(store, focusStep) {
     ...(facts?.traceback || store.steps[at].state === "failed" ? ["Error"] : []),
     "Log", "Outputs", "Inputs", "Parameters", "Code",
   ];
-  const count = (kind) => facts?.[{ Outputs: "outputs", Inputs: "inputs", Parameters: "params" }[kind]]?.length;
+  const count = (kind) => facts?.[{ Outputs: "outputs", Inputs: "inputs", Parameters: "params" }[kind]]?.length || null;
 
   const open = (index) => {
     at = index;
@@ -481,12 +480,16 @@ function artifact(one) {
     box.append(picture);
   }
   if (preview.columns && preview.rows) box.append(frameTable(preview));
-  else if (preview.value !== undefined) box.append(pre(Array.isArray(preview.value) ? `${preview.value.join("  ")}  …` : String(preview.value)));
+  else if (preview.value !== undefined) box.append(pre(Array.isArray(preview.value) ? `${preview.value.map(brief).join("  ")}  …` : String(preview.value)));
   const numbers = ["min", "max", "mean", "std", "missing"].filter((key) => preview[key] !== undefined);
-  if (numbers.length) box.append(pairs(numbers.map((key) => [key, preview[key]])));
+  if (numbers.length) box.append(node("div", "zb-faint", numbers.map((key) => `${key} ${preview[key]}`).join(" · ")));
   const fields = preview.params ?? preview.fields ?? preview.members;
   if (fields && Object.keys(fields).length) box.append(pairs(Object.entries(fields)));
   return box;
+}
+
+function brief(cell) {
+  return /^-?\d+\.\d{6,}$/.test(cell) ? String(+Number(cell).toPrecision(6)) : cell;
 }
 
 function shapeOf(preview) {
@@ -500,7 +503,7 @@ function frameTable(preview) {
   kinds.append(node("th"), ...preview.columns.map(([, kind]) => node("th", "", kind)));
   table.append(head, kinds, ...preview.rows.map((row, at) => {
     const line = node("tr");
-    line.append(node("th", "", preview.index?.[at] ?? at), ...row.map((cell) => node("td", "", cell)));
+    line.append(node("th", "", preview.index?.[at] ?? at), ...row.map((cell) => node("td", "", brief(cell))));
     return line;
   }));
   frame.tabIndex = 0;
@@ -537,6 +540,10 @@ function pairs(rows) {
   const list = node("dl", "zb-pairs");
   for (const [name, value] of rows) list.append(node("dt", "", name), node("dd", "", String(value)));
   return list;
+}
+
+function counted([done, total, label]) {
+  return [label, total ? `${done} of ${total}` : done || ""].filter(Boolean).join(" ");
 }
 
 function share(progress) {
