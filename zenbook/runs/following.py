@@ -123,7 +123,7 @@ class Follower:
                 self._listener.on_event(Measured(self.run, one.step, one.name, one.value, one.index, one.at))
 
     def _follow(self) -> None:
-        while not self.ended:
+        while True:
             try:
                 self.look()
             except StoreError:  # away for a moment: the next look sees what was missed

@@ -1,0 +1,466 @@
+"""The run panel in a real JupyterLab: each test is a scene, and leaves a screenshot beside its notebook."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.notebook.lab import CHROMIUM, LabNotebook, browser, jupyterlab, write_notebook
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (make test installs it where apt is usable)"),
+]
+
+TRAINING = "%load_ext zenbook\nfrom training_steps import *\n"  # the steps are a module: the pictures show the panel
+STEPS = """import time
+from pathlib import Path
+import zenbook
+from zenbook import log_metrics, pipeline, step
+
+def wait_for(name):
+    while not Path(name).exists():
+        time.sleep(0.02)
+
+@step(cache=False)
+def load(rows: int = 500):
+    import numpy as np, pandas as pd
+    print("read", rows, "rows")
+    return pd.DataFrame({"x": np.arange(rows) / 4, "kind": ["a", "b"] * (rows // 2)})
+
+@step(cache=False)
+def features(df, scale: float = 2.0):
+    return df["x"].to_numpy() * scale
+
+@step(cache=False)
+def fit(X, wait: str, epochs: int = 20):
+    from sklearn.linear_model import LogisticRegression
+    for epoch in zenbook.track(range(epochs), label="epochs"):
+        print(f"epoch {epoch}: loss {1 / (epoch + 1):.4f}")
+        log_metrics(loss=1 / (epoch + 1), step=epoch)
+        if epoch == 11:
+            time.sleep(0.15)
+        if epoch == 12:
+            wait_for(wait)
+    return LogisticRegression(C=0.5)
+
+@step(cache=False)
+def evaluate(model, df):
+    return 0.93
+
+@step(cache=False)
+def broken(model):
+    raise ValueError("no such printer")
+
+@pipeline
+def training(rows: int = 500, wait: str = "go"):
+    df = load(rows)
+    evaluate(fit(features(df), wait), df)
+
+@pipeline
+def failing(wait: str = "go"):
+    model = fit(features(load()), wait)
+    broken(model)
+"""
+
+
+class Scene:
+    """A notebook in JupyterLab, its folder, and where the pictures go."""
+
+    def __init__(self, page: Page, url: str, folder: Path, shots: Path, name: str) -> None:
+        self.page, self.url, self.folder, self.shots, self.name = page, url, folder, shots, name
+
+    def open(self, cells: list[str]) -> LabNotebook:
+        """Open a new notebook and run its first cell."""
+        write_notebook(self.folder / f"{self.name}.ipynb", cells)
+        book = LabNotebook(self.page, self.url, f"{self.name}.ipynb")
+        book.run(0)
+        return book
+
+    def shot(self, name: str) -> None:
+        """Take a picture."""
+        self.page.screenshot(path=self.shots / f"{name}.png")
+
+    def go(self, name: str = "go") -> None:
+        """Let the steps go on that wait for a file."""
+        (self.folder / name).touch()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    folder = tmp_path_factory.mktemp("panel")
+    (folder / "training_steps.py").write_text(STEPS)
+    with jupyterlab(folder) as url:
+        yield url, folder
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Page]:
+    with browser() as page:
+        yield page
+
+
+@pytest.fixture
+def scene(
+    lab: tuple[str, Path], chromium: Page, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scene]:
+    url, folder = lab
+    shots = tmp_path_factory.getbasetemp() / "screenshots"
+    shots.mkdir(exist_ok=True)
+    complaints: list[str] = []
+    note: Callable[..., None] = lambda one: complaints.append(one.text) if one.type == "error" else None
+    failed: Callable[..., None] = lambda error: complaints.append(str(error))
+    chromium.on("console", note)
+    chromium.on("pageerror", failed)
+    name = request.node.name.removeprefix("test_")[:40]
+    for one in ("go", "stay"):
+        (folder / one).unlink(missing_ok=True)
+    yield Scene(chromium, url, folder, shots, name)
+    chromium.remove_listener("console", note)
+    chromium.remove_listener("pageerror", failed)
+    chromium.set_viewport_size({"width": 1100, "height": 1400})
+    chromium.evaluate("() => window.jupyterapp.serviceManager.sessions.shutdownAll()")
+    assert not complaints
+
+
+def step_of(book: LabNotebook, name: str) -> Locator:
+    return book.root.locator(f".zb-box[data-step={name}]")
+
+
+def test_a_run_goes_through_its_states_and_leaves_a_picture(scene: Scene) -> None:
+    book = scene.open([TRAINING, "run = training(rows=600)"])
+    book.run(1, wait=False)
+    panel = book.root.locator(".zb-panel")
+    expect(step_of(book, "fit")).to_have_attribute("data-state", "running")
+    expect(step_of(book, "load")).to_have_attribute("data-state", "succeeded")
+    expect(step_of(book, "evaluate")).to_have_attribute("data-state", "pending")
+    expect(step_of(book, "fit")).to_contain_text("running, 60 %")
+    expect(panel.locator(".zb-tail")).to_contain_text("epoch 12: loss 0.0769")
+    expect(panel.locator(".zb-counts")).to_contain_text("2 ran")
+    expect(panel.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "2")
+    expect(panel.locator(".zb-time")).to_have_text(re.compile(r"^[1-9]\d* s$"))
+    scene.shot("running")
+
+    scene.go()
+    book.done(1)
+    output = book.output(1).first
+    expect(output).to_contain_text("4 ran")
+    expect(output.locator("img")).to_be_visible()
+    expect(book.root.locator(".zb-panel")).to_have_count(0)
+    scene.shot("ended")
+    book.command("docmanager:save")
+    file = scene.folder / f"{scene.name}.ipynb"
+    saved = nbformat.read(file, as_version=4)
+    picture = saved.cells[1].outputs[0]
+    assert set(picture.data) == {"text/html", "text/plain"}
+    assert len(picture.data["text/html"]) + len(picture.data["text/plain"]) < 60_000
+    assert "widgets" not in saved.metadata
+
+    scene.page.evaluate("() => window.jupyterapp.serviceManager.sessions.shutdownAll()")
+    trusted = LabNotebook(scene.page, scene.url, file.name)
+    expect(trusted.output(1).first.locator("img")).to_be_visible()
+    saved.cells[0].source += "\n# as somebody else sent it"
+    nbformat.write(saved, scene.folder / "sent.ipynb")
+    sent = LabNotebook(scene.page, scene.url, "sent.ipynb")
+    expect(sent.output(1).first.locator("img")).to_be_visible()
+    assert sent.output(1).first.locator("img").evaluate("image => image.naturalWidth") > 100
+    scene.shot("untrusted")
+
+
+def test_a_click_on_a_step_opens_all_about_it_while_the_kernel_is_busy(scene: Scene) -> None:
+    book = scene.open([TRAINING, "run = training(rows=600)"])
+    book.run(1, wait=False)
+    details = book.root.locator(".zb-details")
+    step_of(book, "load").click()
+    expect(details.locator(".zb-log")).to_have_text("read 600 rows\n")
+    details.get_by_role("tab", name="Outputs").click()
+    expect(details.locator("table")).to_contain_text("float64")
+    expect(details).to_contain_text("600 × 2")
+    scene.shot("outputs")
+    details.get_by_role("tab", name="Parameters").click()
+    expect(details).to_contain_text("rows600")
+    details.get_by_role("tab", name="Code").click()
+    expect(details).to_contain_text("def load(rows: int = 500):")
+    scene.shot("code")
+
+    step_of(book, "fit").click()
+    expect(details.locator(".zb-pre")).to_contain_text("track(range(epochs)")
+    details.get_by_role("tab", name="Inputs").click()
+    expect(details).to_contain_text("from features.output")
+    expect(details).to_contain_text("mean 149.8")
+    details.get_by_role("tab", name="Log").click()
+    expect(details.locator(".zb-log")).to_contain_text("epoch 12: loss 0.0769")
+    scene.shot("log")
+    scene.go()
+    book.done(1)
+
+
+def test_the_keyboard_is_enough(scene: Scene) -> None:
+    book = scene.open([TRAINING, "run = training()"])
+    book.run(1, wait=False)
+    expect(step_of(book, "fit")).to_have_attribute("data-state", "running")
+    step_of(book, "load").focus()
+    keys = scene.page.keyboard
+    keys.press("ArrowRight")
+    expect(step_of(book, "features")).to_be_focused()
+    keys.press("Tab")
+    expect(step_of(book, "fit")).to_be_focused()
+    keys.press("ArrowLeft")
+    expect(step_of(book, "features")).to_be_focused()
+    scene.shot("focus")
+    keys.press("Enter")
+    details = book.root.locator(".zb-details")
+    expect(details).to_contain_text("features")
+    expect(details.get_by_role("tab", name="Log")).to_be_focused()
+    keys.press("ArrowRight")
+    expect(details.get_by_role("tab", name="Outputs")).to_be_focused()
+    expect(details).to_contain_text("numpy.ndarray")
+    keys.press("Escape")
+    expect(details).to_be_hidden()
+    expect(step_of(book, "features")).to_be_focused()
+    assert step_of(book, "features").get_attribute("aria-label", timeout=1000).startswith("features: succeeded in")
+    scene.go()
+    book.done(1)
+
+
+def test_cancel_stops_the_run_and_so_does_the_kernels_stop_button(scene: Scene) -> None:
+    book = scene.open([TRAINING, "run = training(wait='stay')", "run = training(wait='stay')"])
+    book.run(1, wait=False)
+    book.root.get_by_role("button", name="Cancel run").click()
+    scene.shot("cancelling")
+    book.done(1)
+    expect(book.output(1).first).to_contain_text("cancelled")
+    expect(book.root.locator(".zb-panel")).to_have_count(0)
+    book.run(2, wait=False)
+    expect(step_of(book, "fit")).to_have_attribute("data-state", "running")
+    book.command("kernelmenu:interrupt")
+    book.done(2)
+    expect(book.output(2).first).to_contain_text("1 cancelled")
+    scene.shot("cancelled")
+
+
+def test_where_the_kernel_hears_nothing_the_server_interrupts_it(scene: Scene) -> None:
+    deaf = "from zenbook.notebook import run_panel\nrun_panel.RunPanel.answer = lambda self, asked: None"
+    book = scene.open([TRAINING + deaf, "run = training(wait='stay')"])
+    book.run(1, wait=False)
+    book.root.get_by_role("button", name="Cancel run").click()
+    book.done(1)
+    expect(book.output(1).first).to_contain_text("cancelled")
+
+
+def test_a_step_cell_has_a_small_panel_and_then_its_line(scene: Scene) -> None:
+    cell = "%%step prepare\nfor one in zenbook.track(range(10), label='files'):\n    if one == 4:\n        time.sleep(.2)\n    if one == 5:\n        wait_for('go')\nparts = 3"
+    book = scene.open([TRAINING, cell, "%%step stuck\nwait_for('stay')\nx = 1"])
+    book.run(1, wait=False)
+    panel = book.root.locator(".zb-panel.zb-small")
+    expect(panel).to_contain_text("prepare")
+    expect(panel.locator(".zb-tail")).to_contain_text("files 5 of 10")
+    assert panel.locator(".zb-box").count() == 0
+    scene.shot("step-cell")
+    scene.go()
+    book.done(1)
+    expect(book.output(1).first).to_contain_text("✓ prepare")
+    expect(panel).to_have_count(0)
+
+    book.run(2, wait=False)
+    book.root.get_by_role("button", name="Cancel the step").click()
+    book.done(2)
+    expect(book.output(2).first).to_contain_text("stuck · cancelled")
+    scene.shot("step-cell-cancelled")
+
+
+def test_a_failed_background_run_says_so(scene: Scene) -> None:
+    book = scene.open([TRAINING, "run = failing.options(background=True)(wait='go')"])
+    book.run(1)
+    expect(step_of(book, "fit")).to_have_attribute("data-state", "running")
+    scene.go()
+    output = book.output(1).first
+    expect(output).to_contain_text("no such printer")
+    expect(output).to_contain_text("1 failed")
+    scene.shot("failed")
+
+
+def test_a_background_run_leaves_the_kernel_free_and_is_found_again_after_a_restart(scene: Scene) -> None:
+    book = scene.open(
+        [TRAINING, "run = training.options(background=True)(wait='stay')", "training(wait='go').state", "print('free')"]
+        + ["import zenbook\n%load_ext zenbook\nzenbook.runs()[1]", "zenbook.runs()[1].state"]
+    )
+    book.run(1)
+    expect(step_of(book, "fit")).to_have_attribute("data-state", "running")
+    book.run(3)
+    expect(book.output(3).first).to_have_text("free\n")
+    book.run(2, wait=False)
+    expect(book.root.locator(".zb-panel")).to_have_count(2)
+    expect(book.root.locator(".zb-box[data-step=fit][data-state=running]")).to_have_count(2)
+    scene.shot("two-runs")
+    scene.go()
+    book.done(2)
+    expect(book.root.locator(".zb-panel")).to_have_count(1)
+
+    book.restart()
+    expect(book.root.locator(".zb-panel.zb-gone")).to_contain_text("The kernel is gone")
+    book.run(4)
+    live = book.root.locator(".zb-panel:not(.zb-gone)")
+    expect(live.locator("[data-step=fit]")).to_have_attribute("data-state", "running")
+    live.locator("[data-step=fit]").click()
+    expect(live.locator(".zb-log")).to_contain_text("epoch 12")
+    scene.shot("found-again")
+    live.get_by_role("button", name="Cancel run").click()
+    expect(book.output(4).first).to_contain_text("cancelled")
+    expect(live).to_have_count(0)
+    book.run(5)
+    expect(book.output(5).first).to_contain_text("CANCELLED")
+
+
+SIXTY = """
+@step(cache=False)
+def node(*xs, wait: str = ""):
+    if wait:
+        wait_for(wait)
+    return 1
+
+@pipeline
+def sixty():
+    import random
+    chance = random.Random(3)
+    layers, made = [], []
+    for layer in range(12):
+        above = layers[-1] if layers else []
+        layers.append([node.options(name=f"node_{layer}_{at}")(*chance.sample(above, min(2, len(above))), wait="go" if (layer, at) == (7, 2) else "") for at in range(5)])
+"""
+
+
+def test_sixty_steps_stay_readable_in_the_dark_in_a_narrow_column_and_zoomed(scene: Scene) -> None:
+    book = scene.open([TRAINING + SIXTY, "run = sixty()"])
+    theme = "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})"
+    scene.page.evaluate(theme, "JupyterLab Dark")
+    try:
+        book.run(1, wait=False)
+        running = book.root.locator(".zb-box[data-state=running]")
+        expect(running).to_have_count(1)
+        expect(running).to_be_in_viewport()
+        scene.shot("sixty-dark")
+        scene.page.set_viewport_size({"width": 640, "height": 1200})
+        expect(running).to_be_visible()
+        scene.shot("sixty-narrow")
+        assert scene.page.locator(".zb-panel").evaluate("panel => panel.scrollWidth <= panel.clientWidth + 1")
+        scene.page.evaluate("() => { document.body.style.zoom = 2 }")
+        scene.shot("sixty-zoomed")
+        book.root.get_by_role("button", name="Fit to the width").click()
+        scene.page.evaluate("() => { document.body.style.zoom = 1 }")
+        scene.shot("sixty-fit")
+        scene.go()
+        book.done(1)
+    finally:
+        scene.page.evaluate(theme, "JupyterLab Light")
+    expect(book.output(1).first).to_contain_text("60 ran")
+    scene.shot("sixty-ended")
+
+
+MANY = """
+import time
+from zenbook.core.events import *
+from zenbook.core.states import StepState
+from zenbook.notebook.run_panel import RunPanel
+from zenbook.runs.view import RunView, StepView
+names = [f"s{at}" for at in range(60)]
+view = RunView("r", "many", edges=tuple(zip(names, names[1:])), steps={one: StepView(one) for one in names})
+panel = RunPanel(view)
+panel.on_event(RunStarted("r"))
+"""
+
+
+def test_five_hundred_changes_take_half_a_second(scene: Scene) -> None:
+    change = """sizes = []
+import json
+send = panel._widget.send
+panel._widget.send = lambda message: (sizes.append(len(json.dumps(message))), send(message))
+for at in range(500):
+    name = names[at % 60]
+    panel.on_event(StepStarted("r", name) if at // 60 % 2 == 0 else StepFinished("r", name, StepState.SUCCEEDED, 1))
+    panel.send()
+print(len(sizes), max(sizes))"""
+    book = scene.open([TRAINING + MANY, change])
+    expect(book.root.locator(".zb-box")).to_have_count(60)
+    scene.page.evaluate(
+        """() => {
+            const seen = window.seen = [];
+            const watcher = new MutationObserver(() => seen.push(performance.now()));
+            watcher.observe(document.querySelector(".zb-panel svg[role=group]"), {subtree: true, attributes: true});
+        }"""
+    )
+    book.run(1)
+    expect(step_of(book, "s19")).to_have_attribute("data-state", "running")
+    times = scene.page.evaluate("() => window.seen")
+    sent, largest = map(int, book.output(1).last.inner_text().split())
+    print(f"{sent} messages of at most {largest} B drawn in {times[-1] - times[0]:.0f} ms")
+    assert sent >= 500
+    assert largest <= 1000
+    assert times[-1] - times[0] < 500
+
+
+LOG = """
+@step(cache=False)
+def talks(lines: int):
+    for one in range(lines):
+        print("line", one)
+    wait_for("go")
+
+@pipeline
+def talking(lines: int):
+    talks(lines)
+"""
+
+
+def test_a_log_of_a_hundred_thousand_lines_is_loaded_on_demand(scene: Scene) -> None:
+    book = scene.open([TRAINING + LOG, "run = talking.options(background=True)(lines=100_000)"])
+    book.run(1)
+    step_of(book, "talks").click()
+    log = book.root.locator(".zb-log")
+    expect(log).to_contain_text("line 99999")
+    assert log.evaluate("log => log.textContent.split('\\n').length") < 2100
+    scene.shot("long-log")
+    before = int(log.inner_text().split()[1])
+    book.root.get_by_role("button", name="Load earlier lines").click()
+    expect(log).to_contain_text(f"line {before - 1}\n")
+    longest = scene.page.evaluate(
+        """() => new Promise(done => {
+            let last = performance.now(), longest = 0, left = 60;
+            const frame = now => { longest = Math.max(longest, now - last); last = now; left-- ? requestAnimationFrame(frame) : done(longest) };
+            requestAnimationFrame(frame);
+        })"""
+    )
+    assert longest < 500, "the page never stands still"
+    scene.go()
+    expect(book.output(1).first).to_contain_text("1 ran")
+
+
+def test_a_progress_bar_in_a_step_is_one_line(scene: Scene) -> None:
+    cell = """
+@step(cache=False)
+def slow():
+    from tqdm import tqdm
+    for one in tqdm(range(40), desc="rows", ncols=60, mininterval=0):
+        time.sleep(0.01)
+        if one == 20:
+            wait_for("go")
+
+@pipeline
+def bars():
+    slow()
+"""
+    book = scene.open([TRAINING + cell, "run = bars()", "print(repr(run.logs))"])
+    book.run(1, wait=False)
+    expect(step_of(book, "slow")).to_contain_text("running, 50 %")
+    expect(book.root.locator(".zb-tail .zb-line")).to_have_count(1)
+    scene.shot("tqdm")
+    scene.go()
+    book.done(1)
+    book.run(2)
+    expect(book.output(2).first).to_contain_text("40/40")
+    assert book.output(2).first.inner_text().count("rows:") == 1
