@@ -8,7 +8,7 @@ import sys
 
 from benchmarks.figures import over, table
 
-NAMES = ("chain", "fresh_process", "large_data", "many_runs", "imports")
+NAMES = ("chain", "fresh_process", "large_data", "many_runs", "imports", "run_panel")
 
 
 def main(wanted: list[str]) -> int:

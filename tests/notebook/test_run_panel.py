@@ -14,7 +14,9 @@ from tests.notebook.lab import CHROMIUM, LabNotebook, browser, jupyterlab, write
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (make test installs it where apt is usable)"),
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="chromium is not installed (make test installs it where apt is usable)"
+    ),
 ]
 
 TRAINING = "%load_ext zenbook\nfrom training_steps import *\n"  # the steps are a module: the pictures show the panel
@@ -79,6 +81,7 @@ class Scene:
         """Open a new notebook and run its first cell."""
         write_notebook(self.folder / f"{self.name}.ipynb", cells)
         book = LabNotebook(self.page, self.url, f"{self.name}.ipynb")
+        self.page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
         book.run(0)
         return book
 

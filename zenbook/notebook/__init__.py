@@ -68,7 +68,7 @@ def _show_live(run: Any) -> bool:
 
     view = run.view()
     _shown[view.run] = shell.execution_count
-    Follower(view.run, view.records.metadata, _listener(view)).start()
+    Follower(view.run, view.records, _listener(view)).start()
     return True
 
 

@@ -19,7 +19,7 @@ from zenbook.runs.view import RunView, StepView, circumstances
 
 MOST = 900  # characters of a patch
 _LONG = 240  # characters of an error
-_METRICS = 8
+_METRICS = 5
 _LOOK = {
     "paths": {str(state): path for state, path in SIGN_PATHS.items()},
     "colours": {str(state): colour for state, colour in COLOURS.items()},
@@ -107,7 +107,7 @@ def _parts(
         if (told := _progress(view.steps[name])) is not None:
             yield "p", str(number_of[name]), told
     if changes.metrics:
-        shown = list(view.metrics.items())[:_METRICS]
+        shown = list(view.metrics.items())[-_METRICS:]
         yield "m", None, [f"{cut(one_line(name), 24)} {number(value)}" for name, value in shown]
     if changes.log is not None and changes.log[0] in number_of:
         name, lines, text = changes.log
@@ -124,7 +124,7 @@ def _progress(step: StepView) -> list[Any] | None:
 
 
 def _since(moment: float | None, base: float) -> float | None:
-    return None if moment is None else round(moment - base, 3)
+    return None if moment is None else round(moment - base, 4)
 
 
 def _short(text: str) -> str:

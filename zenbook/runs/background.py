@@ -16,6 +16,8 @@ from zenbook.core.plan import Plan
 from zenbook.errors import RunError, ZenbookError
 from zenbook.runs.environment import EnvironmentQuestion, identity_of
 from zenbook.runs.launch import carry_out, enrol
+from zenbook.runs.progress_file import ProgressFile, progress_file
+from zenbook.runs.watching import watch_runs_with
 from zenbook.stack.records import RunRecord
 from zenbook.stack.stack import OpenStack, open_stack
 
@@ -91,6 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
         if record is None:
             raise RunError(f"There is no run {run!r} in {stack.metadata.describe()}.", "Is this the right stack?")
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # what steps print is recorded
+        watch_runs_with(lambda view: ProgressFile(progress_file(stack.workspace, view.run)))
         carry_out(record, stack, use_cache=not options.no_cache)
     except KeyboardInterrupt:
         return 130

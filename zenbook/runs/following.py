@@ -15,6 +15,7 @@ from zenbook.core.events import (
     Listener,
     Logged,
     Measured,
+    Progressed,
     RunFinished,
     RunStarted,
     StepFinished,
@@ -23,8 +24,9 @@ from zenbook.core.events import (
 from zenbook.core.states import StepState
 from zenbook.errors import StoreError
 from zenbook.runs.crashes import healed
-from zenbook.stack.components import MetadataStore
+from zenbook.runs.progress_file import progress_file, read_progress
 from zenbook.stack.records import RunRecord, StepRecord
+from zenbook.stack.stack import OpenStack
 
 EVERY = 0.3  # seconds between two looks at the steps
 _RUN_EVERY = 3  # looks at the steps for one at the run, whose row holds the plan
@@ -34,10 +36,12 @@ _LOG_SHARE = 20  # reading a long log takes at most one part of so many of the t
 class Follower:
     """Tells a listener what happens to a run, by looking again and again."""
 
-    def __init__(self, run: str, metadata: MetadataStore, listener: Listener) -> None:
+    def __init__(self, run: str, stack: OpenStack, listener: Listener) -> None:
         self.run = run
         self.ended = False
-        self._metadata = metadata
+        self._metadata = stack.metadata
+        self._progress_file = progress_file(stack.workspace, run)
+        self._progress: dict[str, Progressed] = {}
         self._listener = listener
         self._looks = 0
         self._started = False
@@ -80,6 +84,7 @@ class Follower:
         events += (event for one in changed for event in _events(one, seen.get(one.name)))
         for event in events:
             self._listener.on_event(event)
+        self._tell_progress()
         self._tell_logs(changed)
         if changed or any(one.state is StepState.RUNNING for one in self._steps.values()):
             self._tell_metrics()
@@ -100,6 +105,14 @@ class Follower:
             changed = {one.name: one for one in self._metadata.steps([self.run])}
             self._steps = changed
         return known
+
+    def _tell_progress(self) -> None:
+        for event in read_progress(self._progress_file, self.run):
+            before = self._progress.get(event.step)
+            if before is None or (before.done, before.total, before.label) != (event.done, event.total, event.label):
+                self._progress[event.step] = event
+                if event.step in self._steps and self._steps[event.step].state is StepState.RUNNING:
+                    self._listener.on_event(event)
 
     def _tell_logs(self, changed: list[StepRecord]) -> None:
         """Pass on new lines of the steps that run, or have just ended."""

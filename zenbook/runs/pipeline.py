@@ -121,7 +121,7 @@ def in_background(
     view.records = stack
     shown = tuple(listeners_for(view))
     if shown:
-        Follower(record.id, stack.metadata, Listeners(shown)).start()
+        Follower(record.id, stack, Listeners(shown)).start()
     return Run(record.id, stack)
 
 

@@ -264,7 +264,12 @@ function graphOf(store, open) {
     button.onclick = () => { chosen = true; zoom(to()); };
     tools.append(button);
   }
-  new ResizeObserver(() => { if (!chosen && scroll.clientWidth) zoom(fit()); }).observe(scroll);
+  new ResizeObserver(() => {
+    if (chosen || !scroll.clientWidth) return;
+    zoom(fit());
+    const running = store.steps.findIndex(({ state }) => state === "running");
+    if (running >= 0 && !touched) follow(running);
+  }).observe(scroll);
   for (const kind of ["wheel", "pointerdown", "focusin"]) scroll.addEventListener(kind, () => { touched = true; });
 
   const words = (step) => {
