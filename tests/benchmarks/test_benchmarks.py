@@ -15,6 +15,7 @@ SIZES = {
     "large_data": {"rows": 20_000, "numbers": 40_000, "repeats": 1},
     "many_runs": {"runs": 6, "steps": 3, "repeats": 2, "length": 2},
     "imports": {"repeats": 1, "kernels": 1},
+    "run_panel": {"steps": 4, "lines": 100, "repeats": 1},
 }
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import ConsoleMessage, Locator, Page, expect
 
 from tests.notebook.lab import CHROMIUM, LabNotebook, browser, jupyterlab, write_notebook
 
@@ -116,8 +116,14 @@ def scene(
     shots = tmp_path_factory.getbasetemp() / "screenshots"
     shots.mkdir(exist_ok=True)
     complaints: list[str] = []
-    note: Callable[..., None] = lambda one: complaints.append(one.text) if one.type == "error" else None
-    failed: Callable[..., None] = lambda error: complaints.append(str(error))
+
+    def note(one: ConsoleMessage) -> None:
+        if one.type == "error":
+            complaints.append(one.text)
+
+    def failed(error: object) -> None:
+        complaints.append(str(error))
+
     chromium.on("console", note)
     chromium.on("pageerror", failed)
     name = request.node.name.removeprefix("test_")[:40]
@@ -290,8 +296,14 @@ def test_a_failed_background_run_says_so(scene: Scene) -> None:
 
 def test_a_background_run_leaves_the_kernel_free_and_is_found_again_after_a_restart(scene: Scene) -> None:
     book = scene.open(
-        [TRAINING, "run = training.options(background=True)(wait='stay')", "training(wait='go').state", "print('free')"]
-        + ["import zenbook\n%load_ext zenbook\nzenbook.runs()[1]", "zenbook.runs()[1].state"]
+        [
+            TRAINING,
+            "run = training.options(background=True)(wait='stay')",
+            "training(wait='go').state",
+            "print('free')",
+            "import zenbook\n%load_ext zenbook\nzenbook.runs()[1]",
+            "zenbook.runs()[1].state",
+        ]
     )
     book.run(1)
     expect(step_of(book, "fit")).to_have_attribute("data-state", "running")

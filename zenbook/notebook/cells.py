@@ -28,6 +28,7 @@ from zenbook.notebook.shower import NotebookShower
 from zenbook.notebook.summary import shown_step, summary
 from zenbook.runs.history import Run
 from zenbook.runs.launch import launch
+from zenbook.runs.pipeline import in_background
 from zenbook.runs.randomness import OUTPUTS
 from zenbook.runs.table import Table
 from zenbook.runs.targets import parse_param
@@ -151,8 +152,8 @@ class NotebookSteps:
 
     # --- the whole notebook -------------------------------------------------------------------------------------
 
-    def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool) -> Run:
-        """Run all steps on a stack.
+    def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool, background: bool = False) -> Run:
+        """Run all steps on a stack, in a process of their own if ``background`` says so.
 
         Raises `RunError` for an unknown parameter, `CaptureError` for what can't travel.
         """
@@ -166,6 +167,8 @@ class NotebookSteps:
             {**known, **values},
         )
         opened = open_stack(stack)
+        if background:
+            return in_background(plan, opened, use_cache=cache)
         return Run(launch(plan, opened, use_cache=cache), opened)
 
     def _plan(self, built: Mapping[str, _Built], params: Mapping[str, Json] | None = None) -> Plan:

@@ -1,4 +1,4 @@
-"""How far the steps of a background run have come, in a small file: the metadata store keeps only what is worth keeping."""
+"""How far the steps of a background run have come, in a small file: it is not worth a row of the metadata store."""
 
 from __future__ import annotations
 
