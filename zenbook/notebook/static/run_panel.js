@@ -395,7 +395,7 @@ function detailsOf(store, focusStep) {
     if (held) tabs.querySelector("[aria-selected=true]").focus({ preventScroll: true });
     content();
   };
-  const choose = (kind) => { tab = kind; paint(); tabs.querySelector("[aria-selected=true]").focus({ preventScroll: true }); };
+  const choose = (kind) => { tab = kind; paint(); catchUp(); tabs.querySelector("[aria-selected=true]").focus({ preventScroll: true }); };
   const content = () => {
     const step = store.steps[at];
     if (tab === "Log") return showLog();
@@ -431,6 +431,11 @@ function detailsOf(store, focusStep) {
     if (text.textContent !== shown.text) text.textContent = shown.text;
     if (bottom) text.scrollTop = text.scrollHeight;
   };
+  const catchUp = () => { // by the kernel's last word there is more than what is here
+    if (tab !== "Log" || store.tail?.[0] !== at || store.tail[1] <= (log?.total ?? 0)) return;
+    const end = log ? log.first + log.count : 0;
+    askLog(log && store.tail[1] - end < 500 ? Math.max(log.first, end - 1) : null);
+  };
   const merge = (asked, now) => {
     if (!log || asked.first == null || now.first > log.first + log.count) log = { ...now, count: lineCount(now.text) };
     else if (now.first < log.first) { // what is earlier, put before
@@ -458,18 +463,18 @@ function detailsOf(store, focusStep) {
         askLog(log ? Math.max(log.first, log.first + log.count - 1) : null);
         paint();
       } else title();
-      if (store.tail?.[0] !== at || tab !== "Log") return;
-      if (!log) showLog();
-      if (store.tail[1] > (log?.total ?? 0)) {
-        const end = log ? log.first + log.count : 0;
-        askLog(log && store.tail[1] - end < 500 ? Math.max(log.first, end - 1) : null);
-      }
+      if (!log && tab === "Log") showLog();
+      catchUp();
     },
     answered(message) {
       if (at < 0 || message.asked.step !== store.steps[at].name) return;
       if (message.sorry) return body.replaceChildren(faint(message.sorry));
       if (message.details) { facts = message.details; paint(); }
-      if (message.log) { busy = false; merge(message.asked, message.log); if (tab === "Log") showLog(); }
+      if (!message.log) return;
+      busy = false;
+      merge(message.asked, message.log);
+      if (tab === "Log") showLog();
+      catchUp();
     },
   };
 }
