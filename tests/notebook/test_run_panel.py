@@ -133,7 +133,7 @@ def scene(
     chromium.remove_listener("console", note)
     chromium.remove_listener("pageerror", failed)
     chromium.set_viewport_size({"width": 1100, "height": 1400})
-    chromium.evaluate("() => window.jupyterapp.serviceManager.sessions.shutdownAll()")
+    chromium.evaluate("() => window.jupyterapp?.serviceManager.sessions.shutdownAll()")
     assert not complaints
 
 
@@ -354,6 +354,11 @@ def sixty():
 """
 
 
+def sideways(page: Page) -> bool:
+    """Whether the panel, and not the graph within it, is wider than its place."""
+    return page.locator(".zb-panel").evaluate("panel => panel.scrollWidth > panel.clientWidth + 1")
+
+
 def test_sixty_steps_stay_readable_in_the_dark_in_a_narrow_column_and_zoomed(scene: Scene) -> None:
     book = scene.open([TRAINING + SIXTY, "run = sixty()"])
     theme = "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})"
@@ -364,21 +369,24 @@ def test_sixty_steps_stay_readable_in_the_dark_in_a_narrow_column_and_zoomed(sce
         expect(running).to_have_count(1)
         expect(running).to_be_in_viewport()
         scene.shot("sixty-dark")
+        scene.page.evaluate("() => { document.body.style.zoom = 2 }")
+        scene.shot("sixty-zoomed")
+        assert not sideways(scene.page)
+        scene.page.evaluate("() => { document.body.style.zoom = 1 }")
         scene.page.set_viewport_size({"width": 640, "height": 1200})
         expect(running).to_be_visible()
         scene.shot("sixty-narrow")
-        assert scene.page.locator(".zb-panel").evaluate("panel => panel.scrollWidth <= panel.clientWidth + 1")
-        scene.page.evaluate("() => { document.body.style.zoom = 2 }")
-        scene.shot("sixty-zoomed")
+        assert not sideways(scene.page)
         book.root.get_by_role("button", name="Fit to the width").click()
-        scene.page.evaluate("() => { document.body.style.zoom = 1 }")
+        graph = scene.page.locator(".zb-panel .zb-scroll")
+        assert graph.evaluate("frame => frame.scrollWidth <= frame.clientWidth + 1")
         scene.shot("sixty-fit")
         scene.go()
         book.done(1)
+        expect(cell(book, 1)).to_contain_text("60 ran")
+        scene.shot("sixty-ended")
     finally:
         scene.page.evaluate(theme, "JupyterLab Light")
-    expect(cell(book, 1)).to_contain_text("60 ran")
-    scene.shot("sixty-ended")
 
 
 MANY = """
@@ -484,3 +492,41 @@ def bars():
     book.run(2)
     expect(cell(book, 2)).to_contain_text("40/40")
     assert cell(book, 2).inner_text().count("rows:") == 1
+
+
+def test_a_busy_kernel_that_hears_nothing_says_so_in_the_details(scene: Scene) -> None:
+    deaf = "from zenbook.notebook import run_panel\nrun_panel.RunPanel.answer = lambda self, asked: None"
+    book = scene.open([TRAINING + deaf, "run = training()"])
+    book.run(1, wait=False)
+    step_of(book, "fit").click()
+    details = book.root.locator(".zb-details")
+    expect(details.locator(".zb-log")).to_contain_text("epoch 12: loss 0.0769")
+    details.get_by_role("tab", name="Outputs").click()
+    expect(details).to_contain_text("The kernel is busy")
+    scene.go()
+    book.done(1)
+
+
+def test_notebook_7_shows_the_same_panel(scene: Scene) -> None:
+    write_notebook(scene.folder / "seven.ipynb", [TRAINING, "run = training(wait='stay')"])
+    page = scene.page
+    page.goto(f"{scene.url}/notebooks/seven.ipynb")
+    page.locator(".jp-CodeCell").nth(1).wait_for()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    expect(page.locator(".zb-box[data-step=fit]")).to_have_attribute("data-state", "running", timeout=30_000)
+    page.locator(".zb-box[data-step=load]").click()
+    expect(page.locator(".zb-log")).to_have_text("read 500 rows\n")
+    scene.shot("notebook-7")
+    page.get_by_role("button", name="Cancel run").click()
+    expect(page.locator(".jp-CodeCell").nth(1)).to_contain_text("1 cancelled")
+
+
+def test_voila_shows_the_picture(scene: Scene) -> None:
+    write_notebook(scene.folder / "served.ipynb", [TRAINING, "run = training()"])
+    scene.go()
+    scene.page.goto(f"{scene.url}/voila/render/served.ipynb")
+    picture = scene.page.locator("img[alt*=training]")
+    expect(picture).to_be_visible(timeout=60_000)
+    expect(scene.page.locator("body")).to_contain_text("4 ran", timeout=60_000)
+    scene.shot("voila")

@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 import uuid
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +44,12 @@ _LINES = 500  # of the log, in an answer
 
 def panels_work() -> bool:
     """Whether the front end can show widgets: it belongs to a Jupyter server, and the packages are there."""
-    here = all(importlib.util.find_spec(one) is not None for one in ("anywidget", "ipywidgets"))
-    return here and bool(os.environ.get("JPY_SESSION_NAME"))
+    return bool(os.environ.get("JPY_SESSION_NAME")) and _is_installed("anywidget") and _is_installed("ipywidgets")
+
+
+@cache
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
 
 
 class RunPanel:
@@ -77,7 +82,7 @@ class RunPanel:
         if event.run != self.view.run or self._over.is_set():
             return
         if isinstance(event, RunFinished):
-            self.end({"text/html": html(self.view), "text/plain": text(self.view)})
+            self.end(self._picture())
             return
         with self._noting:
             self._note(event)
@@ -121,14 +126,14 @@ class RunPanel:
     def _live(self) -> None:
         if self._over.wait(DELAY):
             return
-        from zenbook.notebook.run_widget import RunWidget
+        import zenbook.notebook.run_widget  # noqa: F401  # takes its time, and the run's end waits for the lock
 
         with self._lock:
             if self._over.is_set():
                 return
-            self._widget = RunWidget(self._describe, self.answer)
-            # A front end without widgets shows the picture.
-            self._output.show({**self._widget.bundle(), "text/html": html(self.view), "text/plain": text(self.view)})
+            self._widget = self._made()
+            shown = {} if self._widget is None else self._widget.bundle()
+            self._output.show({**shown, **self._picture()})  # a front end without widgets shows the picture
             self._opened_at = time.monotonic()
         again = list(_AGAIN)
         while not self._over.wait(INTERVAL):
@@ -136,6 +141,17 @@ class RunPanel:
                 again.pop(0)
                 self._tell_all()
             self.send()
+
+    def _made(self) -> RunWidget | None:
+        from zenbook.notebook.run_widget import RunWidget
+
+        try:
+            return RunWidget(self._describe, self.answer)
+        except Exception:  # noqa: BLE001  # whatever these packages quarrel about: the run is shown as pictures
+            return None
+
+    def _picture(self) -> dict[str, Any]:
+        return {"text/html": html(self.view), "text/plain": text(self.view)}
 
     def send(self) -> None:
         """Tell the browser what has changed."""
@@ -146,7 +162,11 @@ class RunPanel:
                 if spoke and not self._small:
                     tail = self._tails[spoke]
                     changes.log = spoke, tail.lines, tail.last(_TAIL_LINES, _TAIL)
-            if self._widget is None or not changes:
+            if not changes:
+                return
+            if self._widget is None:
+                if self.shown:
+                    self._output.show(self._picture())
                 return
             for patch in patches(self.view, changes, self._base):
                 self._widget.send(patch)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from zenbook.core.events import Event, Progressed, RunFinished, StepFinished
 from zenbook.stack.workspace import Workspace
-
-_EVERY = 0.25  # seconds between two writes
 
 
 class ProgressFile:
@@ -19,21 +16,18 @@ class ProgressFile:
     def __init__(self, file: Path) -> None:
         self.file = file
         self._steps: dict[str, Progressed] = {}
-        self._written = 0.0
 
     def on_event(self, event: Event) -> None:
         """Take note of how far a step is."""
         if isinstance(event, Progressed):
             self._steps[event.step] = event
-            if time.monotonic() - self._written > _EVERY:
-                self._write()
+            self._write()  # at most about ten times a second: so often are events told
         elif isinstance(event, StepFinished) and self._steps.pop(event.step, None) is not None:
             self._write()
         elif isinstance(event, RunFinished):
             self.file.unlink(missing_ok=True)
 
     def _write(self) -> None:
-        self._written = time.monotonic()
         facts = {name: [one.done, one.total, one.label] for name, one in self._steps.items()}
         new = self.file.with_suffix(".new")
         try:

@@ -339,9 +339,13 @@ function detailsOf(store, focusStep) {
   const head = node("div", "zb-head");
   head.append(sign, name, told, close);
   section.append(head, tabs, body);
-  let at = -1, tab = "", facts = null, log = null, busy = false, state = "";
+  let at = -1, tab = "", facts = null, log = null, busy = false, late = false, state = "";
 
   const ask = (what, more) => store.send({ ask: what, step: store.steps[at].name, ...more });
+  const askDetails = () => {
+    ask("details");
+    setTimeout(() => { if (at >= 0 && !facts) { late = true; content(); } }, ACK);
+  };
   const askLog = (first) => { if (!busy) { busy = true; ask("log", { first }); setTimeout(() => { busy = false; }, 3000); } };
   const kinds = () => [
     ...(facts?.traceback || store.steps[at].state === "failed" ? ["Error"] : []),
@@ -351,12 +355,12 @@ function detailsOf(store, focusStep) {
 
   const open = (index) => {
     at = index;
-    [facts, log, busy, state] = [null, null, false, store.steps[at].state];
+    [facts, log, busy, late, state] = [null, null, false, false, store.steps[at].state];
     tab = store.steps[at].state === "failed" ? "Error" : tab && kinds().includes(tab) ? tab : "Log";
     section.hidden = false;
     section.setAttribute("aria-label", `Step ${store.steps[at].name}`);
     put(name, store.steps[at].name);
-    ask("details");
+    askDetails();
     askLog(null);
     paint();
     section.scrollIntoView({ block: "nearest" });
@@ -399,7 +403,7 @@ function detailsOf(store, focusStep) {
   const content = () => {
     const step = store.steps[at];
     if (tab === "Log") return showLog();
-    if (!facts) return body.replaceChildren(node("p", "zb-faint", tab === "Error" ? step.error : "…"));
+    if (!facts) return body.replaceChildren(node("p", "zb-faint", tab === "Error" ? step.error : late ? "The kernel is busy: this comes when it is free." : "…"));
     if (tab === "Error") body.replaceChildren(pre(facts.traceback || facts.error || step.error));
     else if (tab === "Code") body.replaceChildren(pre(facts.code || "(not recorded)"));
     else if (tab === "Parameters") body.replaceChildren(facts.params.length ? pairs(facts.params) : faint("It has no parameters."));
