@@ -299,6 +299,27 @@ def test_a_failed_background_run_says_so(scene: Scene) -> None:
     scene.shot("failed")
 
 
+def test_a_run_of_before_can_be_opened_again_with_all_its_details(scene: Scene) -> None:
+    again = "from zenbook.notebook.run_panel import open_panel\nopen_panel(run)"
+    book = scene.open([TRAINING, "run = failing.options(background=True)(wait='go').wait(60)", again])
+    scene.go()
+    book.run(1)
+    expect(cell(book, 1)).to_contain_text("no such printer", timeout=30_000)
+    book.run(2)
+    panel = cell(book, 2).locator(".zb-panel")
+    expect(panel).to_contain_text("1 failed")
+    expect(panel.get_by_role("button", name="Cancel run")).to_be_hidden()
+    step_of(book, "broken").click()
+    expect(panel.get_by_role("tab", name="Error")).to_have_attribute("aria-selected", "true")
+    expect(panel.locator(".zb-body")).to_contain_text('raise ValueError("no such printer")')
+    scene.shot("error")
+    step_of(book, "fit").click()
+    panel.get_by_role("tab", name="Outputs").click()
+    expect(panel.locator(".zb-body")).to_contain_text("sklearn.LogisticRegression")
+    expect(panel.locator(".zb-body")).to_contain_text("C0.5")
+    scene.shot("model")
+
+
 def test_a_background_run_leaves_the_kernel_free_and_is_found_again_after_a_restart(scene: Scene) -> None:
     book = scene.open(
         [

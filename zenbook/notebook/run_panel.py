@@ -26,15 +26,19 @@ from zenbook.core.events import (
     StepRetried,
     StepStarted,
 )
-from zenbook.errors import ZenbookError
+from zenbook.errors import RunError, ZenbookError
 from zenbook.notebook.log_tail import LogTail
 from zenbook.notebook.panel_state import Changes, description, everything, patches
 from zenbook.notebook.progress import DELAY, Output
 from zenbook.runs.crashes import is_driven_here
+from zenbook.runs.failures import one_line
+from zenbook.runs.following import Follower
 from zenbook.runs.view import RunView, html, text
 
 if TYPE_CHECKING:
     from zenbook.notebook.run_widget import RunWidget
+    from zenbook.runs.run import Run
+    from zenbook.stack.stack import OpenStack
 
 INTERVAL = 0.1  # seconds between two messages
 _AGAIN = (0.4, 1.5, 4.0, 10.0)  # seconds after which all is told again: a browser that still loads hears nothing
@@ -50,6 +54,15 @@ def panels_work() -> bool:
 @cache
 def _is_installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
+
+
+def open_panel(run: Run) -> None:
+    """Show a run, ended or not, as a panel whose steps can be opened, in the cell that runs now."""
+    panel = RunPanel(run.view())
+    if run.state.ended:
+        panel.show()
+    else:
+        Follower(run.id, panel.records, panel).start()
 
 
 class RunPanel:
@@ -70,6 +83,13 @@ class RunPanel:
         self._noting = threading.Lock()  # held for moments: the run's threads wait for it
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
+
+    @property
+    def records(self) -> OpenStack:
+        """Where more can be read about the run. Raises `RunError` where nothing is recorded."""
+        if self.view.records is None:
+            raise RunError(f"Nothing is recorded about {self.view.run}.", "Run the pipeline on a stack.")
+        return self.view.records
 
     @property
     def shown(self) -> bool:
@@ -131,16 +151,21 @@ class RunPanel:
         with self._lock:
             if self._over.is_set():
                 return
-            self._widget = self._made()
-            shown = {} if self._widget is None else self._widget.bundle()
-            self._output.show({**shown, **self._picture()})  # a front end without widgets shows the picture
-            self._opened_at = time.monotonic()
+            self.show()
         again = list(_AGAIN)
         while not self._over.wait(INTERVAL):
             if again and time.monotonic() - self._opened_at > again[0]:
                 again.pop(0)
                 self._tell_all()
             self.send()
+
+    def show(self) -> None:
+        """Show the panel now."""
+        with self._lock:
+            self._widget = self._made()
+            shown = {} if self._widget is None else self._widget.bundle()
+            self._output.show({**shown, **self._picture()})  # a front end without widgets shows the picture
+            self._opened_at = time.monotonic()
 
     def _made(self) -> RunWidget | None:
         from zenbook.notebook.run_widget import RunWidget
@@ -189,6 +214,8 @@ class RunPanel:
             reply = self._reply(asked)
         except ZenbookError as error:
             reply = {"sorry": " ".join(one for one in (error.message, error.hint) if one)}
+        except Exception as error:  # noqa: BLE001  # nobody sees what is raised here, so it is told in the browser
+            reply = {"sorry": f"The kernel can't answer: {one_line(error)}"}
         with self._lock:
             if reply is not None and self._widget is not None:
                 self._widget.send({"asked": asked, **reply})
@@ -213,7 +240,7 @@ class RunPanel:
         from zenbook.notebook.step_details import details
         from zenbook.runs.run import Run
 
-        return details(Run(self.view.run, self.view.records), name) if self.view.records is not None else {}
+        return details(Run(self.view.run, self.records), name)
 
     def _log(self, name: str, first: int | None) -> dict[str, Any]:
         with self._noting:
@@ -225,7 +252,7 @@ class RunPanel:
             from zenbook.notebook.step_details import log_lines
             from zenbook.runs.run import Run
 
-            return log_lines(Run(self.view.run, self.view.records), name, first)
+            return log_lines(Run(self.view.run, self.records), name, first)
         return {"first": start, "total": total, "text": kept or ""}
 
     def _cancel(self) -> bool:
@@ -234,8 +261,8 @@ class RunPanel:
 
         if is_driven_here(self.view.run):
             os.kill(os.getpid(), signal.SIGINT)
-        elif self.view.records is not None:
-            Run(self.view.run, self.view.records).cancel()
+        else:
+            Run(self.view.run, self.records).cancel()
         return True
 
 

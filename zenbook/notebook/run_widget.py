@@ -10,12 +10,13 @@ import anywidget
 import traitlets
 
 _STATIC = Path(__file__).parent / "static"
+_PARTS = ("run_panel.js", "run_graph.js", "step_details.js", "elements.js")  # of one module
 
 
 class RunWidget(anywidget.AnyWidget):
     """Shows what it is told. What it is told comes as messages; its state is made when a browser asks for it."""
 
-    _esm = _STATIC / "run_panel.js"
+    _esm = "\n".join((_STATIC / part).read_text(encoding="utf-8") for part in _PARTS)
     _css = _STATIC / "run_panel.css"
     start: Any = traitlets.Any().tag(sync=True, to_json=lambda _value, widget: widget.describe())
 
