@@ -127,6 +127,7 @@ function header(store, root) {
     const many = tally(store.steps);
     put(facts, [start.facts, ...store.metrics].filter(Boolean).join(" · "));
     if (error) put(note, error);
+    note.style.color = error ? start.look.colours.failed : "";
     if (!start.small) {
       counts.replaceChildren(...[...ENDED, "running", "pending"].filter((one) => many[one]).map((one) => {
         const count = node("span", "zb-count", `${many[one]} ${SAID[one] ?? one}`);
