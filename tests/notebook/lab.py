@@ -139,6 +139,12 @@ class LabNotebook:
         """Restart the kernel, and wait for the new one."""
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
         self.page.evaluate(_READY)
+        self.page.wait_for_function(  # what a kernel says while the page connects anew is lost
+            """() => {
+                const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel;
+                return kernel?.connectionStatus === "connected" && kernel.status === "idle";
+            }"""
+        )
 
     def output(self, cell: int) -> Any:
         """The output area of a cell."""
