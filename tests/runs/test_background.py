@@ -163,3 +163,32 @@ def test_a_plan_that_cannot_be_made_starts_no_run() -> None:
     with pytest.raises(zenbook.ZenbookError):
         waiting.options(background=True)(file=3)
     assert len(zenbook.runs(limit=None)) == 0
+
+
+@step(cache=False)
+def talks_and_waits(file: str) -> None:
+    for one in range(3):
+        print("line", one)
+        time.sleep(0.3)  # so that each is passed on by itself
+    print("the last")
+    while not Path(file).exists():
+        time.sleep(0.02)
+
+
+@pipeline
+def talking(file: str = "go"):
+    talks_and_waits(file)
+
+
+def test_the_last_line_before_a_silence_is_seen() -> None:
+    run = talking.options(background=True)()
+    heard, follower = follow(run)
+
+    def said() -> bool:
+        return "the last\n" in "".join(one.text for one in heard.events if isinstance(one, Logged))
+
+    with heard.news:
+        assert heard.news.wait_for(said, LIMIT)
+    Path("go").touch()
+    follower.join(LIMIT)
+    assert heard.events[-1].state is RunState.SUCCEEDED
