@@ -123,7 +123,7 @@ def test_run_without_the_cache(training: Path) -> None:
         (("show", "nothing"), 1, "There is no run 'nothing'."),
         (("stack", "use"), 2, "Which stack?"),
         (("stack", "use", "defualt"), 1, "There is no stack 'defualt'.\nDid you mean 'default'?"),
-        (("step", "list"), 2, "Step cells live in a notebook."),
+        (("step", "list"), 2, "This verb needs a notebook."),
     ],
 )
 def test_mistakes_are_told_in_sentences(

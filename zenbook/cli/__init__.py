@@ -63,7 +63,7 @@ def main() -> None:
         if runs_something:
             _watch()
         result = invoke(arguments)
-        if result is not None and not runs_something:  # of a run all has been shown
+        if result is not None and (not runs_something or "--background" in arguments):  # else all has been shown
             click.echo(repr(result))
         sys.stdout.flush()
     except BrokenPipeError:  # `zen runs | head`
@@ -88,14 +88,14 @@ def _told(error: Exception) -> str:
 def _watch() -> None:
     import signal
 
-    from zenbook.runs.terminal import TerminalProgress
+    from zenbook.runs.live_terminal import shell_progress
     from zenbook.runs.watching import watch_runs_with
 
     def stop(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)  # `kill`, a container's end: the run is recorded as cancelled
-    watch_runs_with(lambda view: TerminalProgress(view, sys.stderr))
+    watch_runs_with(lambda view: shell_progress(view, sys.stderr))
 
 
 __all__ = ["Notebook", "Text", "invoke", "main", "zen"]

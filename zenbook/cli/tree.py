@@ -11,6 +11,7 @@ import click
 from zenbook.errors import StackError, ZenbookError, did_you_mean
 
 if TYPE_CHECKING:
+    from zenbook.runs.run import Run
     from zenbook.runs.table import Table
     from zenbook.runs.targets import Place
 
@@ -31,6 +32,9 @@ class Notebook(Protocol):
 
     def steps(self) -> Table:
         """The notebook's step cells."""
+
+    def open_panel(self, run: Run) -> None:
+        """Show a run in the cell that runs now, as a panel whose steps can be opened."""
 
     def drop_step(self, name: str) -> str:
         """Take a cell's step out of the notebook's pipeline."""
@@ -71,7 +75,7 @@ def hidden_copy(command: click.Command, name: str) -> click.Command:
 def needed(notebook: Notebook | None) -> Notebook:
     """The notebook. Raises `ZenbookError` in a shell."""
     if notebook is None:
-        raise ZenbookError("Step cells live in a notebook.", "Use %zen step in the notebook.")
+        raise ZenbookError("This verb needs a notebook.", "Use it there, as %zen.")
     return notebook
 
 

@@ -128,7 +128,22 @@ class Measured:
     at: float = field(default_factory=time.time)
 
 
-Event = RunStarted | RunFinished | StepStarted | StepRetried | StepFinished | Logged | Measured
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """How far a running step has come. Shown while it runs, and not recorded.
+
+    A ``total`` of None is unknown; ``label`` may also be the whole of what is to be shown (a progress bar's own text).
+    """
+
+    run: str
+    step: str
+    done: float
+    total: float | None = None
+    label: str = ""
+    at: float = field(default_factory=time.time)
+
+
+Event = RunStarted | RunFinished | StepStarted | StepRetried | StepFinished | Logged | Measured | Progressed
 
 
 class Listener(Protocol):

@@ -20,6 +20,7 @@ def load(shell: Any) -> None:
     watching.watch_runs_with(_progress)
     if _is_shown_here not in watching.on_show:
         watching.on_show.append(_is_shown_here)
+        watching.displays.append(_show_live)
 
 
 def unload(shell: Any) -> None:
@@ -31,6 +32,7 @@ def unload(shell: Any) -> None:
     watching.stop_watching(_progress)
     if _is_shown_here in watching.on_show:
         watching.on_show.remove(_is_shown_here)
+        watching.displays.remove(_show_live)
 
 
 def _progress(view: Any) -> Any:
@@ -38,15 +40,38 @@ def _progress(view: Any) -> Any:
 
     shell = get_ipython()
     if shell is not None and hasattr(shell, "kernel"):
-        from zenbook.notebook.progress import NotebookProgress
-
         _shown[view.run] = shell.execution_count
-        return NotebookProgress(view)
+        return _listener(view)
     import sys
 
     from zenbook.runs.terminal import TerminalProgress
 
     return TerminalProgress(view, sys.__stdout__ or sys.stdout)
+
+
+def _listener(view: Any) -> Any:
+    from zenbook.notebook.run_panel import RunPanel, panels_work
+
+    if panels_work():
+        return RunPanel(view)
+    from zenbook.notebook.progress import NotebookProgress
+
+    return NotebookProgress(view)
+
+
+def _show_live(run: Any) -> bool:
+    """Show a run that goes on elsewhere, and follow it."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    if shell is None or not hasattr(shell, "kernel"):
+        return False
+    from zenbook.runs.following import Follower
+
+    view = run.view()
+    _shown[view.run] = shell.execution_count
+    Follower(view.run, view.records, _listener(view)).start()
+    return True
 
 
 def _label_of(file: str) -> str | None:

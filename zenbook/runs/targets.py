@@ -24,8 +24,8 @@ class Runnable(Protocol):
     def name(self) -> str:
         """The pipeline's name."""
 
-    def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool) -> Run:
-        """Run it with parameters given as texts."""
+    def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool, background: bool = False) -> Run:
+        """Run it with parameters given as texts; in the background, without waiting for its end."""
 
 
 class Place(Protocol):
@@ -46,7 +46,7 @@ class FunctionPipeline:
         """The pipeline's name."""
         return self.pipeline.name
 
-    def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool) -> Run:
+    def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool, background: bool = False) -> Run:
         """Run the pipeline. Raises `RunError` for a parameter that it does not have, or a text that does not fit."""
         function = self.pipeline.function
         parameters = inspect.signature(function).parameters
@@ -54,7 +54,12 @@ class FunctionPipeline:
         values = {
             name: parse_param(self.name, name, text, hints.get(name), parameters) for name, text in params.items()
         }
-        return self.pipeline.options(stack=stack or self.pipeline.stack, cache=cache and self.pipeline.cache)(**values)
+        chosen = self.pipeline.options(
+            stack=stack or self.pipeline.stack,
+            cache=cache and self.pipeline.cache,
+            background=background or self.pipeline.background,
+        )
+        return chosen(**values)
 
 
 def parse_param(owner: str, name: str, text: str, hint: Any, known: Mapping[str, Any]) -> Any:

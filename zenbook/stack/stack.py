@@ -123,10 +123,9 @@ class OpenStack:
         They may hold secrets.
         """
         prefix = str(Stack.model_config["env_prefix"])
-        choices = {kind: self.stack.choice(kind) for kind in ComponentKind if kind is not ComponentKind.ORCHESTRATOR}
         return {
             "ZENBOOK_WORKSPACE": str(self.workspace.home),
-            **{f"{prefix}{kind.upper()}": one.in_words() for kind, one in choices.items()},
+            **{f"{prefix}{kind.upper()}": self.stack.choice(kind).in_words() for kind in ComponentKind},
         }
 
 
