@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem, ShellComplete
 
+from zenbook.core.parsing import parse
 from zenbook.errors import ZenbookError
 from zenbook.stack.flavour import ComponentKind
 
@@ -157,7 +158,7 @@ def pipelines_in(file: Path) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for text in _sources(file):
         try:
-            tree = ast.parse(re.sub(r"(?m)^\s*[%!].*$", "", text))
+            tree = parse(re.sub(r"(?m)^\s*[%!].*$", "", text))
         except SyntaxError:
             continue
         for node in ast.walk(tree):
