@@ -112,7 +112,7 @@ class NotebookSteps:
         self.namespace.refuse_changes(self._run.reader, built.node)
         with shown_step(self._run.record.id, built.node.name) as line:
             finished, called = self._run.run(plan, built.node, shower, line.listener, use_cache=True)
-            line.show(summary(built.node, finished, self._run.stale(plan, built.node)))
+            line.show(summary(built.node, finished, self._run.stale(plan, built.node), stack.stack))
         self.namespace.define(step.code, step.origin)
         self.namespace.place(self._run.reader, step.name, finished, {} if called is None else called.live)
         self.namespace.remove(step.code.names.deleted - set(step.made))

@@ -19,6 +19,7 @@ from zenbook.runs.view import RunView, StepView
 
 if TYPE_CHECKING:
     from zenbook.notebook.run_panel import RunPanel
+    from zenbook.stack.stack import Stack
 
 
 @dataclass(slots=True)
@@ -65,7 +66,7 @@ def failed(step: StepView) -> dict[str, Any]:
     return _line(f"{SIGNS[step.state]} {step.name}", step.told, "", ())
 
 
-def summary(node: Node, finished: StepFinished, stale: list[str]) -> dict[str, Any]:
+def summary(node: Node, finished: StepFinished, stale: list[str], stack: Stack) -> dict[str, Any]:
     """The line: what the step took and made, how long it ran or since when it is unchanged."""
     took = (
         f"cached, {finished.why}"
@@ -76,6 +77,8 @@ def summary(node: Node, finished: StepFinished, stale: list[str]) -> dict[str, A
     takes += [f"{name}={show(value):.20}" for name, value in node.params.items()]
     makes = [name for name, _ in finished.outputs if name not in HIDDEN]
     flow = f"{', '.join(takes)} → {', '.join(makes)}".strip() if takes or makes else ""
+    if stack.production:
+        took = f"{took} on {stack.label}"
     notes = (*finished.notes, *(f"step {name!r} has not run since its input changed: run its cell" for name in stale))
     return _line(f"{SIGNS[finished.state]} {node.name}", took, flow, notes)
 

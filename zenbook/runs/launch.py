@@ -140,7 +140,7 @@ class _Launch:
 
     def execute(self, *, use_cache: bool) -> None:
         run = self.record
-        view = RunView.of_graph(self.plan.graph, run.id, run.pipeline, run.stack, dict(self.plan.params))
+        view = RunView.of_graph(self.plan.graph, run.id, run.pipeline, self.stack.stack.label, dict(self.plan.params))
         view.records = self.stack
         self.listener = Listeners((view, *listeners_for(view)))
         self.listener.on_event(RunStarted(run.id, run.started_at or run.created_at))

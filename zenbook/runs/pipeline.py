@@ -117,7 +117,7 @@ def in_background(
     from zenbook.runs.following import Follower
 
     record = launch_in_background(plan, stack, use_cache=use_cache, question=question)
-    view = RunView.of_graph(plan.graph, record.id, record.pipeline, record.stack, dict(plan.params))
+    view = RunView.of_graph(plan.graph, record.id, record.pipeline, stack.stack.label, dict(plan.params))
     view.records = stack
     shown = tuple(listeners_for(view))
     if shown:

@@ -187,6 +187,8 @@ class Run:
             self.plan.graph.edges,
         )
         view.records = self._stack
+        if view.stack == self._stack.stack.name:
+            view.stack = self._stack.stack.label
         return view
 
     def __str__(self) -> str:

@@ -80,6 +80,11 @@ class Stack(BaseSettings):
         _refuse_unknown_variables(cls)
         return cls(name=chosen)
 
+    @property
+    def label(self) -> str:
+        """Its name as runs show it: that of a stack for production says so."""
+        return f"{self.name} (production)" if self.production else self.name
+
     def choice(self, kind: ComponentKind) -> Choice:
         """The component of one kind."""
         chosen: Choice = getattr(self, kind.value)
