@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 RECENT = 50  # runs that are offered
-VARIABLE = "_ZEN_COMPLETE"  # set by the shells' own scripts, as Click names it
 
 
 def completions(
@@ -33,7 +32,7 @@ def completions(
 ) -> list[CompletionItem]:
     """What may stand for ``part`` after the complete words; names of files come as an item of type ``file``."""
     try:
-        return ShellComplete(tree, {"obj": notebook}, name, VARIABLE).get_completions(list(words), part)
+        return ShellComplete(tree, {"obj": notebook}, name, "_ZEN_COMPLETE").get_completions(list(words), part)
     except (ZenbookError, click.ClickException):
         return []
 

@@ -170,4 +170,4 @@ def panel(notebook: Notebook | None, run_id: str | None) -> None:
     needed(notebook).open_panel(find_run(run_id))
 
 
-VERBS = (run, runs, show, logs, why, panel, resume, cancel)
+VERBS = (run, show, logs, why, panel, resume, cancel)
