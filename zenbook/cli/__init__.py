@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from zenbook.cli.tree import Notebook, Root, Text, usage
-from zenbook.errors import ZenbookError, did_you_mean
+from zenbook.errors import ZenbookError, did_you_mean, show_warnings_plainly
 
 COMPLETION = "_ZEN_COMPLETE"  # set by the shells' scripts, as Click names it
 
@@ -78,6 +78,7 @@ def main() -> None:
     """The shell command."""
     if COMPLETION in os.environ:  # the shell asks what may follow, or for its script
         zen.main(prog_name="zen")
+    show_warnings_plainly()
     arguments = sys.argv[1:] or ["--help"]
     runs_something = arguments[0] in ("run", "resume")
     try:

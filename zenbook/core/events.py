@@ -165,6 +165,15 @@ class Listeners:
         return cls(tuple(one for one in listeners if one is not None))
 
     def on_event(self, event: Event) -> None:
-        """Pass the event on."""
+        """Pass the event on. When one can't take it (the store is away), the others hear of it before it raises."""
+        failure: Exception | None = None
         for listener in self.each:
-            listener.on_event(event)
+            try:
+                listener.on_event(event)
+            except Exception as error:  # noqa: BLE001  # raised below
+                failure = failure or error
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                failure = None  # an exception and the frame that holds it would keep each other

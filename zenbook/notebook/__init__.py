@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from zenbook.core import source
+from zenbook.errors import show_warnings_plainly
 from zenbook.notebook import completion, magics, tracebacks
 from zenbook.runs import watching
 
+_undo: list[Callable[[], None]] = []
 _shown: dict[str, int] = {}  # run → the execution count of the cell that shows its progress
 
 
@@ -18,6 +21,8 @@ def load(shell: Any) -> None:
     tracebacks.polish_in(shell)
     source.register_labels(_label_of)
     watching.watch_runs_with(_progress)
+    if not _undo:
+        _undo.append(show_warnings_plainly())
     if _is_shown_here not in watching.on_show:
         watching.on_show.append(_is_shown_here)
         watching.displays.append(_show_live)
@@ -30,6 +35,8 @@ def unload(shell: Any) -> None:
     tracebacks.stop_polishing()
     source.forget_labels(_label_of)
     watching.stop_watching(_progress)
+    while _undo:
+        _undo.pop()()
     if _is_shown_here in watching.on_show:
         watching.on_show.remove(_is_shown_here)
         watching.displays.remove(_show_live)
