@@ -136,7 +136,7 @@ def checked_options(chosen: Flavour, options: Mapping[str, Any], what: str, work
         return {key: _plain(value) for key, value in given.items()}
     numbers = {key: getattr(settings, key, None) for key, value in given.items() if not _refers(value)}
     return {
-        key: numbers[key] if isinstance(numbers.get(key), bool | int | float) else _plain(value)
+        key: numbers[key] if type(numbers.get(key)) in (bool, int, float) else _plain(value)
         for key, value in given.items()
     }
 
