@@ -19,6 +19,7 @@ _HOMES = {
     "log_metrics": "zenbook.runs.context",
     "better": "zenbook.runs.comparison.directions",
     "lineage": "zenbook.runs.lineage",
+    "track": "zenbook.runs.track",
     "Run": "zenbook.runs.history",
     "find_run": "zenbook.runs.history",
     "Format": "zenbook.runs.formats",
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from zenbook.runs.history import Run, find_run
     from zenbook.runs.lineage import lineage
     from zenbook.runs.pipeline import Pipeline, pipeline
+    from zenbook.runs.track import track
     from zenbook.stack import registry as components
     from zenbook.stack import stacks
     from zenbook.stack.stack import Stack
@@ -91,4 +93,5 @@ __all__ = [
     "runs",
     "stacks",
     "step",
+    "track",
 ]

@@ -134,6 +134,8 @@ def test_what_ran_here_runs_on_airflow_and_makes_the_same_bytes(
     found = loaded_and_tested(version, home, run=sorted(place.expected), **variables)
     assert found["errors"] == {}
     assert found["warnings"] == []
+    assert not found["zenbook"], "Airflow needs none of it"
+    assert len(found["seconds"]) == len(place.expected), "only the DAGs are parsed"
     assert sorted(found["dags"]) == sorted(place.expected)
     assert max(sorted(found["seconds"].values())[:-1]) < PARSE, found[
         "seconds"

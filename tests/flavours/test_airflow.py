@@ -312,28 +312,6 @@ def test_stores_that_airflow_does_not_see_are_refused(
     assert find_run().state == "failed"
 
 
-def test_what_is_deployed_holds_no_secret(
-    airflow: LiveAirflow, scenes: ModuleType, workspace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from zenbook.flavours.airflow_deploy import stack_file, wanted_variables
-    from zenbook.stack.stack import Stack
-
-    monkeypatch.setenv("DB_TOKEN", "hunter2")
-    database = {"flavour": "mysql", "host": "db.example.com", "database": "d", "username": "u", "password": "hunter2"}
-    for password in ("hunter2", "${DB_TOKEN}"):
-        stack = Stack(metadata_store={**database, "password": password})
-        (text,) = stack_file(replace_stack(stack), same_machine=False).values()
-        assert "hunter2" not in text
-        assert "db.example.com" in text
-    assert wanted_variables(replace_stack(stack)) == ["DB_TOKEN"]
-
-
-def replace_stack(stack: Any) -> Any:
-    from dataclasses import replace
-
-    return replace(open_stack(), stack=stack)
-
-
 def test_check_says_that_it_is_well(airflow: LiveAirflow, scenes: ModuleType) -> None:
     assert "API version 2" in open_stack().orchestrator.check()
 

@@ -23,7 +23,7 @@ from zenbook.runs.execution import Execution
 from zenbook.runs.exporting import find_exporter, make_files
 from zenbook.runs.interruption import uninterrupted
 from zenbook.runs.naming import dag_id_of
-from zenbook.runs.scheduled import RESERVED
+from zenbook.runs.scheduled import RESERVED, STACK_FILE
 from zenbook.stack.components import Orchestrator
 from zenbook.stack.flavour import ComponentKind, Flavour
 from zenbook.stack.records import RunRecord
@@ -130,9 +130,11 @@ class AirflowOrchestrator(Orchestrator):
         files = make_files(
             find_exporter("airflow"), replace(plan, bindings={}), {"dag_id": dag_id, "python": self.python}
         )
-        extra = airflow_deploy.stack_file(stack, same_machine=settings.same_machine)
+        stores, missing = airflow_deploy.stack_file(stack, same_machine=settings.same_machine)
+        if missing and before is None:
+            sys.stderr.write(f"Airflow's workers need these variables of their own: {', '.join(missing)}\n")
         folder = f"{settings.dags.rstrip('/')}/{dag_id}"
-        airflow_deploy.deploy({**extra, **files}, folder)
+        airflow_deploy.deploy({STACK_FILE: stores, **files}, folder)
         *_, (dag_file, text) = files.items()
         seen = wait_until_parsed(self.api, dag_id, f"{dag_id}/{dag_file}", text, limits)
         if seen.paused and before is not None and before.paused:

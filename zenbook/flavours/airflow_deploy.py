@@ -12,7 +12,6 @@ from typing import Any
 
 from zenbook.errors import StackError
 from zenbook.runs.exporting import write_export
-from zenbook.runs.scheduled import STACK_FILE
 from zenbook.stack.flavour import ComponentKind, flavour
 from zenbook.stack.making import BUILT_IN, entry_of
 from zenbook.stack.secrets import VARIABLE, secret_fields
@@ -47,9 +46,13 @@ def refuse_unreachable(stack: OpenStack, *, same_machine: bool) -> None:
             )
 
 
-def stack_file(stack: OpenStack, *, same_machine: bool) -> dict[str, str]:
-    """The file beside the plan that lets a task open the stores. It never holds a secret."""
+def stack_file(stack: OpenStack, *, same_machine: bool) -> tuple[str, list[str]]:
+    """The text of the file beside the plan that lets a task open the stores, and what it leaves out.
+
+    It never holds a secret: those are variables that Airflow's workers need of their own.
+    """
     variables: dict[str, str] = {}
+    missing: list[str] = []
     if same_machine:
         variables = {"ZENBOOK_WORKSPACE": str(stack.workspace.home), "ZENBOOK_STACK": stack.stack.name}
     for kind in STORES:
@@ -57,16 +60,11 @@ def stack_file(stack: OpenStack, *, same_machine: bool) -> dict[str, str]:
         if same_machine and not choice.flavour and not choice.options:
             variables[f"ZENBOOK_STACK_{kind.upper()}"] = choice.name
         else:
-            variables[f"ZENBOOK_STACK_{kind.upper()}"] = json.dumps(
-                _public(kind, stack)[0], sort_keys=True, default=str
-            )
+            kept, left_out = _public(kind, stack)
+            missing += left_out
+            variables[f"ZENBOOK_STACK_{kind.upper()}"] = json.dumps(kept, sort_keys=True, default=str)
     folder = str(Path.cwd()) if same_machine else ""
-    return {STACK_FILE: json.dumps({"folder": folder, "variables": variables}, indent=1, sort_keys=True) + "\n"}
-
-
-def wanted_variables(stack: OpenStack) -> list[str]:
-    """The variables with secrets that Airflow's workers need of their own."""
-    return [one for kind in STORES for one in _public(kind, stack)[1]]
+    return json.dumps({"folder": folder, "variables": variables}, indent=1, sort_keys=True) + "\n", missing
 
 
 def _public(kind: ComponentKind, stack: OpenStack) -> tuple[dict[str, Any], list[str]]:

@@ -25,7 +25,8 @@ from zenbook.notebook.namespace import Namespace
 from zenbook.notebook.session import CellRun, companions
 from zenbook.notebook.shower import NotebookShower
 from zenbook.notebook.step_options import CellOptions
-from zenbook.notebook.summary import show_summary
+from zenbook.notebook.summary import shown_step, summary
+from zenbook.runs.background import in_background
 from zenbook.runs.bindings import bindings_by_name
 from zenbook.runs.history import Run
 from zenbook.runs.launch import launch
@@ -110,8 +111,9 @@ class NotebookSteps:
         plan = self._plan({name: self._built[name] for name in (*above, step.name)})
         shower = NotebookShower(self.shell, quiet=step.code.quiet)
         self.namespace.refuse_changes(self._run.reader, built.node)
-        finished, called = self._run.run(plan, built.node, shower, use_cache=True)
-        show_summary(self.shell, built.node, finished, self._run.stale(plan, built.node))
+        with shown_step(self._run.record.id, built.node.name) as line:
+            finished, called = self._run.run(plan, built.node, shower, line.listener, use_cache=True)
+            line.show(summary(built.node, finished, self._run.stale(plan, built.node), stack.stack))
         self.namespace.define(step.code, step.origin)
         self.namespace.place(self._run.reader, step.name, finished, {} if called is None else called.live)
         self.namespace.remove(step.code.names.deleted - set(step.made))
@@ -155,13 +157,15 @@ class NotebookSteps:
 
     # --- the whole notebook -------------------------------------------------------------------------------------
 
-    def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool) -> Run:
-        """Run all steps on a stack.
+    def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool, background: bool = False) -> Run:
+        """Run all steps on a stack, in a process of their own if ``background`` says so.
 
         Raises `RunError` for an unknown parameter, `CaptureError` for what can't travel.
         """
         plan = self._whole(params)
         opened = open_stack(stack)
+        if background:
+            return in_background(plan, opened, use_cache=cache)
         return Run(launch(plan, opened, use_cache=cache), opened)
 
     def plan(self, params: Mapping[str, str], *, stack: str | None) -> Plan:

@@ -25,7 +25,7 @@ from zenbook.runs.execution import HIDDEN
 from zenbook.runs.explain import Explanation, History, explain
 from zenbook.runs.outputs import Outputs, StoredOutput
 from zenbook.runs.table import Table, duration, moment
-from zenbook.runs.watching import is_on_show, polish
+from zenbook.runs.watching import is_on_show, polish, show_live
 from zenbook.stack.components import Orchestrator
 from zenbook.stack.records import MetricRecord, RunRecord, StepRecord
 from zenbook.stack.stack import OpenStack, open_stack
@@ -192,16 +192,24 @@ class Run:
     def view(self) -> views.RunView:
         """What the pictures and texts of the run show."""
         metadata = self._stack.metadata
-        return views.RunView.of_records(
+        view = views.RunView.of_records(
             self.record,
             metadata.steps([self.id]),
             metadata.metrics([self.id]),
             metadata.params([self.id]),
             self.plan.graph.edges,
         )
+        view.records = self._stack
+        if view.stack == self._stack.stack.name:
+            view.stack = self._stack.stack.label
+        return view
 
     def __str__(self) -> str:
         return views.text(self.view())
+
+    def _ipython_display_(self) -> None:
+        if self.state.ended or is_on_show(self.id) or not show_live(self):
+            raise NotImplementedError  # IPython takes the texts below
 
     def __repr__(self) -> str:
         return views.header(self.view()) if is_on_show(self.id) else str(self)

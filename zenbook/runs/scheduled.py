@@ -30,6 +30,7 @@ from zenbook.runs.execution import HIDDEN, TRIAL_NOTE, Execution, Trial
 from zenbook.runs.identity import DIGITS, new_run_id
 from zenbook.runs.launch import given_to, params_of
 from zenbook.runs.naming import identifiers
+from zenbook.runs.patience import patiently
 from zenbook.runs.recorder import pending_steps
 from zenbook.runs.step_run import run_step
 from zenbook.runs.streams import proxied_streams
@@ -122,7 +123,7 @@ def work(plan_file: Path, exported: Plan) -> None:
     task = AirflowTask.from_environment()
     _choose_stack(plan_file.with_name(STACK_FILE))
     stack = open_stack()
-    record, plan = _join(task, exported, stack)
+    record, plan = patiently(lambda: _join(task, exported, stack))
     node = _node_of(task, plan)
     before = next((one for one in stack.metadata.steps([record.id]) if one.name == node.name), None)
     again = before is not None and before.state.has_outputs  # cleared in Airflow: whoever does that wants it to run

@@ -16,6 +16,7 @@ from zenbook.core.digest import digest_of_bytes, digest_of_path
 from zenbook.core.distributions import is_stdlib, version_of
 from zenbook.core.events import (
     Logged,
+    Progressed,
     StepFinished,
     StepRetried,
     StepStarted,
@@ -217,7 +218,7 @@ class _Call:
         within = current_step.get() is not None  # a step that calls a pipeline holds the lock already
         token = current_step.set(StepContext(execution.run, node.name, execution.listener))
         try:
-            with nullcontext() if within else _one_step, recorded(self._log):
+            with nullcontext() if within else _one_step, recorded(self._log, self._passing):
                 called = call_step(
                     node,
                     capsule,
@@ -244,6 +245,9 @@ class _Call:
 
     def _log(self, stream: str, text: str) -> None:
         self.execution.listener.on_event(Logged(self.execution.run, self.node.name, stream, text))
+
+    def _passing(self, line: str) -> None:
+        self.execution.listener.on_event(Progressed(self.execution.run, self.node.name, 0, None, line))
 
     def _succeeded(self, called: Called) -> StepFinished:
         if called.live:

@@ -28,8 +28,8 @@ class Runnable(Protocol):
     def name(self) -> str:
         """The pipeline's name."""
 
-    def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool) -> Run:
-        """Run it with parameters given as texts."""
+    def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool, background: bool = False) -> Run:
+        """Run it with parameters given as texts; in the background, without waiting for its end."""
 
     def plan(self, params: Mapping[str, str], *, stack: str | None) -> Plan:
         """What would be run, with the places where parameters can be replaced. Nothing runs."""
@@ -53,9 +53,13 @@ class FunctionPipeline:
         """The pipeline's name."""
         return self.pipeline.name
 
-    def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool) -> Run:
+    def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool, background: bool = False) -> Run:
         """Run the pipeline. Raises `RunError` for a parameter that it does not have, or a text that does not fit."""
-        chosen = self.pipeline.options(stack=stack or self.pipeline.stack, cache=cache and self.pipeline.cache)
+        chosen = self.pipeline.options(
+            stack=stack or self.pipeline.stack,
+            cache=cache and self.pipeline.cache,
+            background=background or self.pipeline.background,
+        )
         return chosen(**self._values(params))
 
     def plan(self, params: Mapping[str, str], *, stack: str | None) -> Plan:

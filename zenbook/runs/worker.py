@@ -11,23 +11,17 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from zenbook.core.events import Listeners
 from zenbook.core.plan import Plan
-from zenbook.errors import RunError, StoreUnreachableError, ZenbookError, did_you_mean
+from zenbook.errors import RunError, ZenbookError, did_you_mean
 from zenbook.runs.execution import Execution
 from zenbook.runs.failures import describe_failure
-from zenbook.runs.interruption import pause
+from zenbook.runs.patience import patiently
 from zenbook.runs.step_run import TriedAgainError, run_step
 from zenbook.runs.streams import proxied_streams
-from zenbook.stack.records import RunRecord
 from zenbook.stack.stack import open_stack
-
-_PATIENCE = 120.0  # seconds for which a worker waits for a metadata store at its start
-_PAUSE = 0.5
 
 
 class BadArgumentsError(RunError):
@@ -69,7 +63,7 @@ def _work(options: argparse.Namespace) -> None:
             f"The plan has no step {options.step!r}.", did_you_mean(options.step, names, noun="step")
         )
     stack = open_stack(options.stack)
-    if _patiently(lambda: stack.metadata.run(options.run)) is None:
+    if patiently(lambda: stack.metadata.run(options.run)) is None:
         raise BadArgumentsError(
             f"There is no run {options.run!r} in {stack.metadata.describe()}.",
             "The run's row is made by whoever starts the run; is this the right stack and workspace?",
@@ -78,22 +72,6 @@ def _work(options: argparse.Namespace) -> None:
     use_cache = not options.no_cache
     with proxied_streams(), Execution.recorded(plan, options.run, stack, nothing, use_cache=use_cache) as execution:
         run_step(execution, plan.graph[options.step])
-
-
-def _patiently(read: Callable[[], RunRecord | None]) -> RunRecord | None:
-    """Wait for a store that can't be reached: whoever made the run has reached it, so it is likely to come back."""
-    end = time.monotonic() + _PATIENCE
-    told = False
-    while True:
-        try:
-            return read()
-        except StoreUnreachableError as error:
-            if time.monotonic() > end:
-                raise
-            if not told:
-                told = True
-                sys.stderr.write(f"{error.message} The worker waits up to {_PATIENCE:g} s for it.\n")
-            pause(_PAUSE)
 
 
 def _read_plan(file: Path) -> Plan:
