@@ -26,10 +26,10 @@ from zenbook.notebook.session import CellRun, companions
 from zenbook.notebook.shower import NotebookShower
 from zenbook.notebook.step_options import CellOptions
 from zenbook.notebook.summary import shown_step, summary
-from zenbook.runs.background import in_background
 from zenbook.runs.bindings import bindings_by_name
 from zenbook.runs.history import Run
 from zenbook.runs.launch import launch
+from zenbook.runs.pipeline import in_background
 from zenbook.runs.randomness import OUTPUTS
 from zenbook.runs.table import Table
 from zenbook.runs.targets import parse_param
