@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 
 from zenbook.core.capsule import Capsule, Module
+from zenbook.core.parsing import parse
 from zenbook.core.plan import Plan
 
 _HEAD = '''\
@@ -43,7 +43,7 @@ def statements(module: Module) -> list[str]:
     lines = module.source.splitlines()
     found = []
     start = 0
-    for node in ast.parse(module.source).body:
+    for node in parse(module.source).body:
         end = node.end_lineno or node.lineno
         text = "\n".join(lines[start:end]).strip("\n")
         start = end

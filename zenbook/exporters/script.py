@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from zenbook.core.capsule import Capsule
 from zenbook.core.graph import StepKind
+from zenbook.core.parsing import parse
 from zenbook.core.plan import Plan
 from zenbook.exporters.reading import statements
 from zenbook.exporters.script_calls import main_function, value_source
@@ -114,7 +115,7 @@ def _own(capsule: Capsule) -> Iterator[str]:
 def _refuse_conflicts(merged: Iterable[str]) -> None:
     known: dict[str, str] = {}
     for text in merged:
-        for node in ast.parse(text).body:
+        for node in parse(text).body:
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 continue
             if known.setdefault(node.name, text) != text:
@@ -151,7 +152,7 @@ def _cells(plan: Plan) -> Iterator[str]:
 
 def _names_bound(text: str) -> set[str]:
     found: set[str] = set()
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found.add(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -168,7 +169,7 @@ def _shims(texts: Sequence[str]) -> Iterator[str]:
     """Plain functions in the places of those that steps take from zenbook. Raises `ExportError` for what has none."""
     wanted: dict[str, str] = {}
     for text in texts:
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(parse(text)):
             outside = isinstance(node, ast.stmt) and not node.col_offset
             for name, known_as in _taken_from_zenbook(node):
                 if (
@@ -196,7 +197,7 @@ def _taken_from_zenbook(node: ast.AST) -> Iterator[tuple[str, str]]:
 
 
 def _without_zenbook(text: str) -> str:
-    body = ast.parse(text).body
+    body = parse(text).body
     return "" if len(body) == 1 and any(True for _ in _taken_from_zenbook(body[0])) else text
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zenbook.core.graph import Json, Node
+from zenbook.core.parsing import parse
 from zenbook.core.plan import Plan
 from zenbook.runs.naming import identifiers
 
@@ -26,7 +27,7 @@ _BY_TEXT = {
 
 def main_function(plan: Plan, texts: Sequence[str]) -> tuple[str, list[str]]:
     """The source of ``main`` and of what starts it, and the imports that they need."""
-    tree = ast.parse("\n".join(texts))
+    tree = parse("\n".join(texts))
     kinds = {one.name: one for one in tree.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)}
     params = {name: value for name, value in plan.params.items() if name in plan.bindings and name.isidentifier()}
     globals_ = {one.id for one in ast.walk(tree) if isinstance(one, ast.Name)} | kinds.keys() | params.keys()

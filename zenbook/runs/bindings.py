@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any, Literal, get_args, get_origin
 
 from zenbook.core.graph import Graph, Json
+from zenbook.core.parsing import parse
 from zenbook.core.plan import Place, Plan
 from zenbook.core.step import Step
 from zenbook.core.trace import Traced
@@ -161,7 +162,7 @@ def _choices(hint: Any, value: Json) -> Iterator[Json]:
 def _passed_on(function: Callable[..., Any]) -> set[str]:
     """The parameters that the function's source uses only as arguments of steps and pipelines."""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+        tree = parse(textwrap.dedent(inspect.getsource(function))).body[0]
     except (OSError, TypeError, SyntaxError, IndexError):
         return set()
     if not isinstance(tree, ast.FunctionDef):
