@@ -139,7 +139,7 @@ def quoted(text: str) -> str:
     """A word as ``%zen`` reads it, which fills in ``{names}`` and ``$names`` of the notebook."""
     pieces = _REFERENCE.split(text)
     pieces[::2] = [
-        re.sub(r"\$(?=[\w.])", "$$$$", one.replace("{", "{{").replace("}", "}}")) for one in pieces[::2]
+        re.sub(r"\$(?=[\w.])", "$$", one.replace("{", "{{").replace("}", "}}")) for one in pieces[::2]
     ]  # fmt: skip
     return shlex.quote("".join(pieces))
 

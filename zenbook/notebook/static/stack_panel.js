@@ -11,6 +11,7 @@ function render({ model, el }) {
   root.setAttribute("role", "group");
   root.setAttribute("aria-label", "Stacks");
   root.dataset.lmSuppressShortcuts = "true"; // keys are for the inputs, not for the notebook's cells
+  root.addEventListener("keydown", (event) => event.stopPropagation()); // the notebook scrolls by arrows
   const waiting = new Map();
   const ask = (message) => new Promise((answered) => {
     const id = crypto.getRandomValues(new Uint32Array(2)).join("-");

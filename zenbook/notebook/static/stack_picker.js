@@ -35,7 +35,7 @@ function pickerOf({ start, known, ask, lines, change }) {
     select.dataset.key = texts.join("\n");
     if (following || !names.includes(select.value)) { select.value = state.active; following = true; }
     const now = stackOf(state.active), next = stackOf(select.value), other = next !== now;
-    put(told, other ? `instead of ${state.active}, which is active` : "is active");
+    put(told, other ? `instead of ${state.active}, which is active` : "");
     use.hidden = !other;
     use.disabled = check.disabled = busy;
     const lines_ = start.kinds.map(({ kind, spoken }, at) => row(spoken, now?.components[at], next?.components[at], other, health.get(key(select.value, kind))));
@@ -55,7 +55,7 @@ function pickerOf({ start, known, ask, lines, change }) {
       dot.setAttribute("role", "img");
       dot.setAttribute("aria-label", { running: "being checked", succeeded: "works", failed: "does not work" }[found.state]);
     }
-    const says = node("span", "zb-found", found?.told ?? "");
+    const says = node("span", `zb-found ${found?.state === "failed" ? "zb-failed" : ""}`, found?.told ?? "");
     if (found?.hint) says.append(node("span", "zb-hint", found.hint));
     return [node("span", "zb-kind", spoken), is, dot, says];
   }
