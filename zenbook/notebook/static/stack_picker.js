@@ -115,8 +115,10 @@ function pickerOf({ start, known, ask, lines, change }) {
       const before = select.dataset.seen, now = JSON.stringify(known.state);
       select.dataset.seen = now;
       if (before !== undefined && before !== now && !busy) {
-        const active = JSON.parse(before).active;
-        health.clear(); // what was found is of other components, perhaps
+        const { active, stacks } = JSON.parse(before);
+        stacks?.filter((one) => JSON.stringify(one) !== JSON.stringify(stackOf(one.name))).forEach(({ name }) => {
+          start.kinds.forEach(({ kind }) => health.delete(key(name, kind))); // what was found is of other components
+        });
         paint();
         if (active !== known.state.active) {
           following = true;
