@@ -25,6 +25,7 @@ _HOMES = {
     "Format": "zenbook.runs.formats",
     "register_format": "zenbook.runs.formats",
     "runs": "zenbook.runs",
+    "panel": "zenbook.notebook.stack_panel",
     "Stack": "zenbook.stack.stack",
     "components": "zenbook.stack.registry",
     "stacks": "zenbook.stack.stacks",
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from zenbook import runs
     from zenbook.core.step import Step, step
     from zenbook.errors import ZenbookError
+    from zenbook.notebook.stack_panel import panel
     from zenbook.runs.comparison.directions import better
     from zenbook.runs.context import log_metrics
     from zenbook.runs.formats import Format, register_format
@@ -88,6 +90,7 @@ __all__ = [
     "find_run",
     "lineage",
     "log_metrics",
+    "panel",
     "pipeline",
     "register_format",
     "runs",

@@ -162,10 +162,13 @@ def cancel(run_id: str) -> Text:
 @click.argument("run_id", metavar="RUN", required=False, shell_complete=completion.RUN)
 @click.pass_obj
 def panel(notebook: Notebook | None, run_id: str | None) -> None:
-    """Show a run, ended or not, as a panel whose steps can be opened: log, parameters, inputs, outputs, code.
+    """Show a run, ended or not, as a panel whose steps can be opened; without a run, the stacks to pick from.
 
     Example: %zen panel latest
     """
+    if run_id is None:
+        needed(notebook).open_stack_panel()
+        return
     from zenbook.runs.history import find_run
 
     needed(notebook).open_panel(find_run(run_id))

@@ -71,7 +71,7 @@ def _spellings(name: str) -> tuple[str, ...]:
 
 def _option(name: str, names: list[str], field: FieldInfo, *, secret: bool) -> click.Option:
     told, into = _help(field), f"{_PREFIX}{name}"
-    kind = _bare(field.annotation)
+    kind = bare_type(field.annotation)
     if get_origin(kind) is dict or kind is dict:
         return click.Option([*names, into], multiple=True, metavar="KEY=VALUE", help=told)
     if secret:
@@ -88,7 +88,7 @@ def _option(name: str, names: list[str], field: FieldInfo, *, secret: bool) -> c
     return click.Option([*names, into], metavar=_metavar(kind), help=told)
 
 
-def _bare(annotation: Any) -> Any:
+def bare_type(annotation: Any) -> Any:
     """The type without ``| None``."""
     if get_origin(annotation) in (Union, types.UnionType):
         others = [one for one in get_args(annotation) if one is not type(None)]
@@ -117,13 +117,14 @@ def given(values: Mapping[str, Any]) -> dict[str, Any]:
         if value is None or value == () or name == parameter:
             continue
         if isinstance(value, tuple):
-            found[name] = dict(map(_pair, value))
+            found[name] = dict(map(pair, value))
         else:
             found[name] = None if isinstance(value, str) and value.casefold() in NO_VALUE else value
     return found
 
 
-def _pair(text: str) -> tuple[str, Any]:
+def pair(text: str) -> tuple[str, Any]:
+    """An entry of a setting that is a mapping, from KEY=VALUE. Raises `ZenbookError` for one without ``=``."""
     key, separator, value = text.partition("=")
     if not separator:
         raise ZenbookError(f"{text!r} has no value.", "Write it as KEY=VALUE; it may be given several times.")

@@ -37,6 +37,9 @@ class Notebook(Protocol):
     def open_panel(self, run: Run) -> None:
         """Show a run in the cell that runs now, as a panel whose steps can be opened."""
 
+    def open_stack_panel(self) -> None:
+        """Show the stacks in the cell that runs now, to pick one and to register."""
+
     def drop_step(self, name: str) -> str:
         """Take a cell's step out of the notebook's pipeline."""
 

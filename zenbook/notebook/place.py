@@ -57,6 +57,12 @@ class KernelNotebook:
         else:
             self.shell.display_pub.publish({"text/html": html(run.view()), "text/plain": str(run)})
 
+    def open_stack_panel(self) -> None:
+        """Show the stacks as a panel; where there are no widgets, as a table."""
+        from zenbook.notebook.stack_panel import panel
+
+        panel()
+
     def drop_step(self, name: str) -> str:
         """Take a cell's step out."""
         self.cells.drop(name)

@@ -1,0 +1,106 @@
+// The stack panel in the browser: a picker, and forms to register. Texts of the user only ever become text nodes.
+
+const SVG = "http://www.w3.org/2000/svg";
+const WATCHED = 60_000; // ms after which the kernel is told again that somebody looks
+
+export default { render };
+
+function render({ model, el }) {
+  const start = model.get("start");
+  const root = node("div", "zb-panel zb-stacks");
+  root.setAttribute("role", "group");
+  root.setAttribute("aria-label", "Stacks");
+  root.dataset.lmSuppressShortcuts = "true"; // keys are for the inputs, not for the notebook's cells
+  root.addEventListener("keydown", (event) => event.stopPropagation()); // the notebook scrolls by arrows
+  const waiting = new Map();
+  const ask = (message) => new Promise((answered) => {
+    const id = crypto.getRandomValues(new Uint32Array(2)).join("-");
+    waiting.set(id, answered);
+    model.send({ ...message, id });
+  });
+  const told = node("div", "zb-lines");
+  const lines = { add: (line) => addLine(told, line) };
+  const known = { state: start.state };
+  const change = (state) => {
+    known.state = state;
+    picker.paint();
+    forms.paint();
+  };
+  const context = { start, known, ask, lines, change, chosen: () => picker.chosen() };
+  const picker = pickerOf(context), forms = formsOf(context);
+  root.append(picker.section, told, forms.section);
+  el.append(root);
+
+  const receive = (message) => {
+    if (message.health) message.health.forEach(picker.health);
+    if (message.state) change(message.state);
+    waiting.get(message.to)?.(message);
+    waiting.delete(message.to);
+  };
+  const lost = () => {
+    clearInterval(clock);
+    root.classList.add("zb-gone");
+    root.querySelectorAll("button, select, input, textarea").forEach((one) => { one.disabled = true; });
+    picker.note("The kernel is gone, so this shows how it was. See the stacks as they are: %zen panel", "");
+  };
+  const watch = () => ask({ ask: "watch" });
+  const clock = setInterval(watch, WATCHED);
+  model.on("msg:custom", receive);
+  model.on("comm_live_update", lost);
+  picker.paint();
+  forms.paint();
+  watch().then(() => picker.check());
+  return () => {
+    clearInterval(clock);
+    model.off("msg:custom", receive);
+    model.off("comm_live_update", lost);
+  };
+}
+
+// What was done by clicking, as the line that does the same.
+function addLine(place, line) {
+  const row = node("div", "zb-did"), copy = node("button", "zb-button", "Copy");
+  copy.setAttribute("aria-label", `Copy ${line}`);
+  copy.onclick = async () => {
+    try {
+      await navigator.clipboard.writeText(line);
+    } catch { // a page that is not served securely has no clipboard
+      getSelection().selectAllChildren(code);
+      document.execCommand("copy");
+    }
+    put(copy, "Copied");
+    setTimeout(() => put(copy, "Copy"), 1500);
+  };
+  const code = node("code", "", line);
+  row.append(code, copy);
+  place.replaceChildren(row);
+}
+
+function buttonOf(text, onclick, kind = "") {
+  const button = node("button", `zb-button ${kind}`, text);
+  button.type = "button";
+  button.onclick = onclick;
+  return button;
+}
+
+let lastId = 0;
+function labelled(text, input) {
+  const label = node("label", "", text);
+  input.id ||= `zb-input-${(lastId += 1)}-${Date.now()}`;
+  label.htmlFor = input.id;
+  return label;
+}
+
+function options(select, names, texts = names) {
+  const before = select.value;
+  select.replaceChildren(...names.map((name, at) => Object.assign(node("option", "", texts[at]), { value: name })));
+  if (names.includes(before)) select.value = before;
+}
+
+function say(element, state, look, text, hint = "") {
+  element.replaceChildren();
+  if (!text) return;
+  const sign = mark(node("span", "zb-sign"), look, state), words = node("span", "", text);
+  if (hint) words.append(node("span", "zb-hint", hint));
+  element.append(sign, words);
+}
