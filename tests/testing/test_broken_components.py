@@ -206,6 +206,15 @@ class AppendsAnew(SqlMetadataStore):
         super().write(replace(batch, logs=logs))
 
 
+class WritesUnseen(SqlMetadataStore):
+    """As one that marks changes in a transaction of their own would, when it dies in between."""
+
+    def write(self, batch: Batch) -> None:
+        quiet = Batch(logs=batch.logs)
+        super().write(replace(batch, logs=[]))
+        self._database.write([(self._writers.logs, quiet.logs)])
+
+
 class MixesOutputsUp(SqlMetadataStore):
     def outputs(self, run_ids: Sequence[str], step: str | None = None) -> list[OutputRecord]:
         return super().outputs(run_ids)
@@ -225,14 +234,15 @@ class MixesOutputsUp(SqlMetadataStore):
         (LeavesOutputs, "test_a_deleted_run_is_gone_with_all_that_only_it_has"),
         (WritesLater, "test_what_one_wrote_another_reads_at_once"),
         (AppendsAnew, "test_a_batch_may_be_written_again"),
+        (WritesUnseen, "test_every_write_to_a_run_gives_it_a_newer_revision"),
         (MixesOutputsUp, "test_every_field_of_every_record_comes_back"),
     ],
 )
 def test_a_broken_metadata_store_is_caught(broken: type[SqlMetadataStore], test: str, tmp_path: Path) -> None:
     promise = getattr(MetadataStoreTests(), test)
-    _keeps(promise, SqlMetadataStore(tmp_path / "sound.sqlite"))
+    _keeps(promise, sqlite_store(tmp_path / "sound.sqlite"))
     with pytest.raises(FAILS):
-        _keeps(promise, broken(tmp_path / "broken.sqlite"))
+        _keeps(promise, broken(Database(tmp_path / "broken.sqlite")))
 
 
 def _keeps(promise: Callable[..., None], store: SqlMetadataStore) -> None:

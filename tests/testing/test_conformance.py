@@ -40,7 +40,7 @@ class TestSqliteStore(MetadataStoreTests):
 
     @pytest.fixture
     def other_store(self, store: MetadataStore, tmp_path: Path) -> Iterator[MetadataStore]:
-        made = SqlMetadataStore(tmp_path / "metadata.sqlite")
+        made = sqlite_store(tmp_path / "metadata.sqlite")
         yield made
         made.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -32,8 +32,8 @@ class SqlDatabase(ABC):
     """
 
     @abstractmethod
-    def write(self, works: Works) -> None:
-        """Write records in one transaction, in this order."""
+    def write(self, works: Works, *, changed: Collection[str] = (), gone: Collection[str] = ()) -> None:
+        """Write records in one transaction, in this order; runs that are ``changed`` or ``gone`` get a new revision."""
 
     @abstractmethod
     def rows(self, name: Ask, **values: Any) -> list[Row]:
@@ -58,6 +58,17 @@ class SqlDatabase(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of this process's connections; the next use opens new ones."""
+
+    def revised(self, changed: Collection[str], gone: Collection[str]) -> list[tuple[str, list[tuple[Any, ...]]]]:
+        """The statements, each with its rows, that end a transaction which changed or deleted runs."""
+        if not (changed or gone):
+            return []
+        tick, put, drop = (self.prepared(one) for one in (Ask.TICK, Ask.PUT_CHANGE, Ask.MARK_GONE))
+        return [
+            (tick.sql, [tick.arguments()]),
+            *((put.sql, [put.arguments(run=one)]) for one in changed),
+            *((drop.sql, [drop.arguments(id=one)]) for one in gone),
+        ]
 
     def writer(self, name: Ask) -> Writer:
         """What executes a statement for records whose fields have the names of its parameters."""
