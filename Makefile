@@ -8,7 +8,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo lab test lint bench clean ruff format types imports debian pytest
+.PHONY: help demo lab test lint bench clean ruff format types imports debian npm pytest
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -22,7 +22,7 @@ lab: $(DEMO) ## Open the notebooks in JupyterLab on this machine
 		$(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: $(TEST) ## Check everything: lint, types, floors, tests and notebooks
-	@$(MAKE) --no-print-directory --keep-going debian ruff format types imports pytest
+	@$(MAKE) --no-print-directory --keep-going debian npm ruff format types imports pytest
 
 lint: $(TEST) ## Check style, types and floors
 	@$(MAKE) --no-print-directory --keep-going ruff format types imports
@@ -36,6 +36,9 @@ clean: ## Remove what the other targets made, except .venv
 
 debian:
 	@tests/setup/debian.sh
+
+npm: # after debian, which may bring npm
+	@tests/setup/npm.sh
 
 ruff:
 	$(BIN)/ruff check .

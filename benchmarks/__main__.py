@@ -8,7 +8,16 @@ import sys
 
 from benchmarks.figures import over, table
 
-NAMES = ("chain", "fresh_process", "large_data", "many_runs", "metadata_stores", "imports")
+NAMES = (
+    "chain",
+    "fresh_process",
+    "large_data",
+    "many_runs",
+    "metadata_stores",
+    "object_stores",
+    "comparing",
+    "imports",
+)
 
 
 def main(wanted: list[str]) -> int:

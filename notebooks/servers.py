@@ -1,6 +1,7 @@
 """Throw-away database servers on this machine: `MariaDB` and `PostgreSQL`, started and ended by ``with``.
 
-They listen on 127.0.0.1 alone and keep their data in a temporary folder. What they need (Debian): ``apt-get install
+They listen on 127.0.0.1 alone and keep their data in a temporary folder, which outlives a crash of the server but need
+not outlive one of the machine: nothing is flushed to the disk by force. What they need (Debian): ``apt-get install
 mariadb-server-core postgresql``.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -21,7 +23,6 @@ from typing import Self
 
 HOST = "127.0.0.1"
 START_SECONDS = 60
-_SCRIPTS = Path("/usr/share/mysql")
 
 
 class Server(ABC):
@@ -136,9 +137,15 @@ class MariaDB(Server):
     def _make(self) -> None:
         """As ``mariadb-install-db`` does, which wants a program of another package, and without the help's tables."""
         (self.folder / "data").mkdir()
-        (self.folder / "tmp").mkdir()  # of its own: a server that starts removes what others have in a common one
+        (self.folder / "tmp").mkdir()
+        folder, brand = next(
+            (folder, brand)
+            for folder in (Path("/usr/share/mysql"), Path("/usr/share/mariadb"))
+            for brand in ("mysql", "mariadb")
+            if (folder / f"{brand}_system_tables.sql").is_file()
+        )
         scripts = [
-            _SCRIPTS / f"mysql_{name}.sql" for name in ("system_tables", "performance_tables", "system_tables_data")
+            folder / f"{brand}_{name}.sql" for name in ("system_tables", "performance_tables", "system_tables_data")
         ]
         lines = "".join(one.read_text("utf-8") for one in scripts).splitlines()
         text = "\n".join(line for line in lines if "@current_hostname" not in line)
@@ -152,7 +159,8 @@ class MariaDB(Server):
 
     def _base(self) -> list[str]:
         account = ["--user=root"] if os.geteuid() == 0 else []
-        sizes = ("--innodb-log-file-size=8M", "--innodb-buffer-pool-size=64M")
+        sizes = ("--innodb-log-file-size=8M", "--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=2")
+        # A server that starts removes the temporary tables that others have in a folder which they share.
         folders = (f"--datadir={self.folder / 'data'}", f"--tmpdir={self.folder / 'tmp'}")
         return [_program("mariadbd"), "--no-defaults", *folders, *account, *sizes]
 
@@ -169,6 +177,8 @@ class MariaDB(Server):
     def _answers(self) -> bool:
         import pymysql
 
+        if not self.socket.exists():
+            return False
         try:
             self.execute("SELECT 1")
         except pymysql.MySQLError:
@@ -215,7 +225,12 @@ class PostgreSQL(Server):
         )
 
     def _command(self) -> list[str]:
-        options = {"listen_addresses": HOST, "port": str(self.port), "unix_socket_directories": str(self.folder)}
+        options = {
+            "listen_addresses": HOST,
+            "port": str(self.port),
+            "unix_socket_directories": str(self.folder),
+            "fsync": "off",
+        }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         return [_program("postgres"), "-D", str(self.folder / "data"), *settings, *self.arguments]
 
@@ -234,10 +249,16 @@ class PostgreSQL(Server):
 
 
 def free_port() -> int:
-    """A port on which nobody listens now."""
-    with socket.socket() as one:
-        one.bind((HOST, 0))
-        return int(one.getsockname()[1])
+    """A port on which nobody listens, of those that no client is given, so that it stays free for a restart."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                one.bind((HOST, port))
+            except OSError:
+                continue
+            return port
 
 
 def _program(name: str) -> str:

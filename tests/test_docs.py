@@ -25,13 +25,13 @@ def test_the_commands_of_the_page_on_stacks(workspace: Path, monkeypatch: pytest
     monkeypatch.setenv("DB_PASSWORD", "x")
     lines = commands("stacks.md")
     assert len(lines) > 15
-    for line in lines:
+    for number, line in enumerate(lines):
         words = shlex.split(line)[1:]
         if words[:2] == ["stack", "use"] or words[0] == "config":
             words.append("--no-check")
         if words[0] == "gc" or line == "zen doctor":  # on stores that are really there
-            cli.invoke(["stack", "register", f"here-{len(words)}"])
-            cli.invoke(["stack", "use", f"here-{len(words)}"]) if words[0] == "gc" else None
+            cli.invoke(["stack", "register", f"here-{number}"])
+            cli.invoke(["stack", "use", f"here-{number}"])
         cli.invoke(words)
     assert Stack.named("prod").production
     assert str(Stack.named("prod-copy").artifact_store) == "bucket"

@@ -110,10 +110,17 @@ def test_the_wheel_holds_every_file_of_the_package(tmp_path: Path):
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
     own = {*sys.stdlib_module_names, "_typeshed", "zenbook"}
     imported = {name for path in package_files() if path.suffix == ".py" for name in imports_of(path)} - own
-    named = {"yaml": "pyyaml", "sklearn": "scikit-learn", "IPython": "ipython"}
+    named = {
+        "yaml": "pyyaml",
+        "sklearn": "scikit-learn",
+        "IPython": "ipython",
+        "google": "cloud-sql-python-connector",
+        "azure": "azure-core",
+    }
     distributions = {canonicalize_name(named.get(one, one)) for one in imported}
     # Formats, flavours and the like reach these only where the user has them.
-    optional = required("mysql", "gcs", "s3", "azure", "airflow", "notebook", "testing", "demo").keys()
+    extras = [one for one in PROJECT["optional-dependencies"] if one not in ("test", "dev")]
+    optional = required(*extras).keys()
     optional |= {"numpy", "polars"}
 
     assert distributions - required().keys() <= optional

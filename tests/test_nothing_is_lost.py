@@ -135,7 +135,7 @@ def _with_python(**variables: str) -> dict[str, str]:
 
 
 AFTER = """
-from zenbook.flavours.files import LocalArtifactStore
+from zenbook.flavours.addressed import AddressedFolder
 from zenbook.flavours.sql_database import Database
 
 @step
@@ -162,7 +162,7 @@ def kill_at(owner, name, nth):
 
 if __name__ == "__main__":
     if sys.argv[1:]:
-        owner, name = {"write": (Database, "_transact"), "publish": (LocalArtifactStore, "_publish")}[sys.argv[1]]
+        owner, name = {"write": (Database, "_transact"), "publish": (AddressedFolder, "publish")}[sys.argv[1]]
         kill_at(owner, name, int(sys.argv[2]))
     killed()
 """

@@ -17,6 +17,8 @@ _HOMES = {
     "pipeline": "zenbook.runs.pipeline",
     "Pipeline": "zenbook.runs.pipeline",
     "log_metrics": "zenbook.runs.context",
+    "better": "zenbook.runs.comparison.directions",
+    "lineage": "zenbook.runs.lineage",
     "Run": "zenbook.runs.history",
     "find_run": "zenbook.runs.history",
     "Format": "zenbook.runs.formats",
@@ -34,9 +36,11 @@ if TYPE_CHECKING:
     from zenbook import runs
     from zenbook.core.step import Step, step
     from zenbook.errors import ZenbookError
+    from zenbook.runs.comparison.directions import better
     from zenbook.runs.context import log_metrics
     from zenbook.runs.formats import Format, register_format
     from zenbook.runs.history import Run, find_run
+    from zenbook.runs.lineage import lineage
     from zenbook.runs.pipeline import Pipeline, pipeline
     from zenbook.stack import registry as components
     from zenbook.stack import stacks
@@ -77,8 +81,10 @@ __all__ = [
     "Stack",
     "Step",
     "ZenbookError",
+    "better",
     "components",
     "find_run",
+    "lineage",
     "log_metrics",
     "pipeline",
     "register_format",

@@ -186,7 +186,7 @@ def test_runs_show_logs_and_why(run: zenbook.Run) -> None:
     assert cli.invoke(["show", run.id[-6:], "one"]).name == "one"
     assert cli.invoke(["logs", "counting"]) == "one 1"
     assert cli.invoke(["logs", "latest", "one"]) == "one 1"
-    assert cli.invoke(["why", "latest", "one"]) == "one succeeded: it has not run before"
+    assert repr(cli.invoke(["why", "latest", "one"])).startswith("one succeeded: it has not run before")
     assert "it has not run before" in repr(cli.invoke(["why"]))
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from notebooks.servers import MariaDB, PostgreSQL, Server
 from tests.conftest import OTHER_KIND
+from tests.flavours.object_stores import Servers
 from zenbook.flavours.sql import SqlMetadataStore, sqlite_store
 from zenbook.stack.flavour import ComponentKind, flavour
 
@@ -94,7 +95,7 @@ def mariadb_with_the_limits_of_5_6() -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Server]:
-    with running(PostgreSQL("-c", "fsync=off")) as server:
+    with running(PostgreSQL()) as server:
         yield server
 
 
@@ -130,3 +131,11 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlMetadat
         made = store_at(request.getfixturevalue(request.param).url(new_database()))
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """Emulators of object storage, started when they are first wanted."""
+    made = Servers()
+    yield made
+    made.stop()

@@ -19,7 +19,9 @@ import pytest
 from blake3 import blake3
 
 from zenbook.errors import ArtifactError, StoreError
-from zenbook.flavours.files import BUFFER_BYTES, STALE_SECONDS, LocalArtifactStore
+from zenbook.flavours.addressed import STALE_SECONDS
+from zenbook.flavours.files import LocalArtifactStore
+from zenbook.flavours.hashed_file import BUFFER_BYTES
 
 
 @pytest.fixture

@@ -215,6 +215,7 @@ def test_a_cell_whose_end_can_not_be_recorded_keeps_it_and_says_so(workspace: Pa
         (workspace / "go").touch()
         failed = k.finish(cell)
         assert "StoreUnreachableError" in failed.error
+        assert "does not answer: waiting up to 0.3 s" in failed.text
         assert "what was to be recorded is kept in" in failed.text + str(failed.outputs)
         server.start()
         assert "has been sent" in k.run("r = %zen runs").text

@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 
 from notebooks.servers import MariaDB, PostgreSQL, Server, free_port
-from tests.flavours.conftest import new_database, store_at
+from tests.flavours.conftest import new_database, running, store_at
 from tests.flavours.rows import A, new_run, run_of, step_of
 from tests.flavours.wire import Wire, wire_to
 from zenbook.core.states import RunState, StepState
@@ -350,6 +350,16 @@ def test_a_row_larger_than_the_server_takes_is_told(mariadb: Server) -> None:
     assert "max_allowed_packet" in caught.value.hint
     assert store.run("run-0001") is None
     store.close()
+
+
+def test_a_server_whose_log_holds_statements_is_written() -> None:
+    """It refuses the isolation that zenbook uses elsewhere."""
+    with running(MariaDB("--log-bin", "--binlog-format=STATEMENT", "--server-id=1")) as server:
+        store = store_at(server.url())
+        new_run(store, run_of(1))
+        store.write(END)
+        assert len(store.metrics(["run-0001"])) == 20
+        store.close()
 
 
 def test_a_batch_that_fails_in_a_later_packet_writes_nothing(store: SqlMetadataStore) -> None:

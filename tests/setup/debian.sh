@@ -5,11 +5,13 @@ set -eu
 list=$(dirname "$0")/debian.txt
 
 if ! command -v apt-get >/dev/null 2>&1; then
-    echo "No apt-get here: $(grep -v '^#' "$list" | tr '\n' ' ')must be there by other means."
+    echo "No apt-get here: $(grep -v '^#' "$list" | sed 's/?.*//' | tr '\n' ' ')must be there by other means."
     exit 0
 fi
 missing=
-for package in $(grep -v '^#' "$list"); do
+for entry in $(grep -v '^#' "$list"); do
+    package=${entry%%\?*}
+    if [ "$package" != "$entry" ] && command -v "${entry#*\?}" >/dev/null 2>&1; then continue; fi
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"
 done
 [ -n "$missing" ] || exit 0

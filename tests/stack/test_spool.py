@@ -31,6 +31,8 @@ from zenbook.stack.records import (
 )
 from zenbook.stack.spool import SpoolWarning, keep, send_spooled
 
+pytestmark = pytest.mark.filterwarnings("ignore:What the metadata store")  # beside the one that a test looks for
+
 D = "d" * 64
 
 

@@ -120,8 +120,7 @@ def why(run_id: str | None, step: str | None) -> Any:
     found = find_run(run_id)
     if step is None:
         return found.why
-    one = found.steps[step]
-    return Text(f"{one.name} {one.state}: {one.why}")
+    return found.steps[step].explanation
 
 
 @click.command()

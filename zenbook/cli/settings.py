@@ -32,7 +32,11 @@ class OfFlavour(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See which flavour it is, then read the words."""
         words = [one for one in args if one not in ctx.help_option_names]
-        ctx.meta[_CHOSEN] = self.chosen(words)
+        try:
+            ctx.meta[_CHOSEN] = self.chosen(words)
+        except ZenbookError:
+            if not ctx.resilient_parsing:  # Tab completes what there is
+                raise
         return super().parse_args(ctx, args)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:

@@ -26,19 +26,30 @@ def canonical_source(source: str) -> str:
 
 def canonical(node: ast.AST) -> str:
     """The canonical form of a syntax tree."""
-    parts: list[str] = []
-    deeply(lambda: _walk(node, parts.append))
-    return "".join(parts)
+
+    def walk() -> str:
+        parts: list[str] = []
+        _walk(node, parts.append)
+        return "".join(parts)
+
+    return deeply(walk)
 
 
 def deeply(walk: Callable[[], T]) -> T:
-    """Walk a syntax tree that may be deeper than Python's limit for recursion (a sum of 1,000 terms is)."""
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(limit, 50_000))
+    """Walk a syntax tree that may be deeper than Python's limit for recursion (a sum of 1,000 terms is).
+
+    The limit is raised only for such a one, and ``walk`` begins anew then: the limit is every thread's, and one that is
+    parsing while it changes fails with `SystemError`.
+    """
     try:
         return walk()
-    finally:
-        sys.setrecursionlimit(limit)
+    except RecursionError:
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(limit, 50_000))
+        try:
+            return walk()
+        finally:
+            sys.setrecursionlimit(limit)
 
 
 def _walk(value: object, emit: Callable[[str], None]) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from blake3 import blake3
 
 from zenbook.errors import DefinitionError
+
+_known: dict[tuple[str, int, int, int], str] = {}  # (path, inode, size, mtime) → digest, of this process
 
 
 def digest_of_bytes(data: bytes | memoryview) -> str:
@@ -37,3 +40,21 @@ def digest_of_path(path: Path) -> str:
             "A path parameter counts by its file's content, so the file must be there when the run starts. "
             "For a path that a step writes, use a str.",
         ) from error
+
+
+def digest_of_file(path: Path) -> str:
+    """blake3 of a file's content, computed once for each state of the file in this process."""
+    state = _state(path)
+    if state not in _known:
+        _known[state] = digest_of_path(path)
+    return _known[state]
+
+
+def remember_digest(path: Path, digest: str) -> None:
+    """What this process wrote and hashed on the way it need not hash again."""
+    _known[_state(path)] = digest
+
+
+def _state(path: Path) -> tuple[str, int, int, int]:
+    facts = os.stat(path)  # noqa: PTH116
+    return str(path), facts.st_ino, facts.st_size, facts.st_mtime_ns

@@ -48,8 +48,14 @@ class Names:
 
 def names_of(code: Iterable[ast.stmt], *, future_annotations: bool = False) -> Names:
     """Find the names of statements that stand at the top level of a module, in their order."""
-    walker = _Walker(future_annotations)
-    deeply(lambda: walker.statements(list(code)))
+    statements = list(code)
+
+    def walk() -> _Walker:
+        walker = _Walker(future_annotations)
+        walker.statements(statements)
+        return walker
+
+    walker = deeply(walk)
     walker.names.sure = walker.certain
     late_only = {chain[0] for chain in walker.names.late}
     walker.names.free |= {name for name in late_only if name not in walker.names.binds}

@@ -113,7 +113,7 @@ def _away(error: BaseException, store: str, settings: ServerSettings) -> StoreUn
     if getattr(settings, "instance_connection_name", None) is not None and settings.unix_socket is None:
         return StoreUnreachableError(
             f"{store} can't be reached: {str(error.args[-1]).splitlines()[0].rstrip('.')}.",
-            "Log in: gcloud auth application-default login. You need the role Cloud SQL Client, and it must be running.",
+            "Log in: gcloud auth application-default login. You need the role Cloud SQL Client; the instance must run.",
         )
     why = "refused" if isinstance(cause, ConnectionRefusedError) else str(cause or error.args[-1])
     return StoreUnreachableError(

@@ -122,6 +122,10 @@ def _refused_connection(text: str, error: BaseException, store: str, settings: S
             f"{store} can't be trusted: its certificate can't be verified.",
             "Name the file of the authority that signed it: --ssl-ca FILE.",
         )
+    if "requires a valid client certificate" in text:
+        return StoreError(
+            f"{store} wants a certificate of {settings.username!r}.", "Name it and its key: --ssl-cert, --ssl-key."
+        )
     if "authentication failed" in text or "no password supplied" in text or "fe_sendauth" in text:
         return StoreError(f"{store} refuses the user {settings.username!r}.", "Mend username and password.")
     if "no pg_hba.conf entry" in text or "not permitted to log in" in text:

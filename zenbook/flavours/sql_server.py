@@ -119,11 +119,11 @@ class ServerDatabase(SqlDatabase):
             raise told from error.with_traceback(None)
 
     def _once(self, opened: _Opened, work: Callable[[Any], T]) -> T:
-        if not opened.ready:
-            self._make_ready(opened)
         kept = self._take(opened)
         whole = False
         try:
+            if not opened.ready:
+                self._make_ready(opened, kept.dbapi_connection)
             result = work(kept.dbapi_connection)
             whole = True
         except self.driver.failures as error:
@@ -160,20 +160,17 @@ class ServerDatabase(SqlDatabase):
             kept.invalidate()
             kept.close()
 
-    def _make_ready(self, opened: _Opened) -> None:
+    def _make_ready(self, opened: _Opened, connection: Any) -> None:
         """See that the tables are there and of this zenbook's revision."""
         with opened.lock:
             if opened.ready:
                 return
-            connection = self.driver.connect()
             try:
                 revision = self._revision(connection)
             except self.driver.failures as error:
                 if self.driver.trouble(error) is not Trouble.MISSING_TABLES:
                     raise
                 revision = None
-            finally:
-                connection.close()
             if revision != migrations.HEAD:
                 from zenbook.flavours.migrations.servers import bring_to_head
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zenbook.core.digest import digest_of_path
+from zenbook.core.digest import digest_of_file, remember_digest
 from zenbook.core.events import Stored
 from zenbook.errors import ArtifactError, FormatError
 from zenbook.runs.formats import BundleFormat, Format, MappedFile, format_for, format_named
@@ -17,7 +16,6 @@ from zenbook.stack.components import ArtifactStore, MetadataStore
 
 IMMUTABLE = frozenset({bool, int, float, complex, str, bytes, type(None)})
 _SMALL = 64 * 1024  # bytes up to which a value is stored by way of memory
-_verified: dict[tuple[str, int, int, int], str] = {}  # (path, inode, size, mtime) → digest, of this process
 
 
 def store_value(artifacts: ArtifactStore, value: Any, annotation: Any = None) -> Stored:
@@ -50,7 +48,7 @@ def _stored(artifacts: ArtifactStore, value: Any, chosen: Format) -> Stored:
     else:
         written = artifacts.put(lambda file: chosen.write(value, file), suffix=chosen.suffix)
         if artifacts.on_this_machine:  # what this process wrote it need not verify
-            _verified[_file_state(artifacts.local_path(written.address))] = written.digest
+            remember_digest(artifacts.local_path(written.address), written.digest)
     return Stored(
         written.digest,
         chosen.name,
@@ -95,6 +93,8 @@ class Reader:
 
         Raises `ArtifactError` for a missing or corrupt artifact, `FormatError` for bytes that no value can be made of.
         """
+        if len(wanted) > 1 and not self.artifacts.on_this_machine:
+            self.artifacts.fetch([self._address(one) for one in wanted.values() if one.key not in self._kept])
         values: dict[str, Any] = {}
         wholes: dict[tuple[str, str], Any] = {}
         for name, stored in wanted.items():
@@ -115,15 +115,18 @@ class Reader:
         return self.artifacts.exists(stored.address)
 
     def _read(self, stored: Stored) -> Any:
+        path = self.artifacts.local_path(self._address(stored))
+        verify(path, stored)
+        return read_file(path, stored)
+
+    def _address(self, stored: Stored) -> str:
         address = stored.address or self.metadata.address_of(stored.digest, stored.format)
         if not address:
             raise ArtifactError(
                 f"The artifact {stored.digest[:12]} is not known to the metadata store, so it is not opened.",
                 "Run the step that makes it again with --no-cache.",
             )
-        path = self.artifacts.local_path(address)
-        verify(path, stored)
-        return read_file(path, stored)
+        return address
 
 
 def read_file(path: Path, stored: Stored) -> Any:
@@ -145,20 +148,13 @@ def verify(path: Path, stored: Stored) -> None:
 
     Raises `ArtifactError` when its content is another.
     """
-    key = _file_state(path)
-    if key not in _verified:
-        _verified[key] = digest_of_path(path)
-    if _verified[key] != stored.digest:
+    digest = digest_of_file(path)
+    if digest != stored.digest:
         raise ArtifactError(
-            f"The artifact file {path} is not what was stored (its digest is {_verified[key][:12]} and not "
+            f"The artifact file {path} is not what was stored (its digest is {digest[:12]} and not "
             f"{stored.digest[:12]}).",
             "Delete the file and run the pipeline again: the step that makes it then runs once more.",
         )
-
-
-def _file_state(path: Path) -> tuple[str, int, int, int]:
-    facts = os.stat(path)  # noqa: PTH116
-    return str(path), facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
 def type_name(value: Any) -> str:

@@ -83,18 +83,19 @@ def _store_outputs(node: Node, function: Callable[..., Any], value: Any, reader:
     hint = hints_of(function).get("return") if getattr(function, "__annotations__", None) else None
     hints = output_hints(hint, node.outputs)
     called = Called()
-    for name, one in _split(node, value).items():
-        expected = hints.get(name)
-        if expected is not None and not conforms(one, expected):
-            raise RunError(
-                f"Step {node.name!r} says that its output {name!r} is {describe(expected)}, and gave "
-                f"{type(one).__name__}.",
-                "Mend the step or its annotation.",
-            )
-        called.outputs[name] = _store(node, name, one, reader, expected)
-        metric = as_metric(one)
-        if metric is not None:
-            called.metrics[(node.step if name == "output" else name)[:METRIC_NAME_LIMIT]] = metric
+    with reader.artifacts.together():
+        for name, one in _split(node, value).items():
+            expected = hints.get(name)
+            if expected is not None and not conforms(one, expected):
+                raise RunError(
+                    f"Step {node.name!r} says that its output {name!r} is {describe(expected)}, and gave "
+                    f"{type(one).__name__}.",
+                    "Mend the step or its annotation.",
+                )
+            called.outputs[name] = _store(node, name, one, reader, expected)
+            metric = as_metric(one)
+            if metric is not None:
+                called.metrics[(node.step if name == "output" else name)[:METRIC_NAME_LIMIT]] = metric
     return called
 
 
@@ -160,10 +161,11 @@ class _Cell:
                 called.value = _execute(self.capsule, space)
         if self.shower is not None:
             self.shower.result(called.value, entries)
-        self._store_names(space, called)
-        self._store_random(watch, called)
-        if entries:
-            called.outputs[SHOWN] = store_value(self.reader.artifacts, entries)
+        with self.reader.artifacts.together():
+            self._store_names(space, called)
+            self._store_random(watch, called)
+            if entries:
+                called.outputs[SHOWN] = store_value(self.reader.artifacts, entries)
         return called
 
     def _store_names(self, space: dict[str, Any], called: Called) -> None:

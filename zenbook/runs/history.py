@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zenbook.core.states import RunState
 from zenbook.core.values import show
@@ -14,6 +14,10 @@ from zenbook.runs.run import Run, span
 from zenbook.runs.table import Table, moment
 from zenbook.stack.records import RunQuery, RunRecord
 from zenbook.stack.stack import OpenStack, open_stack
+
+if TYPE_CHECKING:
+    from zenbook.runs.comparison.compare import Comparison
+    from zenbook.runs.comparison.plot import Plot
 
 _GOING_ON = (RunState.PENDING, RunState.RUNNING)
 
@@ -65,6 +69,24 @@ class Runs(Sequence[Run]):
     def df(self) -> Any:
         """The table as a pandas DataFrame."""
         return self.table().df()
+
+    def compare(self, *, all: bool = False) -> Comparison:
+        """What differs among the runs, each compared with the oldest of them; everything with ``all``."""
+        from zenbook.runs.comparison.compare import compare
+
+        return compare(list(reversed(self)), all=all)
+
+    def plot(self, *, metric: str | None = None) -> Plot:
+        """Parallel coordinates of the runs; see `Comparison.plot`."""
+        return self.compare().plot(metric=metric)
+
+    def scatter(self, param: str, metric: str) -> Plot:
+        """A metric against a parameter; see `Comparison.scatter`."""
+        return self.compare().scatter(param, metric)
+
+    def curves(self, metric: str | None = None, *, over: str = "step") -> Plot:
+        """A metric over steps or time; see `Comparison.curves`."""
+        return self.compare().curves(metric, over=over)
 
     def __repr__(self) -> str:
         return repr(self.table())

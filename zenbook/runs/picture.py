@@ -33,10 +33,10 @@ def picture(view: RunView) -> str:
     if not names:
         return _EMPTY
     place, edges = _placed(names, drawn_edges(names, tuple(view.edges)))
-    wide, high = _n(place.width), _n(place.height)
+    wide, high = px(place.width), px(place.height)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" viewBox="0 0 {wide} {high}"',
-        f' font-family="{_FONTS}" font-size="12">',
+        f' font-family="{FONTS}" font-size="12">',
         f"<title>{escaped(one_line(view.pipeline))}: {escaped(view.state)}</title>",
         "<defs>",
         *(_ICONS[state] for state in dict.fromkeys(step.state for step in view.steps.values())),
@@ -101,10 +101,10 @@ _ICONS = {
     else f'<g id="{state}">{path}</g>'
     for state, path in _SIGN_PATHS.items()
 }
-_FONTS = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue','Noto Sans','DejaVu Sans',Arial,sans-serif"
+FONTS = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue','Noto Sans','DejaVu Sans',Arial,sans-serif"
 _EMPTY = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="120" height="28" viewBox="0 0 120 28">'
-    f'<text x="8" y="18" font-family="{_FONTS}" font-size="12" fill="#858e99">no steps</text></svg>'
+    f'<text x="8" y="18" font-family="{FONTS}" font-size="12" fill="#858e99">no steps</text></svg>'
 )
 _HEIGHT = 40.0
 _TEXT_LEFT = 29.0
@@ -116,33 +116,33 @@ _NARROW, _BROAD = frozenset("ijltfrI.,:;'|!()[]-/ "), frozenset("mwMW@%&—…")
 @lru_cache(maxsize=32)  # a run is drawn again and again while only its states change
 def _placed(names: tuple[str, ...], edges: tuple[tuple[str, str], ...]) -> tuple[Layout, str]:
     place = layout(names, edges, Spacing(box_width=_box_width(names), box_height=_HEIGHT))
-    return place, _edges(place)
+    return place, drawn(place)
 
 
 def _box_width(names: Sequence[str]) -> float:
     """Room for the longest name, within limits; the same for all boxes and all states, so that nothing jumps."""
-    widest = max(_pixels(name) for name in names)
+    widest = max(pixels(name) for name in names)
     return math.ceil(min(_MAX_WIDTH, max(_MIN_WIDTH, _TEXT_LEFT + widest + _TEXT_RIGHT)))
 
 
-def _pixels(text: str) -> float:
+def pixels(text: str) -> float:
     """About how wide a name is at 12 pixels, in a font that runs wide."""
     if not text.isascii():
         return sum(12.5 if width(one) == 2 else 7.6 * width(one) for one in text)
     return sum(4.6 if one in _NARROW else 11.4 if one in _BROAD else 8.2 if one.isupper() else 7.4 for one in text)
 
 
-def _fitted(name: str, room: float) -> str:
+def fitted(name: str, room: float) -> str:
     """The name, cut in the middle: the end tells ``fit_model_with_seed-12`` from ``…-13``."""
-    if _pixels(name) <= room:
+    if pixels(name) <= room:
         return name
-    room -= _pixels("…")
+    room -= pixels("…")
     tail = len(name)
-    while tail and _pixels(name[tail - 1 :]) <= room * 0.35:
+    while tail and pixels(name[tail - 1 :]) <= room * 0.35:
         tail -= 1
-    room -= _pixels(name[tail:])
+    room -= pixels(name[tail:])
     head = 0
-    while head < tail and _pixels(name[: head + 1]) <= room:
+    while head < tail and pixels(name[: head + 1]) <= room:
         head += 1
     return f"{name[:head]}…{name[tail:]}"
 
@@ -154,11 +154,11 @@ def _step(step: StepView, box: Box, room: float) -> str:
     x, y = box.x, box.y
     return (
         f"<g><title>{escaped(name)}: {escaped(step.told)}</title>"
-        f'<rect x="{_n(x + 0.5)}" y="{_n(y + 0.5)}" width="{_n(box.width - 1)}" height="{_n(box.height - 1)}" rx="7" '
+        f'<rect x="{px(x + 0.5)}" y="{px(y + 0.5)}" width="{px(box.width - 1)}" height="{px(box.height - 1)}" rx="7" '
         f'fill="{look.fill}" stroke="{look.border}"{dashed}/>'
-        f'<use href="#{step.state}" x="{_n(x + 16)}" y="{_n(y + box.height / 2)}"/>'
-        f'<text x="{_n(x + _TEXT_LEFT)}" y="{_n(y + 17)}" fill="{look.name}">{escaped(_fitted(name, room))}</text>'
-        f'<text x="{_n(x + _TEXT_LEFT)}" y="{_n(y + 31)}" font-size="10" fill="#5d6672">{_second_line(step)}</text></g>'
+        f'<use href="#{step.state}" x="{px(x + 16)}" y="{px(y + box.height / 2)}"/>'
+        f'<text x="{px(x + _TEXT_LEFT)}" y="{px(y + 17)}" fill="{look.name}">{escaped(fitted(name, room))}</text>'
+        f'<text x="{px(x + _TEXT_LEFT)}" y="{px(y + 31)}" font-size="10" fill="#5d6672">{_second_line(step)}</text></g>'
     )
 
 
@@ -168,7 +168,7 @@ def _second_line(step: StepView) -> str:
     return step.took + (f" ×{step.attempt}" if step.again else "")
 
 
-def _edges(place: Layout) -> str:
+def drawn(place: Layout) -> str:
     """All edges as one path (a shared wire is drawn once) and all arrow heads as another."""
     lines: dict[str, None] = {}
     heads: dict[str, None] = {}
@@ -178,9 +178,9 @@ def _edges(place: Layout) -> str:
         for curve in route.curves:
             # The head covers the end of the last piece.
             end = Point(curve.end.x - way * 3, curve.end.y) if curve is last else curve.end
-            lines[f"M{_n(start.x)} {_n(start.y)}{_piece(start, curve, end)}"] = None
+            lines[f"M{px(start.x)} {px(start.y)}{_piece(start, curve, end)}"] = None
             start = curve.end
-        heads[f"M{_n(last.end.x)} {_n(last.end.y)}l{_n(-6 * way)}-3.4v6.8z"] = None
+        heads[f"M{px(last.end.x)} {px(last.end.y)}l{px(-6 * way)}-3.4v6.8z"] = None
     if not lines:
         return ""
     return (
@@ -191,14 +191,14 @@ def _edges(place: Layout) -> str:
 
 def _piece(start: Point, curve: Curve, end: Point) -> str:
     if start.y == end.y:
-        return f"H{_n(end.x)}"
+        return f"H{px(end.x)}"
     if start.x == end.x:
-        return f"V{_n(end.y)}"
+        return f"V{px(end.y)}"
     one, two = curve.control1, curve.control2
-    return f"C{_n(one.x)} {_n(one.y)} {_n(two.x)} {_n(two.y)} {_n(end.x)} {_n(end.y)}"
+    return f"C{px(one.x)} {px(one.y)} {px(two.x)} {px(two.y)} {px(end.x)} {px(end.y)}"
 
 
-def _n(value: float) -> str:
+def px(value: float) -> str:
     """A number, short."""
     return f"{value:.1f}".removesuffix(".0")
 

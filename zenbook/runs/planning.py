@@ -36,13 +36,15 @@ def make_plan(
         code[node.name], capsule = known[id(step.function)]
         capsules[code[node.name].capsule] = capsule
     formats = captured_formats()
+    with artifacts.together():
+        given = {name: store_given(artifacts, name, value) for name, value in traced.given.items()}
     return Plan(
         pipeline=pipeline,
         graph=traced.graph,
         code=code,
         capsules={**capsules, **formats},
         params=params,
-        given={name: store_given(artifacts, name, value) for name, value in traced.given.items()},
+        given=given,
         formats=tuple(formats),
         python=platform.python_version(),
         doc=doc,

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zenbook.core.capsule import Capsule
 from zenbook.core.plan import Plan
@@ -22,12 +22,16 @@ from zenbook.errors import RunError, did_you_mean
 from zenbook.runs import view as views
 from zenbook.runs.crashes import healed
 from zenbook.runs.execution import HIDDEN
-from zenbook.runs.explain import explain
+from zenbook.runs.explain import Explanation, History, explain
 from zenbook.runs.outputs import Outputs, StoredOutput
 from zenbook.runs.table import Table, duration, moment
 from zenbook.runs.watching import is_on_show, polish
 from zenbook.stack.records import MetricRecord, RunRecord, StepRecord
 from zenbook.stack.stack import OpenStack
+
+if TYPE_CHECKING:
+    from zenbook.runs.comparison.compare import Comparison
+    from zenbook.runs.explained import Why
 
 
 class Run:
@@ -114,10 +118,13 @@ class Run:
         return json.loads(found.description) if found is not None else {}
 
     @property
-    def why(self) -> Table:
-        """For each step, why it ran or was served from the cache."""
-        rows = [(name, str(step.state), step.why) for name, step in self.steps.items()]
-        return Table(f"Why the steps of run {self.id} ran", ("step", "state", "why"), rows, wide_last=True)
+    def why(self) -> Why:
+        """For each step, why it ran or was served from the cache, with what changed in its code."""
+        from zenbook.runs.explained import Why
+
+        history = History(self._stack.metadata, self.record)
+        steps = self.steps.values()
+        return Why(self.id, [Explanation(self._stack.metadata, self.record, one.record, history) for one in steps])
 
     def wait(self, timeout: float | None = None) -> Run:
         """Wait for the run's end, ``timeout`` seconds at most. Raises `RunError` when it takes longer."""
@@ -159,6 +166,15 @@ class Run:
         except BaseException as error:
             polish(error)
             raise
+
+    def diff(self, other: Run | str, *more: Run | str, all: bool = False, key: str | None = None) -> Comparison:
+        """What differs between this run and others, everything with ``all``; see `compare`.
+
+        Others are runs or what `find_run` takes. ``key`` names the column that tells the rows of frames apart.
+        """
+        from zenbook.runs.comparison.compare import compare
+
+        return compare([self, other, *more], all=all, key=key)
 
     def view(self) -> views.RunView:
         """What the pictures and texts of the run show."""
@@ -257,6 +273,11 @@ class StepRun:
     def why(self) -> str:
         """Why it ran or was served from the cache."""
         return explain(self._metadata, self._run.record, self.record)
+
+    @property
+    def explanation(self) -> Explanation:
+        """The same in full: what changed with its diff, and the earlier run that differs in the fewest things."""
+        return Explanation(self._metadata, self._run.record, self.record)
 
     @property
     def error(self) -> str:
