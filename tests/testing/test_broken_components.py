@@ -22,7 +22,8 @@ from zenbook.core.states import StepState
 from zenbook.errors import StoreError
 from zenbook.flavours.files import LocalArtifactStore
 from zenbook.flavours.local import LocalOrchestrator
-from zenbook.flavours.sql import SqlMetadataStore
+from zenbook.flavours.sql import SqlMetadataStore, sqlite_store
+from zenbook.flavours.sql_database import Database
 from zenbook.runs.execution import Execution
 from zenbook.runs.step_run import run_step
 from zenbook.stack.components import StoredBytes, StoredFile

@@ -13,7 +13,7 @@ import zenbook
 from zenbook.flavours.files import LocalArtifactStore
 from zenbook.flavours.local import LocalOrchestrator
 from zenbook.flavours.process import ProcessOrchestrator
-from zenbook.flavours.sql import SqlMetadataStore, sqlite_store
+from zenbook.flavours.sql import sqlite_store
 from zenbook.stack.components import ArtifactStore, MetadataStore, Orchestrator
 from zenbook.testing import ArtifactStoreTests, MetadataStoreTests, OrchestratorTests, WorkerOrchestratorTests
 
