@@ -24,6 +24,8 @@ _HOMES = {
     "Format": "zenbook.runs.formats",
     "register_format": "zenbook.runs.formats",
     "runs": "zenbook.runs",
+    "sql": "zenbook.runs.sql",
+    "best": "zenbook.runs.history",
     "Stack": "zenbook.stack.stack",
     "components": "zenbook.stack.registry",
     "stacks": "zenbook.stack.stacks",
@@ -39,9 +41,10 @@ if TYPE_CHECKING:
     from zenbook.runs.comparison.directions import better
     from zenbook.runs.context import log_metrics
     from zenbook.runs.formats import Format, register_format
-    from zenbook.runs.history import Run, find_run
+    from zenbook.runs.history import Run, best, find_run
     from zenbook.runs.lineage import lineage
     from zenbook.runs.pipeline import Pipeline, pipeline
+    from zenbook.runs.sql import sql
     from zenbook.stack import registry as components
     from zenbook.stack import stacks
     from zenbook.stack.stack import Stack
@@ -89,6 +92,7 @@ __all__ = [
     "pipeline",
     "register_format",
     "runs",
+    "sql",
     "stacks",
     "step",
 ]

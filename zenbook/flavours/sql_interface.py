@@ -61,14 +61,14 @@ class SqlDatabase(ABC):
 
     def revised(self, changed: Collection[str], gone: Collection[str]) -> list[tuple[str, list[tuple[Any, ...]]]]:
         """The statements, each with its rows, that end a transaction which changed or deleted runs."""
-        if not (changed or gone):
-            return []
         tick, put, drop = (self.prepared(one) for one in (Ask.TICK, Ask.PUT_CHANGE, Ask.MARK_GONE))
-        return [
-            (tick.sql, [tick.arguments()]),
-            *((put.sql, [put.arguments(run=one)]) for one in changed),
-            *((drop.sql, [drop.arguments(id=one)]) for one in gone),
-        ]
+        ticked = tick.sql, [tick.arguments()]
+        statements: list[tuple[str, list[tuple[Any, ...]]]] = []
+        for run in changed:
+            statements += [ticked, (put.sql, [put.arguments(run=run)])]
+        for run in gone:
+            statements += [ticked, (drop.sql, [drop.arguments(id=run)])]
+        return statements
 
     def writer(self, name: Ask) -> Writer:
         """What executes a statement for records whose fields have the names of its parameters."""

@@ -17,7 +17,7 @@ from zenbook.stack.records import MarkRecord, RunRecord
 if TYPE_CHECKING:
     import duckdb
 
-AT_ONCE = 2000  # runs whose rows are in Python's memory at once
+AT_ONCE = 1000  # runs whose rows are in Python's memory at once
 _ARROW = {"VARCHAR": "string", "BIGINT": "int64", "DOUBLE": "float64", "BOOLEAN": "bool"}
 
 
@@ -131,12 +131,12 @@ class Copy:
     def _insert(self, table: Copied, rows: Sequence[Sequence[Any]]) -> None:
         if not rows:
             return
-        columns = [list(one) for one in zip(*rows, strict=True)]
+        columns: list[Sequence[Any]] = [*zip(*rows, strict=True)]
         if table.name == "steps":
             columns[3] = [str(one) for one in columns[3]]
             columns[-1] = [one if isinstance(one, str) else json.dumps(one) for one in columns[-1]]
         if table.name == "metrics":
-            columns[4] = [None if value is None or value != value else value for value in columns[4]]
+            columns[4] = [None if value != value else value for value in columns[4]]
         typed = [(name, kind, values) for (name, kind), values in zip(table.columns, columns, strict=True)]
         with self._as_table("copied", typed) as given:
             self._do(f"INSERT INTO {self._schema}.{table.name} SELECT * FROM {given}")
@@ -191,7 +191,7 @@ class Copy:
 
     # --- DuckDB -----------------------------------------------------------------------------------------------------
 
-    def _as_table(self, name: str, columns: Sequence[tuple[str, str, list[Any]]]) -> _Registered:
+    def _as_table(self, name: str, columns: Sequence[tuple[str, str, Sequence[Any]]]) -> _Registered:
         import pyarrow as pa
 
         types = {
@@ -209,7 +209,7 @@ class Copy:
         return self._connection.execute(sql, values).fetchall()
 
     def _one(self, sql: str, values: Sequence[Any] | None = None) -> Any:
-        return self._connection.execute(sql, values).fetchone()
+        return self._connection.execute(sql, values).fetchall()[0]
 
 
 class _Registered:

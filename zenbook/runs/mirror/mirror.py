@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from zenbook.runs.mirror.copy import Copy
-from zenbook.runs.mirror.tables import VERSION, literal
+from zenbook.runs.mirror.tables import VERSION, literal, quoted
 from zenbook.runs.mirror.views import define_views
 from zenbook.stack.components import MetadataStore
 from zenbook.stack.records import Change, Changes
@@ -34,7 +34,8 @@ LEAST = 500  # changed runs that are worth a new file; of many runs, a tenth
 # A computer that loses power may lose the last transactions of a SQLite file that the mirror has seen. The runs that
 # changed at the newest revisions are compared each time, and when they differ the mirror is made anew.
 COMPARED = 100
-MEMORY = "256MB"
+MEMORY = "192MB"
+WRITING = "96MB"  # while a file is made, beside the rows that Python has
 PATIENCE = 120.0  # seconds that one waits for another process that makes a file
 OLD = 7 * 86400.0  # seconds after which files of other versions are taken for left behind
 END = 2**62  # after every revision
@@ -178,9 +179,9 @@ class Mirror:
         try:
             if before is not None:
                 shutil.copyfile(before, making)
-            connection = duckdb.connect(str(making), config={"memory_limit": MEMORY})
+            connection = duckdb.connect(str(making), config={"memory_limit": WRITING})
             try:
-                revision = _fill(Copy(connection, f"{literal_catalog(connection)}.main"), self._store, opened, bool(before))
+                revision = _fill(Copy(connection, f"{_catalog_of(connection)}.main"), self._store, opened, bool(before))
                 connection.execute("CHECKPOINT")
             finally:
                 connection.close()
@@ -212,10 +213,10 @@ class Mirror:
                     path.unlink()
 
 
-def literal_catalog(connection: duckdb.DuckDBPyConnection) -> str:
+def _catalog_of(connection: duckdb.DuckDBPyConnection) -> str:
     """The name of the database that a connection has opened."""
-    found = connection.execute("SELECT current_database()").fetchone()
-    return '"' + str(found[0] if found else "").replace('"', '""') + '"'
+    ((name,),) = connection.execute("SELECT current_database()").fetchall()
+    return quoted(name)
 
 
 def _fill(copy: Copy, store: MetadataStore, opened: _Opened, exists: bool) -> int:

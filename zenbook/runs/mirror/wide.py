@@ -49,68 +49,71 @@ def values_of(
     the pipeline count, and of a cell the step's; the last metric is the one that was logged last.
     """
     position = {run: place for place, run in enumerate(kinds)}
-    size = len(position)
-    found: dict[Name, list[Any]] = {}
-
-    def column(section: str, name: str, kind: Kind) -> list[Any]:
-        key = Name(section, name, kind)
-        made = found.get(key)
-        if made is None:
-            made = found[key] = [None] * size
-        return made
-
-    chosen: dict[tuple[str, str], str] = {}  # the step of a cell's parameter that counts: the last by name
-    for run, step, name, text, _ in params:
-        place = position.get(run)
-        if place is None or (step and kinds[run] == "pipeline"):
-            continue
-        if step:
-            before = chosen.get((run, name))
-            if before is not None:
-                if step < before:
-                    continue
-                for sort in Kind:
-                    if (key := Name(PARAMS, name, sort)) in found:
-                        found[key][place] = None
-            chosen[run, name] = step
-        sort, value = _parsed(text)
-        column(PARAMS, name, sort)[place] = value
-    _put_metrics(position, metrics, column)
+    found = _params(kinds, position, params)
+    found.update(_metrics(position, metrics))
     return found
 
 
-def _put_metrics(position: Mapping[str, int], metrics: Iterable[Sequence[Any]], column: Any) -> None:
+def _params(
+    kinds: Mapping[str, str], position: Mapping[str, int], rows: Iterable[Sequence[Any]]
+) -> dict[Name, list[Any]]:
     size = len(position)
-    last: dict[str, tuple[list[Any], list[Any]]] = {}
-    for run, step, name, n, value, at, _ in metrics:
+    found: dict[str, dict[Kind, list[Any]]] = {}
+    chosen: dict[tuple[str, str], str] = {}  # the step of a cell's parameter that counts: the last by name
+    for run, step, name, text, _ in rows:
         place = position.get(run)
+        if place is None or (step and kinds[run] == "pipeline"):
+            continue
+        by_kind = found.get(name)
+        if by_kind is None:
+            by_kind = found[name] = {}
+        if step:
+            before = chosen.get((run, name))
+            if before is not None and step < before:
+                continue
+            chosen[run, name] = step
+            for values in by_kind.values():
+                values[place] = None
+        kind, value = _known.get(text) or _parsed(text)
+        column = by_kind.get(kind)
+        if column is None:
+            column = by_kind[kind] = [None] * size
+        column[place] = value
+    return {Name(PARAMS, name, kind): one for name, by_kind in found.items() for kind, one in by_kind.items()}
+
+
+def _metrics(position: Mapping[str, int], rows: Iterable[Sequence[Any]]) -> dict[Name, list[Any]]:
+    size = len(position)
+    last: dict[str, list[Any]] = {}
+    for row in rows:
+        place = position.get(row[0])
         if place is None:
             continue
-        of_name = last.get(name)
+        of_name = last.get(row[2])
         if of_name is None:
-            of_name = last[name] = ([None] * size, [None] * size)
-        stamp, before = (at, step, n), of_name[1][place]
-        if before is None or stamp > before:
-            of_name[0][place], of_name[1][place] = value, stamp
-    for name, (values, stamps) in last.items():
-        empty = [stamp is not None and (value is None or value != value) for value, stamp in zip(values, stamps, strict=True)]
+            of_name = last[row[2]] = [None] * size
+        before = of_name[place]
+        if before is None or (row[5], row[1], row[3]) > (before[5], before[1], before[3]):
+            of_name[place] = row
+    found: dict[Name, list[Any]] = {}
+    for name, newest in last.items():
+        values = [None if row is None else row[4] for row in newest]
+        empty = [row is not None and (row[4] is None or row[4] != row[4]) for row in newest]
         if any(empty):
-            column(METRICS, name, Kind.NONE)[:] = [True if one else None for one in empty]
+            found[Name(METRICS, name, Kind.NONE)] = [True if one else None for one in empty]
             values = [None if one else value for one, value in zip(empty, values, strict=True)]
         if any(value is not None for value in values):
-            column(METRICS, name, Kind.FLOAT)[:] = values
+            found[Name(METRICS, name, Kind.FLOAT)] = values
+    return found
 
 
 _known: dict[str, tuple[Kind, Any]] = {}
 
 
 def _parsed(text: str) -> tuple[Kind, Any]:
-    found = _known.get(text)
-    if found is None:
-        found = plain(text)
+    found = plain(text)
+    if len(text) < 40:
         if len(_known) > _KEPT:
             _known.clear()
-        if len(text) < 100:
-            _known[text] = found
+        _known[text] = found
     return found
-

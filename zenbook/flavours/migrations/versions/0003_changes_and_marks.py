@@ -52,4 +52,4 @@ def upgrade() -> None:
         "SELECT id, 1, 0 FROM runs WHERE id NOT IN (SELECT run FROM changes)"
     )
     if op.get_bind().execute(sa.text("SELECT store FROM clock")).first() is None:
-        op.execute(f"INSERT INTO clock (store, revision) VALUES ('{uuid.uuid4().hex}', 1)")
+        op.execute(f"INSERT INTO clock (store, revision) VALUES ('{uuid.uuid4().hex}', 1000)")
