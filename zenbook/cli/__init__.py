@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from zenbook.cli import comparing, completion, components, config, housekeeping, runs, stacks, steps, workspace
+from zenbook.cli import comparing, completion, components, config, housekeeping, query, runs, stacks, steps, workspace
 from zenbook.cli.tree import Notebook, Text, Tree, usage
 from zenbook.errors import ZenbookError, did_you_mean
 
@@ -29,7 +29,7 @@ def zen() -> None:
     """  # noqa: D301  # \\b keeps click from joining the lines
 
 
-for _module in (workspace, stacks, components, config, runs, comparing, housekeeping, steps, completion):
+for _module in (workspace, stacks, components, config, runs, comparing, query, housekeeping, steps, completion):
     for _verb in _module.VERBS:
         zen.add_command(_verb)
 

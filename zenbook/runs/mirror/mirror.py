@@ -68,6 +68,10 @@ class Mirror:
         """Up to which revision of the store this has all."""
         return self._opened.revision if self._opened else 0
 
+    def field(self, section: str, name: str) -> str:
+        """The field of a parameter or metric; the name itself where there is none."""
+        return self._opened.fields.get(section, {}).get(name, name) if self._opened else name
+
     def fields(self, section: str) -> list[str]:
         """The names in ``params`` or ``metrics`` of the view ``runs``, as SQL has them."""
         return list(self._opened.fields.get(section, {}).values()) if self._opened else []
