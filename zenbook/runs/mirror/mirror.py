@@ -217,8 +217,11 @@ class Mirror:
                     path.unlink()
 
 
+def _revision_of(file: Path) -> int:
+    return int(file.stem.rpartition("-")[2])
+
+
 def _catalog_of(connection: duckdb.DuckDBPyConnection) -> str:
-    """The name of the database that a connection has opened."""
     ((name,),) = connection.execute("SELECT current_database()").fetchall()
     return quoted(name)
 

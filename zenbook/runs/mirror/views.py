@@ -113,8 +113,9 @@ PARAMS_VIEW = View(
         Column(
             "number",
             "DOUBLE",
-            "its value if that is a number",
-            "coalesce(TRY_CAST(value AS DOUBLE), TRY_CAST(json_extract_string(value, '$.\"$float\"') AS DOUBLE))",
+            "its value if that is a number; NULL for not-a-number",
+            "nullif(coalesce(TRY_CAST(value AS DOUBLE), TRY_CAST(json_extract_string(value, '$.\"$float\"') AS DOUBLE)), "
+            "'nan'::DOUBLE)",
         ),
         Column(
             "text",
