@@ -84,6 +84,7 @@ __all__ = [
     "Stack",
     "Step",
     "ZenbookError",
+    "best",
     "better",
     "components",
     "find_run",

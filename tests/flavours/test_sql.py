@@ -540,7 +540,7 @@ def test_keys_fit_mysql_5_6() -> None:
     for table in sql_tables.metadata.tables.values():
         for columns in (table.primary_key.columns, *(index.columns for index in table.indexes)):
             length = sum(getattr(column.type, "length", None) or 0 for column in columns)
-                assert length <= 191, (table.name, [column.name for column in columns])
+            assert length <= 191, (table.name, [column.name for column in columns])
             assert not [column for column in columns if isinstance(column.type, sql_tables.LongText)]
 
 

@@ -29,7 +29,9 @@ def split(n: int = 20) -> tuple[Annotated[pd.DataFrame, "train"], Annotated[pd.D
 
 
 @step
-def others(n: int = 4) -> tuple[
+def others(
+    n: int = 4,
+) -> tuple[
     Annotated[np.ndarray, "matrix"],
     Annotated[np.ndarray, "vector"],
     Annotated[pa.Table, "table"],
@@ -213,7 +215,9 @@ def test_names_are_completed(runs: list[str]) -> None:
 
 
 def test_expressions_become_parameters() -> None:
-    text, values = bind_expressions("where a > {{x}} and b = {{ {'k': {'n': 2}}['k']['n'] }} -- {{no}}", {"x": np.float64(3)})
+    text, values = bind_expressions(
+        "where a > {{x}} and b = {{ {'k': {'n': 2}}['k']['n'] }} -- {{no}}", {"x": np.float64(3)}
+    )
     assert text == "where a > $value_1 and b = $value_2 -- {{no}}"
     assert values == {"value_1": 3.0, "value_2": 2}
     assert type(values["value_1"]) is float

@@ -228,7 +228,9 @@ class SqlMetadataStore(MetadataStore):
         clock, rows = self._database.rows_of_both(Ask.CLOCK, Ask.CHANGES, since=since)
         changed = tuple(Change(run, revision, bool(gone)) for run, revision, gone in rows)
         store, revision = clock[0]
-        return Changes(store, max(revision, changed[-1].revision if changed else 0), changed)  # the clock was read first
+        return Changes(
+            store, max(revision, changed[-1].revision if changed else 0), changed
+        )  # the clock was read first
 
     def put_marks(self, marks: Sequence[MarkRecord]) -> None:
         """Put tags, notes and stars on runs."""
@@ -297,7 +299,7 @@ class _Writers:
 def _runs_of(batch: Batch) -> set[str]:
     """The runs that a batch changes."""
     of_run = (batch.steps, batch.outputs, batch.inputs, batch.params, batch.metrics, batch.logs)
-    return {one.id for one in batch.runs}.union(*({one.run for one in some} for some in of_run))  # type: ignore[attr-defined]
+    return {one.id for one in batch.runs}.union(*({one.run for one in some} for some in of_run))
 
 
 def _run_record(row: Row) -> RunRecord:

@@ -85,9 +85,7 @@ def statements_for(dialect: str) -> dict[Ask, ClauseElement]:
         .where(changes.c.run == bindparam("id"))
         .values(revision=_now(), gone=literal_column("1")),
         Ask.PUT_MARK: upsert(marks, dialect),
-        Ask.DROP_MARK: marks.delete().where(
-            *(marks.c[name] == bindparam(name) for name in ("run", "kind", "name"))
-        ),
+        Ask.DROP_MARK: marks.delete().where(*(marks.c[name] == bindparam(name) for name in ("run", "kind", "name"))),
         Ask.PUT_RUN: upsert(runs, dialect),
         Ask.UPDATE_RUN: update_run(),
         Ask.PUT_STEP: upsert(steps, dialect),

@@ -82,7 +82,9 @@ def _query_magic(shell: Any) -> Any:
         words = line.split()
         names = [one for one in words[1:] if one != "--allow-files"]
         if words[:1] != ["sql"] or len(names) > 1 or not all(one.isidentifier() for one in names):
-            raise QueryError(f"A cell can't begin with %%zen {line.strip()}.", "Write %%zen sql [NAME] [--allow-files].")
+            raise QueryError(
+                f"A cell can't begin with %%zen {line.strip()}.", "Write %%zen sql [NAME] [--allow-files]."
+            )
         query, values = bind_expressions(cell, shell.user_ns)
         result = sql(query, values, allow_files="--allow-files" in words)
         if not names:

@@ -119,9 +119,7 @@ def list_runs(
         from zenbook.runs.selection import select_runs
 
         most = None if limit is None else limit + 1
-        chosen = select_runs(
-            opened, pipeline=pipeline, state=state, where=where, order_by=order_by, limit=most
-        )
+        chosen = select_runs(opened, pipeline=pipeline, state=state, where=where, order_by=order_by, limit=most)
         return Runs(chosen[:limit], opened, more=len(chosen) > len(chosen[:limit]))
     if state not in (None, RunState.RUNNING, RunState.PENDING):  # some that seem to go on may have crashed
         healed(metadata, metadata.runs(RunQuery(pipeline=pipeline, states=_GOING_ON, limit=limit)))
@@ -132,9 +130,7 @@ def list_runs(
     return Runs(records, opened, more=len(found) > len(found[:limit]))
 
 
-def best(
-    pipeline: str, metric: str, *, lower: bool = False, where: str | None = None, stack: str | None = None
-) -> Run:
+def best(pipeline: str, metric: str, *, lower: bool = False, where: str | None = None, stack: str | None = None) -> Run:
     """The run of a pipeline that succeeded with the highest value of a metric, or with ``lower`` the lowest.
 
     Of several it is the newest; ``where`` is one more condition in SQL. Raises `RunError` when there is none,

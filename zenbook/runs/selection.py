@@ -1,9 +1,10 @@
 """Which runs a list shows when it is asked in SQL: ``where="metrics.accuracy > 0.9", order_by="-metrics.accuracy"``."""
 
+# ruff: noqa: S608  # a condition is the user's own SQL, values are bound
+
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from zenbook.core.states import RunState
 from zenbook.errors import QueryError
@@ -32,7 +33,8 @@ def select_runs(
     ``order_by`` is an expression or several; a minus before one turns it round. Runs that have no value come last.
     Raises `QueryError`.
     """
-    wanted, values = ["kind = 'pipeline'"], {}
+    wanted = ["kind = 'pipeline'"]
+    values: dict[str, str] = {}
     for name, value in (("pipeline", pipeline), ("state", state)):
         if value is not None:
             wanted.append(f"{name} = ${name}")
@@ -54,18 +56,16 @@ def best_run(stack: OpenStack, pipeline: str, metric: str, *, lower: bool, where
     value = f"metrics.{quoted(mirror.field('metrics', metric))}"
     has = f"{value} IS NOT NULL" + (f" AND (\n{_checked(where)}\n)" if where is not None else "")
     order = value if lower else f"-{value}"
-    found = select_runs(
-        stack, pipeline=pipeline, state=RunState.SUCCEEDED.value, where=has, order_by=order, limit=1
-    )
+    found = select_runs(stack, pipeline=pipeline, state=RunState.SUCCEEDED.value, where=has, order_by=order, limit=1)
     return found[0] if found else None
 
 
 def records_of(metadata: MetadataStore, runs: Sequence[str]) -> list[RunRecord]:
     """The records of some runs, in that order, without plans; one that is gone meanwhile is left out."""
-    rows: dict[str, Any] = {row[0]: row for row in metadata.rows(RunRecord, runs)}
-    return [
-        RunRecord(*row[:3], RunState(row[3]), *row[4:]) for row in (rows.get(run) for run in runs) if row is not None
-    ]
+    rows = {row[0]: [*row] for row in metadata.rows(RunRecord, runs)}
+    for row in rows.values():
+        row[3] = RunState(row[3])
+    return [RunRecord(*rows[run]) for run in runs if run in rows]
 
 
 def _order(expression: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -66,7 +66,12 @@ def schema() -> Table:
         rows += [("", one.name, one.type, one.about) for one in view.columns]
         if view.name == "runs":
             rows += [
-                ("", "params", "STRUCT", "the parameters: params.lr, params.\"a name\"; of the pipeline, or of a cell's step"),
+                (
+                    "",
+                    "params",
+                    "STRUCT",
+                    'the parameters: params.lr, params."a name"; of the pipeline, or of a cell\'s step',
+                ),
                 ("", "metrics", "STRUCT", "the last value of each metric: metrics.accuracy; NULL for not-a-number"),
             ]
     rows += [(name, "", "", about.partition(": ")[2]) for name, about in FUNCTIONS.items()]
@@ -85,7 +90,9 @@ def completions(text: str, *, stack: str | None = None) -> list[str]:
         names = _after_dot(before.rpartition(".")[2].lower(), stack)
     else:
         columns = {column.name for view in VIEWS for column in view.columns}
-        names = sorted({*(view.name for view in VIEWS), *columns, "params", "metrics", *(f"{one}(" for one in FUNCTIONS)})
+        names = sorted(
+            {*(view.name for view in VIEWS), *columns, "params", "metrics", *(f"{one}(" for one in FUNCTIONS)}
+        )
     return [f"{before}{dot}{one}" for one in names if one.lower().startswith(last.lower())]
 
 
@@ -140,7 +147,9 @@ def _refuse_all_but_reading(cursor: duckdb.DuckDBPyConnection, query: str) -> No
         )
     kind = statements[0].type
     if kind == duckdb.StatementType.MULTI:
-        raise QueryError("PIVOT without a list of values is no plain query.", "Say which: PIVOT … ON name IN ('a', 'b').")
+        raise QueryError(
+            "PIVOT without a list of values is no plain query.", "Say which: PIVOT … ON name IN ('a', 'b')."
+        )
     if kind not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
         raise QueryError(f"A query only reads, and {kind.name} does more.", "Begin with SELECT, FROM or WITH.")
 
@@ -175,7 +184,7 @@ class QueryResult(Sequence[dict[str, Any]]):
         except ImportError as error:
             raise QueryError("polars is not installed.", "pip install polars, or take .df() or .arrow().") from error
         made = pl.from_arrow(self._table)
-        assert isinstance(made, pl.DataFrame)  # noqa: S101  # a Table never becomes a Series
+        assert isinstance(made, pl.DataFrame)  # a Table never becomes a Series
         return made
 
     def table(self) -> Table:

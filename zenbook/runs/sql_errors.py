@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     import duckdb
 
 _KIND = re.compile(r"^(?:\w+ )*Error: ")
-_DAMAGE = re.compile(r"corrupt|checksum|not a valid DuckDB|database has been invalidated|Could not read enough", re.IGNORECASE)
+_DAMAGE = re.compile(
+    r"corrupt|checksum|not a valid DuckDB|database has been invalidated|Could not read enough", re.IGNORECASE
+)
 _COLUMNS = sorted({column.name for view in VIEWS for column in view.columns} | {"params", "metrics"})
 
 
@@ -31,12 +33,20 @@ def told(error: duckdb.Error, query: str, fields: Mapping[str, Sequence[str]]) -
     if found := re.search(r'Could not find key "(.+?)" in struct', text):
         sentence, hint = f"No run has a parameter or metric {found[1]!r}", _near_field(found[1], query, fields)
     elif found := re.search(r'Referenced column "(.+?)" (?:was )?not found', text):
-        sentence, hint = f"There is no column {found[1]!r}", did_you_mean(found[1], [*_COLUMNS, *_quoted_in(head)], noun="column")
+        sentence, hint = (
+            f"There is no column {found[1]!r}",
+            did_you_mean(found[1], [*_COLUMNS, *_quoted_in(head)], noun="column"),
+        )
     elif found := re.search(r'Table with name "?(.+?)"? does not exist', text):
-        sentence, hint = f"There is no view {found[1]!r}", did_you_mean(found[1], [one.name for one in VIEWS], noun="view")
+        sentence, hint = (
+            f"There is no view {found[1]!r}",
+            did_you_mean(found[1], [one.name for one in VIEWS], noun="view"),
+        )
     elif found := re.search(r'(?:Table )?Function with name "?(.+?)"? does not exist', text):
         sentence = f"There is no function {found[1]!r}"
-        hint = " ".join(line.strip() for line in head.split("\n")[1:] if line.strip()) or did_you_mean(found[1], FUNCTIONS)
+        hint = " ".join(line.strip() for line in head.split("\n")[1:] if line.strip()) or did_you_mean(
+            found[1], FUNCTIONS
+        )
     elif "disabled by configuration" in text or "Permission Error" in text:
         sentence, hint = "A query may not read files", "Use artifact(run, step, output), or say --allow-files."
     elif "read-only mode" in text:

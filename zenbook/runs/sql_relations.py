@@ -1,5 +1,7 @@
 """Stored frames, tables and arrays as relations of a query: read where they lie, column by column."""
 
+# ruff: noqa: S608  # names are quoted
+
 from __future__ import annotations
 
 import json
@@ -183,7 +185,9 @@ def _data(record: OutputRecord, stack: OpenStack) -> Any:
         with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
             return _named(reader.read_all())
     except (pa.ArrowInvalid, OSError) as error:
-        raise ArtifactError(f"{path} is no readable Arrow file: {error}.", "`zen doctor` looks at the store.") from error
+        raise ArtifactError(
+            f"{path} is no readable Arrow file: {error}.", "`zen doctor` looks at the store."
+        ) from error
 
 
 def _as_table(value: Any, record: OutputRecord) -> Any:
@@ -226,11 +230,15 @@ def _array(array: Any, record: OutputRecord) -> Any:
             return pa.table({"value": pa.array(np.atleast_1d(array))})
         flat = array.reshape(len(array), -1)
         if not flat.flags.c_contiguous:
-            return pa.table({f"c{place}": pa.array(np.ascontiguousarray(flat[:, place])) for place in range(flat.shape[1])})
+            return pa.table(
+                {f"c{place}": pa.array(np.ascontiguousarray(flat[:, place])) for place in range(flat.shape[1])}
+            )
         whole = pa.FixedSizeListArray.from_arrays(pa.array(flat.reshape(-1)), flat.shape[1])
         return pa.table({_MATRIX: whole})
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
-        raise QueryError(f"{_told(record)} can't be read as a table: {error}.", "Arrays of numbers and texts can.") from error
+        raise QueryError(
+            f"{_told(record)} can't be read as a table: {error}.", "Arrays of numbers and texts can."
+        ) from error
 
 
 def _named(table: Any) -> Any:

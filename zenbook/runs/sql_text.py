@@ -51,7 +51,9 @@ def bind_expressions(text: str, namespace: Mapping[str, Any]) -> tuple[str, dict
     Expressions are Python, evaluated in the namespace; their values never become part of the SQL text. Raises
     `QueryError` for one that is no expression, that fails, or that stands within quotes, where it would be text.
     """
-    parts, values, done = [], {}, 0
+    parts: list[str] = []
+    values: dict[str, Any] = {}
+    done = 0
     for at in in_code(text):
         if at < done or not text.startswith(_OPENING, at):
             continue
@@ -83,7 +85,8 @@ def _evaluated(text: str, at: int, namespace: Mapping[str, Any]) -> tuple[int, A
             return end + 2, _plain(eval(code, dict(namespace)))  # noqa: S307  # the user's own, as any cell's
         except Exception as error:
             raise QueryError(
-                f"The expression {{{{{source}}}}} fails: {type(error).__name__}: {error}.", "Run it in a cell of its own."
+                f"The expression {{{{{source}}}}} fails: {type(error).__name__}: {error}.",
+                "Run it in a cell of its own.",
             ) from error
     raise QueryError(
         f"There is no expression in {text[at : at + 40].splitlines()[0]!r}.", "Write one Python expression: {{name}}."

@@ -100,7 +100,9 @@ writes: st.SearchStrategy[Write] = st.one_of(
         ),
     ),
     st.builds(_finish, numbers, states, st.sampled_from(["", "größer\n'x'", "ok"])),
-    st.builds(_mark, numbers, st.sampled_from(["tag", "note", "star"]), names.filter(bool), st.just("text"), st.booleans()),
+    st.builds(
+        _mark, numbers, st.sampled_from(["tag", "note", "star"]), names.filter(bool), st.just("text"), st.booleans()
+    ),
     st.builds(_delete, st.lists(numbers, max_size=2)),
 )
 
@@ -147,9 +149,7 @@ def expected_runs(store: MetadataStore) -> dict[str, dict[str, Any]]:
     found = {}
     for run in store.runs(RunQuery(limit=None)):
         params = {
-            one.name: json.loads(one.value)
-            for one in store.params([run.id])
-            if not one.step or run.kind != "pipeline"
+            one.name: json.loads(one.value) for one in store.params([run.id]) if not one.step or run.kind != "pipeline"
         }
         marks = store.marks([run.id])
         found[run.id] = {

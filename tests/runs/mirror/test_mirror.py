@@ -228,7 +228,7 @@ def test_threads_ask_while_runs_are_written(store: SqlMetadataStore, tmp_path: P
                 now = len(ids(one))
                 assert now >= seen
                 seen = now
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             failures.append(error)
 
     threads = [threading.Thread(target=look) for _ in range(3)]
@@ -250,7 +250,7 @@ def test_a_thousand_names_are_a_thousand_fields(store: SqlMetadataStore, tmp_pat
         params = [ParamRecord(run.id, "", f"name {k}", str(k + n)) for k in range(n * 100, n * 100 + 100)]
         store.create_run(run, steps=[], params=params, code=[], environment=None)
     with reading(one) as cursor:
-        found = cursor.sql("SELECT id FROM runs WHERE params.\"name 999\" = 1008").to_arrow_table()
+        found = cursor.sql('SELECT id FROM runs WHERE params."name 999" = 1008').to_arrow_table()
         assert found["id"].to_pylist() == ["run-0009"]
         assert len(cursor.sql("SELECT params FROM runs LIMIT 1").to_arrow_table().schema.field("params").type) == 1000
 

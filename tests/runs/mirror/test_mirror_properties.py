@@ -24,7 +24,6 @@ from tests.runs.mirror.histories import (
     expected_runs,
     histories,
 )
-from zenbook.core.states import RunState
 from zenbook.errors import StoreError
 from zenbook.flavours.sql import SqlMetadataStore, sqlite_store
 from zenbook.runs.mirror import copy, mirror
@@ -32,14 +31,12 @@ from zenbook.runs.mirror.mirror import Mirror, reading
 from zenbook.runs.mirror.views import VIEWS, field_names
 from zenbook.stack.components import MetadataStore
 from zenbook.stack.records import (
-    Batch,
     InputRecord,
     LogRecord,
     MetricRecord,
     OutputRecord,
     ParamRecord,
     RunQuery,
-    RunUpdate,
     StepRecord,
 )
 
@@ -166,8 +163,10 @@ def test_views_and_conditions_agree_with_python_and_a_rebuild_says_the_same(hist
             section: [
                 name
                 for name in {name for run in runs.values() for name in run[section]}
-                if name and not (name.lower() in ("lr", "lr_2"))
-                and {type(one) for one in as_sql([run[section].get(name) for run in runs.values()])} <= {int, float, type(None)}
+                if name
+                and name.lower() not in ("lr", "lr_2")
+                and {type(one) for one in as_sql([run[section].get(name) for run in runs.values()])}
+                <= {int, float, type(None)}
                 and any(one is not None for one in as_sql([run[section].get(name) for run in runs.values()]))
             ]
             for section in ("params", "metrics")

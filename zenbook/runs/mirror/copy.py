@@ -1,10 +1,13 @@
 """A copy of some runs of a metadata store in one schema of a DuckDB connection: made, and brought up to date."""
 
+# ruff: noqa: S608  # names are ours, values are bound
+
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from zenbook.core.capsule import Capsule
@@ -53,7 +56,9 @@ class Copy:
             self.places = Places(of, max(numbers, default=-1) + 1)
             self.size = self._one(f"SELECT count(*) FROM {self._schema}.revisions")[0]
             self.known = {
-                digest for name in ("code", "environments") for (digest,) in self._all(f"SELECT digest FROM {self._schema}.{name}")
+                digest
+                for name in ("code", "environments")
+                for (digest,) in self._all(f"SELECT digest FROM {self._schema}.{name}")
             }
         return version, store, revision
 
@@ -136,7 +141,7 @@ class Copy:
             columns[3] = [str(one) for one in columns[3]]
             columns[-1] = [one if isinstance(one, str) else json.dumps(one) for one in columns[-1]]
         if table.name == "metrics":
-            columns[4] = [None if value != value else value for value in columns[4]]
+            columns[4] = [None if value is None or isnan(value) else value for value in columns[4]]
         typed = [(name, kind, values) for (name, kind), values in zip(table.columns, columns, strict=True)]
         with self._as_table("copied", typed) as given:
             self._do(f"INSERT INTO {self._schema}.{table.name} SELECT * FROM {given}")
@@ -145,7 +150,9 @@ class Copy:
         self, store: MetadataStore, runs: list[str], params: Sequence[Sequence[Any]], metrics: Sequence[Sequence[Any]]
     ) -> None:
         names = [field.name for field in dataclasses.fields(RunRecord)]
-        rows = sorted((dict(zip(names, row, strict=True)) for row in store.rows(RunRecord, runs)), key=lambda one: one["id"])
+        rows = sorted(
+            (dict(zip(names, row, strict=True)) for row in store.rows(RunRecord, runs)), key=lambda one: one["id"]
+        )
         if not rows:
             return
         marks: dict[str, list[MarkRecord]] = {}
@@ -224,4 +231,3 @@ class _Registered:
 
     def __exit__(self, *_: object) -> None:
         self._connection.unregister(self._name)
-

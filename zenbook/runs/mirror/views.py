@@ -1,5 +1,7 @@
 """The views that users ask: which there are, what their columns mean, and the SQL that makes them."""
 
+# ruff: noqa: S608  # names are quoted
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
@@ -114,8 +116,8 @@ PARAMS_VIEW = View(
             "number",
             "DOUBLE",
             "its value if that is a number; NULL for not-a-number",
-            "nullif(coalesce(TRY_CAST(value AS DOUBLE), TRY_CAST(json_extract_string(value, '$.\"$float\"') AS DOUBLE)), "
-            "'nan'::DOUBLE)",
+            "nullif(coalesce(TRY_CAST(value AS DOUBLE), "
+            "TRY_CAST(json_extract_string(value, '$.\"$float\"') AS DOUBLE)), 'nan'::DOUBLE)",
         ),
         Column(
             "text",
@@ -217,7 +219,9 @@ def define_views(
     """Make the views anew; gives the fields of ``params`` and ``metrics`` by their own names."""
     tables = {view.table: _both(view.table, base=base, touched=touched) for view in VIEWS}
     described = {name: _both(name, base=base, touched=False) for name in ("code", "environments")}
-    fields = {section: field_names(one.name for one in places if one.section == section) for section in (PARAMS, METRICS)}
+    fields = {
+        section: field_names(one.name for one in places if one.section == section) for section in (PARAMS, METRICS)
+    }
     connection.execute("BEGIN")
     try:
         for view in VIEWS:
@@ -225,7 +229,7 @@ def define_views(
             source = tables[view.table]
             if view is RUNS:
                 made += [f"{_struct(section, places, fields[section])} AS {section}" for section in (PARAMS, METRICS)]
-                source += f" AS r LEFT JOIN (SELECT digest, python, git_commit, git_branch, git_dirty FROM {described['environments']}) AS e ON r.environment = e.digest"
+                source += f" AS r LEFT JOIN {described['environments']} AS e ON r.environment = e.digest"
             if view is CODE:
                 source += f" AS s JOIN {described['code']} AS c ON s.capsule = c.digest"
             connection.execute(
@@ -269,7 +273,7 @@ def _struct(section: str, places: Mapping[Name, str], fields: Mapping[str, str])
         if one.section == section:
             kinds.setdefault(one.name, {})[one.kind] = place
     if not kinds:
-        return "NULL::STRUCT(\"(none)\" INTEGER)"
+        return 'NULL::STRUCT("(none)" INTEGER)'
     parts = [f"{quoted(fields[name])} := {_value(kinds[name])}" for name in sorted(kinds)]
     return f"struct_pack({', '.join(parts)})"
 

@@ -48,8 +48,10 @@ def upgrade() -> None:
     )
     create_index("changes_by_revision", "changes", ["revision"])
     op.execute(
-        "INSERT INTO changes (run, revision, gone) "
-        "SELECT id, 1, 0 FROM runs WHERE id NOT IN (SELECT run FROM changes)"
+        "INSERT INTO changes (run, revision, gone) SELECT id, 1, 0 FROM runs WHERE id NOT IN (SELECT run FROM changes)"
     )
     if op.get_bind().execute(sa.text("SELECT store FROM clock")).first() is None:
-        op.execute(f"INSERT INTO clock (store, revision) VALUES ('{uuid.uuid4().hex}', 1000)")
+        # Above 1 by more than the newest changes that a mirror compares each time: all runs are no newest ones.
+        op.get_bind().execute(
+            sa.text("INSERT INTO clock (store, revision) VALUES (:store, 1000)"), {"store": uuid.uuid4().hex}
+        )
