@@ -17,6 +17,7 @@ NAMES = (
     "object_stores",
     "comparing",
     "imports",
+    "history_in_sql",
 )
 
 

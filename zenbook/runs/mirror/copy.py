@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
@@ -69,15 +71,24 @@ class Copy:
     def replace(self, store: MetadataStore, revisions: dict[str, int], gone: Collection[str], *, new: bool) -> None:
         """Take over some runs as they are now in the store, and forget others.
 
-        ``new`` says that none of them is here, so that nothing need be looked for. Each portion is a transaction of its
-        own: what a crash leaves is written again by the next, which begins at the old revision.
+        ``new`` says that none of them is here, so that nothing need be looked for. The caller has begun a transaction:
+        whoever reads meanwhile sees all of it or nothing.
         """
         if not new:
             self._forget([*revisions, *gone])
         runs = [*revisions]
-        for start in range(0, len(runs), AT_ONCE):
-            some = runs[start : start + AT_ONCE]
-            self._add(store, {run: revisions[run] for run in some})
+        with _no_collecting() if len(runs) > AT_ONCE else nullcontext():
+            for start in range(0, len(runs), AT_ONCE):
+                some = runs[start : start + AT_ONCE]
+                self._add(store, {run: revisions[run] for run in some})
+
+    def begin(self) -> None:
+        """Begin a transaction. When something fails in it, the connection is closed: there is no way back."""
+        self._do("BEGIN")
+
+    def commit(self) -> None:
+        """End it."""
+        self._do("COMMIT")
 
     def set_revision(self, revision: int) -> None:
         """Say up to which revision of the store this is complete."""
@@ -89,8 +100,15 @@ class Copy:
         self.places.of = {name: place for name, place in self.places.of.items() if name in present}
         self._do(f"DELETE FROM {self._schema}.columns")
         if self.places.of:
-            rows = [(one.section, one.name, str(one.kind), place) for one, place in self.places.of.items()]
-            self._connection.executemany(f"INSERT INTO {self._schema}.columns VALUES (?, ?, ?, ?)", rows)
+            names = [*self.places.of]
+            columns = [
+                ("section", "VARCHAR", [one.section for one in names]),
+                ("name", "VARCHAR", [one.name for one in names]),
+                ("kind", "VARCHAR", [str(one.kind) for one in names]),
+                ("place", "VARCHAR", [self.places[one] for one in names]),
+            ]
+            with self._as_table("names", columns) as given:
+                self._do(f"INSERT INTO {self._schema}.columns SELECT * FROM {given}")
 
     def present(self, but: str = "") -> set[Name]:
         """The names that runs have, leaving out those that the SQL text ``but`` excludes."""
@@ -116,21 +134,14 @@ class Copy:
 
     def _add(self, store: MetadataStore, revisions: dict[str, int]) -> None:
         runs = [*revisions]
-        self._do("BEGIN")
-        try:
-            rows = {table.name: store.rows(table.record, runs) for table in COPIED}
-            for table in COPIED:
-                self._insert(table, rows[table.name])
-            self._add_runs(store, runs, rows[PARAMS.name], rows[METRICS.name])
-            self._add_described(store, {row[5] for row in rows["steps"]})
-            with self._as_table(
-                "revised", [("run", "VARCHAR", runs), ("revision", "BIGINT", [*revisions.values()])]
-            ) as given:
-                self._do(f"INSERT INTO {self._schema}.revisions SELECT * FROM {given}")
-            self._do("COMMIT")
-        except BaseException:
-            self._do("ROLLBACK")
-            raise
+        rows = {table.name: store.rows(table.record, runs) for table in COPIED}
+        for table in COPIED:
+            self._insert(table, rows[table.name])
+        self._add_runs(store, runs, rows[PARAMS.name], rows[METRICS.name])
+        self._add_described(store, {row[5] for row in rows["steps"]})
+        revised = [("run", "VARCHAR", runs), ("revision", "BIGINT", [*revisions.values()])]
+        with self._as_table("revised", revised) as given:
+            self._do(f"INSERT INTO {self._schema}.revisions SELECT * FROM {given}")
         self.size += len(runs)
 
     def _insert(self, table: Copied, rows: Sequence[Sequence[Any]]) -> None:
@@ -217,6 +228,19 @@ class Copy:
 
     def _one(self, sql: str, values: Sequence[Any] | None = None) -> Any:
         return self._connection.execute(sql, values).fetchall()[0]
+
+
+@contextmanager
+def _no_collecting() -> Iterator[None]:
+    """Millions of rows make Python look for cycles again and again, a fifth of the time; rows have none."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 class _Registered:

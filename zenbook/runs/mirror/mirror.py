@@ -36,6 +36,7 @@ LEAST = 500  # changed runs that are worth a new file; of many runs, a tenth
 COMPARED = 100
 MEMORY = "192MB"
 WRITING = "96MB"  # while a file is made, beside the rows that Python has
+COMMITTED = 4000  # runs in a transaction on a file
 PATIENCE = 120.0  # seconds that one waits for another process that makes a file
 OLD = 7 * 86400.0  # seconds after which files of other versions are taken for left behind
 END = 2**62  # after every revision
@@ -234,10 +235,16 @@ def _fill(copy: Copy, store: MetadataStore, opened: _Opened, exists: bool) -> in
     else:
         copy.create(opened.store, 0)
     changes = store.changes(revision)
-    news = {one.run: one.revision for one in changes.runs if not one.gone}
-    copy.replace(store, news, [one.run for one in changes.runs if one.gone], new=not exists)
+    news = [(one.run, one.revision) for one in changes.runs if not one.gone]
+    gone = [one.run for one in changes.runs if one.gone]
+    for start in range(0, max(len(news), 1), COMMITTED):  # a transaction's rows are in memory, beyond DuckDB's limit
+        copy.begin()
+        copy.replace(store, dict(news[start : start + COMMITTED]), gone if not start else (), new=not exists)
+        copy.commit()
+    copy.begin()
     copy.settle()
     copy.set_revision(changes.revision)
+    copy.commit()
     return changes.revision
 
 
@@ -277,20 +284,26 @@ class _Opened:
         """Take over what changed."""
         present = {one.run: one.revision for one in news if not one.gone}
         gone = [one.run for one in news if one.gone]
-        fresh = [one.run for one in news if one.run not in self._touched]
-        if self.base is not None and fresh:
-            values = [[one] for one in fresh]
-            self.connection.execute("BEGIN")
-            self.connection.executemany("INSERT INTO news.touched VALUES (?)", values)
-            self.connection.execute("COMMIT")
-        self._touched.update(fresh)
+        self.news.begin()
+        outdated = self._outdated([one.run for one in news if one.run not in self._touched])
+        if outdated:
+            self.connection.execute("INSERT INTO news.touched SELECT unnest(?)", [outdated])
+            self._touched.update(outdated)
         self.news.replace(store, present, gone, new=not self.news.size)
         self.revision = revision
         self._recent = {run: at for run, at in self._recent.items() if at > revision - COMPARED and run not in gone}
         self._recent |= {run: at for run, at in present.items() if at > revision - COMPARED}
-        if self.base is not None:
+        if self.base is not None and outdated:
             self._in_base = self.base.present("ANTI JOIN news.touched ON id = run")
         self._define()
+        self.news.commit()
+
+    def _outdated(self, runs: list[str]) -> list[str]:
+        """Those of some runs that the base has."""
+        if self.base is None or not runs:
+            return []
+        found = self.connection.execute("SELECT run FROM base.main.revisions WHERE run IN (SELECT unnest(?))", [runs])
+        return [run for (run,) in found.fetchall()]
 
     def _define(self) -> None:
         names = self._in_base | self.news.present()

@@ -222,23 +222,17 @@ def define_views(
     fields = {
         section: field_names(one.name for one in places if one.section == section) for section in (PARAMS, METRICS)
     }
-    connection.execute("BEGIN")
-    try:
-        for view in VIEWS:
-            made = [f"{one.made} AS {quoted(one.name)}" for one in view.columns]
-            source = tables[view.table]
-            if view is RUNS:
-                made += [f"{_struct(section, places, fields[section])} AS {section}" for section in (PARAMS, METRICS)]
-                source += f" AS r LEFT JOIN {described['environments']} AS e ON r.environment = e.digest"
-            if view is CODE:
-                source += f" AS s JOIN {described['code']} AS c ON s.capsule = c.digest"
-            connection.execute(
-                f"CREATE OR REPLACE VIEW memory.main.{view.name} AS SELECT {', '.join(made)} FROM {source} {view.where}"
-            )
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
+    for view in VIEWS:
+        made = [f"{one.made} AS {quoted(one.name)}" for one in view.columns]
+        source = tables[view.table]
+        if view is RUNS:
+            made += [f"{_struct(section, places, fields[section])} AS {section}" for section in (PARAMS, METRICS)]
+            source += f" AS r LEFT JOIN {described['environments']} AS e ON r.environment = e.digest"
+        if view is CODE:
+            source += f" AS s JOIN {described['code']} AS c ON s.capsule = c.digest"
+        connection.execute(
+            f"CREATE OR REPLACE VIEW memory.main.{view.name} AS SELECT {', '.join(made)} FROM {source} {view.where}"
+        )
     return fields
 
 
