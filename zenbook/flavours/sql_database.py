@@ -62,6 +62,8 @@ class _Opened:
 class Database(SqlDatabase):
     """A SQLite file."""
 
+    has_clock = False  # only one process writes at a time: the next revision is one more than the highest
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self._opened: dict[int, _Opened] = {}  # by process: a child never closes its parent's

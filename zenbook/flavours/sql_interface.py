@@ -6,6 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
@@ -30,6 +31,8 @@ class SqlDatabase(ABC):
 
     Every method raises `StoreError` when the database can't be reached, read or written.
     """
+
+    has_clock = True  # whether revisions are counted by a row that a transaction locks
 
     @abstractmethod
     def write(self, works: Works, *, changed: Collection[str] = (), gone: Collection[str] = ()) -> None:
@@ -61,14 +64,18 @@ class SqlDatabase(ABC):
 
     def revised(self, changed: Collection[str], gone: Collection[str]) -> list[tuple[str, list[tuple[Any, ...]]]]:
         """The statements, each with its rows, that end a transaction which changed or deleted runs."""
-        tick, put, drop = (self.prepared(one) for one in (Ask.TICK, Ask.PUT_CHANGE, Ask.MARK_GONE))
-        ticked = tick.sql, [tick.arguments()]
+        tick, put, drop = self._revising
+        ticked: list[tuple[str, list[tuple[Any, ...]]]] = [(tick, [()])] if self.has_clock else []
         statements: list[tuple[str, list[tuple[Any, ...]]]] = []
         for run in changed:
-            statements += [ticked, (put.sql, [put.arguments(run=run)])]
+            statements += [*ticked, (put, [(run,)])]
         for run in gone:
-            statements += [ticked, (drop.sql, [drop.arguments(id=run)])]
+            statements += [*ticked, (drop, [(run,)])]
         return statements
+
+    @cached_property
+    def _revising(self) -> tuple[str, ...]:
+        return tuple(self.prepared(one).sql for one in (Ask.TICK, Ask.PUT_CHANGE, Ask.MARK_GONE))
 
     def writer(self, name: Ask) -> Writer:
         """What executes a statement for records whose fields have the names of its parameters."""

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     bindparam,
     exists,
+    func,
     literal_column,
     not_,
     or_,
@@ -83,7 +84,8 @@ def statements_for(dialect: str) -> dict[Ask, ClauseElement]:
         Ask.PUT_CHANGE: _put_change(dialect),
         Ask.MARK_GONE: changes.update()
         .where(changes.c.run == bindparam("id"))
-        .values(revision=_now(), gone=literal_column("1")),
+        .values(revision=_now(dialect), gone=literal_column("1")),
+        Ask.CLOCK: select(clock.c.store, _highest() if dialect == "sqlite" else clock.c.revision),
         Ask.PUT_MARK: upsert(marks, dialect),
         Ask.DROP_MARK: marks.delete().where(*(marks.c[name] == bindparam(name) for name in ("run", "kind", "name"))),
         Ask.PUT_RUN: upsert(runs, dialect),
@@ -196,12 +198,19 @@ def _referenced() -> CompoundSelect[Any]:
 
 
 def _put_change(dialect: str) -> Insert:
-    """Give a run the revision that the clock shows."""
-    return upsert(changes, dialect, revision=_now(), gone=literal_column("0"))
+    """Give a run the newest revision."""
+    return upsert(changes, dialect, revision=_now(dialect), gone=literal_column("0"))
 
 
-def _now() -> Any:
-    return select(clock.c.revision).scalar_subquery()
+def _now(dialect: str) -> Any:
+    """The revision of a change: what the clock shows; in SQLite, which has one writer at a time, the next one."""
+    return _highest() + literal_column("1") if dialect == "sqlite" else select(clock.c.revision).scalar_subquery()
+
+
+def _highest() -> Any:
+    """The highest revision; it never falls, since runs that are gone keep theirs."""
+    other = changes.alias("others")
+    return select(func.coalesce(func.max(other.c.revision), literal_column("0"))).scalar_subquery()
 
 
 def _insert_with_conflict(table: Table, dialect: str, **given: Any) -> sqlite.Insert | postgresql.Insert:
@@ -326,7 +335,6 @@ QUESTIONS: dict[Ask, ClauseElement] = {
     Ask.REFERENCED: _referenced(),
     Ask.ARTIFACTS: select(*columns_of(artifacts)).where(artifacts.c.created_at < bindparam("before")),
     Ask.REVISION: select(version.c.version_num),
-    Ask.CLOCK: select(clock.c.store, clock.c.revision),
     Ask.CHANGES: select(changes.c.run, changes.c.revision, changes.c.gone)
     .where(changes.c.revision > bindparam("since"))
     .order_by(changes.c.revision, changes.c.run),

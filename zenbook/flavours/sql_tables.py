@@ -229,10 +229,11 @@ marks = _table(
     clustered=True,
 )
 
-# Each transaction that changes a run adds 1 to the clock, as the last thing before it gives the run that revision and
-# commits. The clock's row stays locked until the commit, so revisions are committed in their order, and none is seen
-# before a lower one: a reader who remembers the highest that it saw misses nothing. Who holds the clock waits for
-# nobody (all that it then writes is written by its holder only), so it is no part of a deadlock.
+# On a server each transaction that changes a run adds 1 to the clock, as the last thing before it gives the run that
+# revision and commits. The clock's row stays locked until the commit, so revisions are committed in their order, and
+# none is seen before a lower one: a reader who remembers the highest that it saw misses nothing. Who holds the clock
+# waits for nobody (all that it then writes is written by its holder only), so it is no part of a deadlock. SQLite lets
+# one transaction write at a time, which is the same: there the revision is one more than the highest.
 clock = _table("clock", _key("store", NAME), _value("revision", BigInteger()), clustered=True)
 
 changes = _table(

@@ -35,8 +35,8 @@ LEAST = 500  # changed runs that are worth a new file; of many runs, a tenth
 # changed at the newest revisions are compared each time, and when they differ the mirror is made anew.
 COMPARED = 100
 MEMORY = "192MB"
-WRITING = "96MB"  # while a file is made, beside the rows that Python has
-COMMITTED = 4000  # runs in a transaction on a file
+WRITING = "80MB"  # while a file is made, beside the rows that Python has
+COMMITTED = 3000  # runs in a transaction on a file
 PATIENCE = 120.0  # seconds that one waits for another process that makes a file
 OLD = 7 * 86400.0  # seconds after which files of other versions are taken for left behind
 END = 2**62  # after every revision
@@ -112,9 +112,10 @@ class Mirror:
         if not news:
             return opened
         if len(news) + opened.news.size > max(LEAST, opened.base.size // 10 if opened.base else 0):
+            del changes, news  # of the first time they take 40 MB
             if self._make_file(opened):
                 self.close()
-                opened = self._opened = self._open(changes.store)
+                opened = self._opened = self._open(opened.store)
             changes = self._store.changes(opened.revision)
             news = [one for one in changes.runs if one.revision > opened.revision]
         if news:

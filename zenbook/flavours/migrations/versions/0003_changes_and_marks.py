@@ -16,11 +16,12 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+AT_ONCE = 1000  # rows
 MYSQL: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 
 
 def upgrade() -> None:
-    """Make the tables; the runs that are there have all changed at revision 1."""
+    """Make the tables; the runs that are there have changed in their order."""
     create_table(
         "marks",
         sa.Column("run", Name(24), primary_key=True, autoincrement=False, nullable=False),
@@ -47,11 +48,13 @@ def upgrade() -> None:
         **MYSQL,
     )
     create_index("changes_by_revision", "changes", ["revision"])
-    op.execute(
-        "INSERT INTO changes (run, revision, gone) SELECT id, 1, 0 FROM runs WHERE id NOT IN (SELECT run FROM changes)"
-    )
-    if op.get_bind().execute(sa.text("SELECT store FROM clock")).first() is None:
-        # Above 1 by more than the newest changes that a mirror compares each time: all runs are no newest ones.
-        op.get_bind().execute(
-            sa.text("INSERT INTO clock (store, revision) VALUES (:store, 1000)"), {"store": uuid.uuid4().hex}
-        )
+    connection = op.get_bind()
+    connection.execute(sa.text("DELETE FROM changes"))  # what a client left that died here
+    names = [row[0] for row in connection.execute(sa.text("SELECT id FROM runs ORDER BY id"))]
+    changes = sa.table("changes", sa.column("run"), sa.column("revision"), sa.column("gone"))
+    for start in range(0, len(names), AT_ONCE):
+        some = enumerate(names[start : start + AT_ONCE], start=start + 1)
+        op.bulk_insert(changes, [{"run": run, "revision": number, "gone": 0} for number, run in some])
+    connection.execute(sa.text("DELETE FROM clock"))
+    now = {"store": uuid.uuid4().hex, "revision": len(names)}
+    connection.execute(sa.text("INSERT INTO clock (store, revision) VALUES (:store, :revision)"), now)
