@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,9 +15,11 @@ import pytest
 
 import zenbook
 from zenbook import ZenbookError, log_metrics, pipeline, step
+from zenbook.core.states import RunState
 from zenbook.errors import ArtifactError, QueryError, RunError
 from zenbook.runs.sql import completions, schema, sql
 from zenbook.runs.sql_text import bind_expressions
+from zenbook.stack.records import RunRecord
 from zenbook.stack.stack import open_stack
 
 pytestmark = pytest.mark.usefixtures("workspace")
@@ -290,6 +293,16 @@ def test_a_damaged_mirror_is_no_reason_to_give_no_answer(runs: list[str], monkey
         path.write_bytes(data)
     assert len(sql("from runs")) == 5
     assert len(sql("from metrics")) == 10
+
+
+def test_a_run_whose_process_is_gone_has_crashed(runs: list[str]) -> None:
+    stack = open_stack()
+    gone = RunRecord(
+        "20260101-000000-gone", "training", "default", RunState.RUNNING, 1.0, 1.0,
+        host=socket.gethostname(), process="999999:1",
+    )  # fmt: skip
+    stack.metadata.create_run(gone, steps=[], params=[], code=[], environment=None)
+    assert sql("select state from runs where id = ?", [gone.id])["state"] == ["crashed"]
 
 
 def test_threads_ask_at_the_same_time(runs: list[str]) -> None:

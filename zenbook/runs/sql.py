@@ -16,7 +16,6 @@ from zenbook.runs.sql_errors import is_damage, told
 from zenbook.runs.sql_relations import Parameters, with_relations
 from zenbook.runs.sql_text import in_code
 from zenbook.runs.table import Table
-from zenbook.stack.records import RunQuery
 from zenbook.stack.stack import OpenStack, open_stack
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SHOWN = 50  # rows of a result that people see
-_GOING_ON = (RunState.PENDING, RunState.RUNNING)
+_GOING_ON = (RunState.PENDING.value, RunState.RUNNING.value)
 
 
 def sql(
@@ -41,7 +40,6 @@ def sql(
     opened = open_stack(stack)
     values: Parameters = {} if params is None else params
     mirror = mirror_of(opened, allow_files=allow_files)
-    heal(opened)
     import duckdb
 
     try:
@@ -51,11 +49,6 @@ def sql(
             raise
     mirror.forget()  # a file that is damaged is no reason to give no answer
     return _answer(mirror, query, values, opened)
-
-
-def heal(stack: OpenStack) -> None:
-    """See which of the runs that seem to go on have crashed."""
-    healed(stack.metadata, stack.metadata.runs(RunQuery(states=_GOING_ON, limit=None)))
 
 
 def schema() -> Table:
@@ -108,12 +101,21 @@ def _after_dot(name: str, stack: str | None) -> list[str]:
 
 
 def _answer(mirror: Mirror, query: str, params: Parameters, stack: OpenStack) -> QueryResult:
+    _see_crashes(mirror, stack)
     with _cursor(mirror) as cursor, _plainly(mirror, query):
         _refuse_all_but_reading(cursor, query)
         text, rest = with_relations(cursor, query, params, stack)
         cursor.execute("BEGIN TRANSACTION READ ONLY")
         relation = cursor.sql(text, params=rest or None)
         return QueryResult(relation.to_arrow_table())
+
+
+def _see_crashes(mirror: Mirror, stack: OpenStack) -> None:
+    """Mark runs that seem to go on and whose process is gone."""
+    with _cursor(mirror) as cursor:
+        found = cursor.execute("SELECT id FROM runs WHERE state IN (?, ?)", list(_GOING_ON)).fetchall()
+    if found:
+        healed(stack.metadata, [one for (run,) in found if (one := stack.metadata.run(run)) is not None])
 
 
 @contextmanager
@@ -246,4 +248,4 @@ def is_alone(expression: str) -> bool:
     return not depth and "--" not in expression and "/*" not in expression
 
 
-__all__ = ["QueryResult", "completions", "heal", "is_alone", "schema", "sql"]
+__all__ = ["QueryResult", "completions", "is_alone", "schema", "sql"]
