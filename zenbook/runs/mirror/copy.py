@@ -139,7 +139,10 @@ class Copy:
             self._insert(table, rows[table.name])
         self._add_runs(store, runs, rows[PARAMS.name], rows[METRICS.name])
         self._add_described(store, {row[5] for row in rows["steps"]})
-        revised = [("run", "VARCHAR", runs), ("revision", "BIGINT", [*revisions.values()])]
+        revised: list[tuple[str, str, Sequence[Any]]] = [
+            ("run", "VARCHAR", runs),
+            ("revision", "BIGINT", [*revisions.values()]),
+        ]
         with self._as_table("revised", revised) as given:
             self._do(f"INSERT INTO {self._schema}.revisions SELECT * FROM {given}")
         self.size += len(runs)
