@@ -49,6 +49,8 @@ def told(error: duckdb.Error, query: str, fields: Mapping[str, Sequence[str]]) -
         )
     elif "disabled by configuration" in text or "Permission Error" in text:
         sentence, hint = "A query may not read files", "Use artifact(run, step, output), or say --allow-files."
+    elif "Out of Memory" in text:
+        sentence, hint = "The query needs more memory than it may take", "Name the columns that you need instead of *."
     elif "read-only mode" in text:
         sentence, hint = "A query only reads", "Begin with SELECT, FROM or WITH."
     else:

@@ -34,7 +34,7 @@ LEAST = 500  # changed runs that are worth a new file; of many runs, a tenth
 # A computer that loses power may lose the last transactions of a SQLite file that the mirror has seen. The runs that
 # changed at the newest revisions are compared each time, and when they differ the mirror is made anew.
 COMPARED = 100
-MEMORY = "192MB"
+MEMORY = "1GB"  # at most, for a question over thousands of names; others take a tenth of it
 WRITING = "80MB"  # while a file is made, beside the rows that Python has
 COMMITTED = 3000  # runs in a transaction on a file
 PATIENCE = 120.0  # seconds that one waits for another process that makes a file
