@@ -8,7 +8,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo lab test lint bench clean ruff format types imports debian npm pytest
+.PHONY: help demo lab test lint bench clean ruff format types imports debian npm airflow pytest
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -22,7 +22,7 @@ lab: $(DEMO) ## Open the notebooks in JupyterLab on this machine
 		$(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: $(TEST) ## Check everything: lint, types, floors, tests and notebooks
-	@$(MAKE) --no-print-directory --keep-going debian npm ruff format types imports pytest
+	@$(MAKE) --no-print-directory --keep-going debian npm airflow ruff format types imports pytest
 
 lint: $(TEST) ## Check style, types and floors
 	@$(MAKE) --no-print-directory --keep-going ruff format types imports
@@ -36,6 +36,9 @@ clean: ## Remove what the other targets made, except .venv
 
 debian:
 	@tests/setup/debian.sh
+
+airflow:
+	@tests/setup/airflow.sh
 
 npm: # after debian, which may bring npm
 	@tests/setup/npm.sh
@@ -53,6 +56,7 @@ imports:
 	$(BIN)/lint-imports --no-logo
 
 pytest:
+	XDG_CONFIG_HOME=$(abspath .cache/config) PYTHON_KEYRING_BACKEND=keyring.backends.fail.Keyring \
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests $(PYTEST) $(if $(NOTEBOOKS),notebooks \
 		--nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with=notebooks/nbval_sanitize.cfg)
 

@@ -37,6 +37,24 @@ def test_the_commands_of_the_page_on_stacks(workspace: Path, monkeypatch: pytest
     assert str(Stack.named("prod-copy").artifact_store) == "bucket"
 
 
+def test_the_commands_of_the_page_on_servers(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("click.termui.hidden_prompt_func", lambda _: "asked")
+    lines = commands("metadata-stores.md")
+    assert len(lines) == 2
+    for line in lines:
+        cli.invoke([*shlex.split(line)[1:], "--no-check"])
+    assert str(Stack.named().metadata_store) == "mysql"
+
+
+def test_the_commands_of_the_readme_on_stacks(workspace: Path) -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    lines = [line for block in BLOCK.findall(text) for line in block.splitlines() if line.startswith("zen ")]
+    assert len(lines) == 5
+    for line in lines:
+        cli.invoke([*shlex.split(line)[1:], *(["--no-check"] if " use " in line else [])])
+    assert str(Stack.named("prod").artifact_store) == "bucket"
+
+
 def test_the_options_that_the_page_names_in_passing() -> None:
     text = (ROOT / "docs/stacks.md").read_text("utf-8")
     known = {row["option"] for kind in ("metadata-store", "artifact-store") for name in

@@ -86,3 +86,11 @@ def test_links_lead_somewhere() -> None:
     for file in ["README.md", *(f"docs/{one.name}" for one in (ROOT / "docs").glob("*.md"))]:
         for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / file).read_text()):
             assert ((ROOT / file).parent / target).exists(), f"{file}: {target}"
+
+
+def test_the_snippets_of_the_page_on_the_notebook_run(tmp_path: Path) -> None:
+    with kernel(tmp_path) as k:
+        k.run("%load_ext zenbook")
+        for cell in blocks("docs/notebook.md", "python"):
+            k.run(cell)
+        assert k.run("run.state").result.startswith("<RunState.SUCCEEDED")

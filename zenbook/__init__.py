@@ -19,6 +19,7 @@ _HOMES = {
     "log_metrics": "zenbook.runs.context",
     "better": "zenbook.runs.comparison.directions",
     "lineage": "zenbook.runs.lineage",
+    "track": "zenbook.runs.track",
     "Run": "zenbook.runs.history",
     "find_run": "zenbook.runs.history",
     "Format": "zenbook.runs.formats",
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from zenbook.runs.lineage import lineage
     from zenbook.runs.pipeline import Pipeline, pipeline
     from zenbook.runs.sql import sql
+    from zenbook.runs.track import track
     from zenbook.stack import registry as components
     from zenbook.stack import stacks
     from zenbook.stack.stack import Stack
@@ -96,4 +98,5 @@ __all__ = [
     "sql",
     "stacks",
     "step",
+    "track",
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import warnings
+from collections.abc import Callable, Iterable
 
 
 class ZenbookError(Exception):
@@ -31,6 +32,26 @@ class ZenbookError(Exception):
 
 class ZenbookWarning(UserWarning):
     """Something that the user should know, though what they asked for goes on."""
+
+
+def show_warnings_plainly() -> Callable[[], None]:
+    """From now on show a `ZenbookWarning` as one line, without the place in the code; gives what undoes it."""
+    before = warnings.formatwarning
+
+    def plain(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+    ) -> str:
+        if issubclass(category, ZenbookWarning):
+            return f"zenbook: {message}\n"
+        return before(message, category, filename, lineno, line)
+
+    warnings.formatwarning = plain
+
+    def undo() -> None:
+        if warnings.formatwarning is plain:
+            warnings.formatwarning = before
+
+    return undo
 
 
 class DefinitionError(ZenbookError):

@@ -52,7 +52,7 @@ def test_config_set_registers_a_component_and_puts_it_into_the_active_stack() ->
     assert [row["now"] for row in said] == ["local", "mysql", "local"]
     options = dict(components.component("metadata-store", "mysql").options)
     assert options.pop("password").startswith("keyring:")
-    assert options == {"host": "127.0.0.1", "port": "3307", "username": "U", "database": "D"}
+    assert options == {"host": "127.0.0.1", "port": 3307, "username": "U", "database": "D"}
     zen("config artifacts set gs://bucket/sub/dir --no-check")
     assert components.component("artifact-store", "gcs").options == {"path": "gs://bucket/sub/dir"}
     assert str(Stack.named().artifact_store) == "gcs"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -123,7 +124,7 @@ def test_run_without_the_cache(training: Path) -> None:
         (("show", "nothing"), 1, "There is no run 'nothing'."),
         (("stack", "use"), 2, "Which stack?"),
         (("stack", "use", "defualt"), 1, "There is no stack 'defualt'.\nDid you mean 'default'?"),
-        (("step", "list"), 2, "Step cells live in a notebook."),
+        (("step", "list"), 2, "This verb needs a notebook."),
     ],
 )
 def test_mistakes_are_told_in_sentences(
@@ -279,11 +280,29 @@ def test_a_variable_wins_over_stack_use_and_says_so(two_stacks: Path, monkeypatc
 
 
 def verbs(group: Any = cli.zen, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if not command.hidden:
             yield (*path, name), command
             if isinstance(command, click.Group):
                 yield from verbs(command, (*path, name))
+
+
+def test_every_verb_of_a_module_is_in_the_tree() -> None:
+    modules = {one.stem for one in Path(cli.__file__).parent.glob("*.py")}
+    found = {
+        verb.name: name
+        for name in modules - {"__init__"}
+        for verb in getattr(importlib.import_module(f"zenbook.cli.{name}"), "VERBS", ())
+    }
+    assert dict(cli.zen.modules) == found
+
+
+def test_looking_back_imports_no_settings() -> None:
+    program = "import sys; from zenbook.cli import invoke; invoke(['run', '--help']); print('pydantic' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.endswith("False\n")
 
 
 @pytest.mark.parametrize(("path", "command"), [pytest.param(p, c, id=" ".join(p)) for p, c in verbs()])

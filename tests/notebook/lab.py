@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -103,6 +104,7 @@ def browser() -> Iterator[Page]:
         flags = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=flags)
         page = chromium.new_page(viewport={"width": 1100, "height": 1400})
+        page.set_default_timeout(30_000)
         try:
             yield page
         finally:
@@ -127,6 +129,22 @@ class LabNotebook:
         """Run a cell; without ``wait`` go on while it runs."""
         self.page.evaluate("n => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = n }", cell)
         self.command("notebook:run-cell", wait=wait)
+
+    def done(self, cell: int) -> None:
+        """Wait until a cell has ended; the kernel's own indicator may say idle when it has answered a widget."""
+        prompt = self.root.locator(".jp-CodeCell").nth(cell).locator(".jp-InputArea-prompt")
+        expect(prompt).to_have_text(re.compile(r"\[\d+\]"), timeout=60_000)
+
+    def restart(self) -> None:
+        """Restart the kernel, and wait for the new one."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+        self.page.evaluate(_READY)
+        self.page.wait_for_function(  # what a kernel says while the page connects anew is lost
+            """() => {
+                const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel;
+                return kernel?.connectionStatus === "connected" && kernel.status === "idle";
+            }"""
+        )
 
     def output(self, cell: int) -> Any:
         """The output area of a cell."""

@@ -60,7 +60,7 @@ def test_a_run_is_seen_while_it_goes_on_and_in_the_saved_notebook_without_a_kern
         assert book.output(1).count() == 1
 
         book.run(2)
-        expect(book.output(2).first).to_contain_text("hello")
+        expect(book.root.locator(".jp-CodeCell").nth(2)).to_contain_text("hello")
         assert book.root.locator(".jp-CodeCell").nth(2).locator("img").count() == 1
         book.run(3)
         shown = book.root.locator(".jp-CodeCell").nth(3)

@@ -185,3 +185,10 @@ def test_a_secret_is_asked_for_in_the_notebook(k: Kernel) -> None:
     assert "(kept in the keyring)" in done.result
     assert "now contains" not in done.result
     assert "hunter2" not in str(done.outputs)
+
+
+def test_a_stack_for_production_is_named_wherever_a_run_is_shown(k: Kernel) -> None:
+    k.run("%zen stack register live --production\n%zen stack use live")
+    assert "on live (production)" in k.run("run = adding(n=2)").of("display")[0]["data"]["text/html"]
+    assert "on live (production)" in k.run("%zen show latest").of("result")[0]["data"]["text/html"]
+    assert "on live (production)" in k.run("%%step a_cell\nvalue = 1").text

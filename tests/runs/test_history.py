@@ -296,3 +296,25 @@ def test_ids_sort_by_time() -> None:
     assert ids == sorted(ids)
     assert len(set(ids)) == 1000
     assert json.dumps(ids[0]).isascii()
+
+
+def test_older_runs_are_counted_back_from_the_newest(workspace: Path) -> None:
+    @step
+    def make(n: int = 0) -> int:
+        return n
+
+    @pipeline
+    def first(n: int = 0) -> None:
+        make(n)
+
+    @pipeline
+    def second(n: int = 0) -> None:
+        make(n)
+
+    made = [first(1), second(2), first(3)]
+    assert [find_run(one).id for one in ("latest", "latest~1", "latest~2")] == [run.id for run in reversed(made)]
+    assert find_run("first~1").id == made[0].id
+    with pytest.raises(RunError, match="There are only 2 runs of 'first' yet"):
+        find_run("first~2")
+    with pytest.raises(RunError, match="There is no run 'third~1'"):
+        find_run("third~1")

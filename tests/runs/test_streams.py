@@ -274,3 +274,32 @@ def test_a_step_that_prints_much_is_recorded_whole(workspace: Path) -> None:
         talks(20_000)
 
     assert talking().steps["talks"].logs == "".join(f"{k}\n" for k in range(20_000))
+
+
+def test_of_a_line_that_is_rewritten_the_last_state_is_recorded() -> None:
+    notes, passing = Notes(), []
+    with proxied_streams(), recorded(notes, passing.append):
+        print("before")
+        for one in range(5):
+            print(f"\r{one} of 4", end="", file=sys.stderr)
+        print(file=sys.stderr)
+        print("after\r\nand more")
+    assert notes.of("stdout") == "before\nafter\nand more\n"
+    assert notes.of("stderr") == "4 of 4\n"
+
+
+def test_a_line_that_is_rewritten_slowly_is_one_line_too_and_is_passed_on() -> None:
+    notes, passing = Notes(), []
+    seen = threading.Event()
+
+    def pass_on(line: str) -> None:
+        passing.append(line)
+        seen.set()
+
+    with proxied_streams(), recorded(notes, pass_on):
+        for one in range(3):
+            seen.clear()
+            print(f"\r{one} of 2", end="")
+            assert seen.wait(10)
+    assert passing[:3] == ["0 of 2", "1 of 2", "2 of 2"]
+    assert notes.of("stdout") == "2 of 2\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,7 +56,7 @@ class Counting(Orchestrator):
 
 
 def run_on(orchestrator: Orchestrator, *, use_cache: bool = True) -> str:
-    stack = replace(open_stack(), orchestrator=orchestrator)
+    stack = open_stack().driven_by(orchestrator)
     return launch(doubling.plan(), stack, use_cache=use_cache)
 
 

@@ -115,6 +115,12 @@ def test_a_wrong_option_is_refused_before_anything_is_written(
     assert not Workspace.find().config_file.exists()
 
 
+def test_values_are_kept_as_the_settings_understand_them() -> None:
+    made = components.register("artifact-store", "far", "s3", path="s3://b/d", cache_size="1 GB", anonymous="yes")
+    assert dict(made.options) == {"path": "s3://b/d", "cache_size": "1 GB", "anonymous": True}
+    assert dict(components.register("metadata-store", "db", "mysql", port="3307").options) == {"port": 3307}
+
+
 def test_a_name_that_is_taken_is_refused() -> None:
     components.register("orchestrator", "mine", "process")
     with pytest.raises(StackError, match="There is an orchestrator") as raised:

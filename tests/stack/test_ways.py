@@ -147,4 +147,4 @@ def test_what_another_process_needs_travels_in_variables(workspace: Path, monkey
     again = open_stack()
     assert again.artifacts.describe() == opened.artifacts.describe()
     assert again.workspace == opened.workspace
-    assert again.stack.choice(ComponentKind.ORCHESTRATOR).name == "local"
+    assert [again.stack.choice(kind) for kind in ComponentKind] == [opened.stack.choice(kind) for kind in ComponentKind]

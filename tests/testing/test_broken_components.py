@@ -22,7 +22,7 @@ from zenbook.core.states import StepState
 from zenbook.errors import StoreError
 from zenbook.flavours.files import LocalArtifactStore
 from zenbook.flavours.local import LocalOrchestrator
-from zenbook.flavours.sql import SqlMetadataStore, sqlite_store
+from zenbook.flavours.sql import SqlMetadataStore
 from zenbook.flavours.sql_database import Database
 from zenbook.runs.execution import Execution
 from zenbook.runs.step_run import run_step
@@ -136,29 +136,34 @@ def test_a_broken_artifact_store_is_caught(
 # --- metadata stores --------------------------------------------------------------------------------------------------
 
 
-class WritesInParts(SqlMetadataStore):
+class SqliteStore(SqlMetadataStore):
+    def __init__(self, path: Path) -> None:
+        super().__init__(Database(path))
+
+
+class WritesInParts(SqliteStore):
     def write(self, batch: Batch) -> None:
         super().write(Batch(runs=batch.runs, steps=batch.steps))
         super().write(replace(batch, runs=[], steps=[]))
 
 
-class ServesTheOldest(SqlMetadataStore):
+class ServesTheOldest(SqliteStore):
     def find_cached(self, cache_key: str) -> list[CachedStep]:
         return super().find_cached(cache_key)[::-1]
 
 
-class ServesWhatFailed(SqlMetadataStore):
+class ServesWhatFailed(SqliteStore):
     def write(self, batch: Batch) -> None:
         steps = [replace(one, state=StepState.SUCCEEDED) for one in batch.steps]
         super().write(replace(batch, steps=steps))
 
 
-class CountsNanAsZero(SqlMetadataStore):
+class CountsNanAsZero(SqliteStore):
     def metrics(self, run_ids: Sequence[str]) -> list[MetricRecord]:
         return [replace(one, value=0.0) if one.value != one.value else one for one in super().metrics(run_ids)]
 
 
-class TakesNamesForAlike(SqlMetadataStore):
+class TakesNamesForAlike(SqliteStore):
     """As MySQL does with its default collation."""
 
     def write(self, batch: Batch) -> None:
@@ -166,32 +171,32 @@ class TakesNamesForAlike(SqlMetadataStore):
         super().write(replace(batch, outputs=[*alike.values()]))
 
 
-class CutsLongTexts(SqlMetadataStore):
+class CutsLongTexts(SqliteStore):
     """As MySQL's TEXT does outside of its strict mode."""
 
     def write(self, batch: Batch) -> None:
         super().write(replace(batch, logs=[replace(one, text=one.text[:65535]) for one in batch.logs]))
 
 
-class ListsPlans(SqlMetadataStore):
+class ListsPlans(SqliteStore):
     def runs(self, query: RunQuery) -> list[RunRecord]:
         return [one for listed in super().runs(query) if (one := self.run(listed.id))]
 
 
-class ForgetsReaders(SqlMetadataStore):
+class ForgetsReaders(SqliteStore):
     def unreferenced(self, *, before: float) -> list[ArtifactRecord]:
         everything = super().unreferenced(before=before)
         return [*everything, ArtifactRecord("b" * 64, "json", f"bb/{'b' * 62}.json", 1, 1.0)]
 
 
-class LeavesOutputs(SqlMetadataStore):
+class LeavesOutputs(SqliteStore):
     def delete_runs(self, run_ids: Sequence[str]) -> None:
         kept = self.outputs(run_ids)
         super().delete_runs(run_ids)
         self.write(Batch(outputs=kept))
 
 
-class WritesLater(SqlMetadataStore):
+class WritesLater(SqliteStore):
     late: Batch = Batch()
 
     def write(self, batch: Batch) -> None:
@@ -199,7 +204,7 @@ class WritesLater(SqlMetadataStore):
         self.late = batch
 
 
-class AppendsAnew(SqlMetadataStore):
+class AppendsAnew(SqliteStore):
     """As one with keys of its own does, when a batch is written again."""
 
     def write(self, batch: Batch) -> None:
@@ -207,7 +212,7 @@ class AppendsAnew(SqlMetadataStore):
         super().write(replace(batch, logs=logs))
 
 
-class WritesUnseen(SqlMetadataStore):
+class WritesUnseen(SqliteStore):
     """As one that marks changes in a transaction of their own would, when it dies in between."""
 
     def write(self, batch: Batch) -> None:
@@ -216,7 +221,7 @@ class WritesUnseen(SqlMetadataStore):
         self._database.write([(self._writers.logs, quiet.logs)])
 
 
-class MixesOutputsUp(SqlMetadataStore):
+class MixesOutputsUp(SqliteStore):
     def outputs(self, run_ids: Sequence[str], step: str | None = None) -> list[OutputRecord]:
         return super().outputs(run_ids)
 
@@ -239,9 +244,9 @@ class MixesOutputsUp(SqlMetadataStore):
         (MixesOutputsUp, "test_every_field_of_every_record_comes_back"),
     ],
 )
-def test_a_broken_metadata_store_is_caught(broken: type[SqlMetadataStore], test: str, tmp_path: Path) -> None:
+def test_a_broken_metadata_store_is_caught(broken: type[SqliteStore], test: str, tmp_path: Path) -> None:
     promise = getattr(MetadataStoreTests(), test)
-    _keeps(promise, sqlite_store(tmp_path / "sound.sqlite"))
+    _keeps(promise, SqliteStore(tmp_path / "sound.sqlite"))
     with pytest.raises(FAILS):
         _keeps(promise, broken(Database(tmp_path / "broken.sqlite")))
 

@@ -12,12 +12,13 @@ from typing import Any
 
 import click
 
-from zenbook.cli import comparing, completion, components, config, housekeeping, query, runs, stacks, steps, workspace
-from zenbook.cli.tree import Notebook, Text, Tree, usage
-from zenbook.errors import ZenbookError, did_you_mean
+from zenbook.cli.tree import Notebook, Root, Text, usage
+from zenbook.errors import ZenbookError, did_you_mean, show_warnings_plainly
+
+COMPLETION = "_ZEN_COMPLETE"  # set by the shells' scripts, as Click names it
 
 
-@click.group(cls=Tree, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="zenbook", prog_name="zenbook")
 def zen() -> None:
     """Take a notebook to production without leaving it.
@@ -29,9 +30,34 @@ def zen() -> None:
     """  # noqa: D301  # \\b keeps click from joining the lines
 
 
-for _module in (workspace, stacks, components, config, runs, comparing, query, housekeeping, steps, completion):
-    for _verb in _module.VERBS:
-        zen.add_command(_verb)
+zen.modules = {
+    "artifact-store": "components",
+    "cancel": "runs",
+    "compare": "comparing",
+    "completion": "completion",
+    "config": "config",
+    "doctor": "workspace",
+    "export": "exports",
+    "gc": "housekeeping",
+    "init": "workspace",
+    "lineage": "comparing",
+    "logs": "runs",
+    "note": "query",
+    "metadata-store": "components",
+    "orchestrator": "components",
+    "panel": "runs",
+    "resume": "runs",
+    "run": "runs",
+    "runs": "housekeeping",
+    "show": "runs",
+    "sql": "query",
+    "stack": "stacks",
+    "star": "query",
+    "status": "workspace",
+    "step": "steps",
+    "tag": "query",
+    "why": "runs",
+}
 
 
 def invoke(arguments: Sequence[str], notebook: Notebook | None = None) -> Any:
@@ -55,15 +81,16 @@ def invoke(arguments: Sequence[str], notebook: Notebook | None = None) -> Any:
 
 def main() -> None:
     """The shell command."""
-    if completion.VARIABLE in os.environ:  # the shell asks what may follow, or for its script
+    if COMPLETION in os.environ:  # the shell asks what may follow, or for its script
         zen.main(prog_name="zen")
+    show_warnings_plainly()
     arguments = sys.argv[1:] or ["--help"]
     runs_something = arguments[0] in ("run", "resume")
     try:
         if runs_something:
             _watch()
         result = invoke(arguments)
-        if result is not None and not runs_something:  # of a run all has been shown
+        if result is not None and (not runs_something or "--background" in arguments):  # else all has been shown
             click.echo(repr(result))
         sys.stdout.flush()
     except BrokenPipeError:  # `zen runs | head`
@@ -88,14 +115,14 @@ def _told(error: Exception) -> str:
 def _watch() -> None:
     import signal
 
-    from zenbook.runs.terminal import TerminalProgress
+    from zenbook.runs.live_terminal import shell_progress
     from zenbook.runs.watching import watch_runs_with
 
     def stop(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)  # `kill`, a container's end: the run is recorded as cancelled
-    watch_runs_with(lambda view: TerminalProgress(view, sys.stderr))
+    watch_runs_with(lambda view: shell_progress(view, sys.stderr))
 
 
 __all__ = ["Notebook", "Text", "invoke", "main", "zen"]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem, ShellComplete
 
+from zenbook.core.parsing import parse
 from zenbook.errors import ZenbookError
 from zenbook.stack.flavour import ComponentKind
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 RECENT = 50  # runs that are offered
-VARIABLE = "_ZEN_COMPLETE"  # set by the shells' own scripts, as Click names it
 
 
 def completions(
@@ -32,7 +32,7 @@ def completions(
 ) -> list[CompletionItem]:
     """What may stand for ``part`` after the complete words; names of files come as an item of type ``file``."""
     try:
-        return ShellComplete(tree, {"obj": notebook}, name, VARIABLE).get_completions(list(words), part)
+        return ShellComplete(tree, {"obj": notebook}, name, "_ZEN_COMPLETE").get_completions(list(words), part)
     except (ZenbookError, click.ClickException):
         return []
 
@@ -157,7 +157,7 @@ def pipelines_in(file: Path) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for text in _sources(file):
         try:
-            tree = ast.parse(re.sub(r"(?m)^\s*[%!].*$", "", text))
+            tree = parse(re.sub(r"(?m)^\s*[%!].*$", "", text))
         except SyntaxError:
             continue
         for node in ast.walk(tree):

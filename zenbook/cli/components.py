@@ -152,13 +152,16 @@ def _flavour(found: Flavour) -> Table:
     from zenbook.cli.settings import options_of
     from zenbook.runs.table import Table
 
-    rows = [
-        (one.opts[0], (one.metavar or "yes or no") if not one.is_flag else "flag", one.help)
-        for one in options_of(found.settings)
-    ]
+    rows = [(one.opts[0], _value_of(one), one.help) for one in options_of(found.settings)]
     return Table(
         f"Options of the flavour {found.name}", ("option", "value", "what it is"), rows, "(none)", wide_last=True
     )
+
+
+def _value_of(option: click.Option) -> str:
+    if isinstance(option.type, click.Choice):
+        return " | ".join(map(str, option.type.choices))
+    return "yes or no" if option.is_flag else option.metavar or ""
 
 
 def _options_hint(chosen: Flavour) -> str:

@@ -44,4 +44,4 @@ def gc(delete: bool, older_than: str, strays: bool, force: bool, yes: bool) -> A
     return collect_garbage(delete=delete, older_than=older_than, strays=strays, force=force)
 
 
-VERBS = (gc,)
+VERBS = (runs, gc)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from zenbook.cli import completion
-from zenbook.cli.tree import Notebook, Text, Tree
+from zenbook.cli.tree import Notebook, Text, Tree, needed
 from zenbook.errors import RunError
 
 
@@ -32,8 +32,16 @@ from zenbook.errors import RunError
     help="The stack to run on instead of the active one.",
 )
 @click.option("--no-cache", is_flag=True, help="Run every step, even if nothing changed.")
+@click.option("--background", is_flag=True, help="Don't wait: a process of its own runs it, and outlives this one.")
 @click.pass_context
-def run(ctx: click.Context, target: str | None, params: Sequence[str], stack_name: str | None, no_cache: bool) -> Any:
+def run(
+    ctx: click.Context,
+    target: str | None,
+    params: Sequence[str],
+    stack_name: str | None,
+    no_cache: bool,
+    background: bool,
+) -> Any:
     """Run a pipeline: of this notebook, of a module or of a notebook's file.
 
     \b
@@ -50,10 +58,11 @@ def run(ctx: click.Context, target: str | None, params: Sequence[str], stack_nam
         runnable = find_target(target)
     else:
         raise RunError("What is to run?", "Name a file: zen run train.py:training, or zen run notebook.ipynb.")
-    return runnable.run(_params(params), stack=stack_name, cache=not no_cache)
+    return runnable.run(pairs_of(params), stack=stack_name, cache=not no_cache, background=background)
 
 
-def _params(pairs: Sequence[str]) -> dict[str, str]:
+def pairs_of(pairs: Sequence[str]) -> dict[str, str]:
+    """Parameters given as ``name=value``. Raises `RunError` for one without a value."""
     for one in pairs:
         if "=" not in one:
             raise RunError(f"The parameter {one!r} has no value.", "Write it as --param name=value.")
@@ -155,4 +164,17 @@ def cancel(run_id: str) -> Text:
     return Text(f"Run {found.id} was asked to stop.")
 
 
-VERBS = (run, runs, show, logs, why, resume, cancel)
+@click.command()
+@click.argument("run_id", metavar="RUN", required=False, shell_complete=completion.RUN)
+@click.pass_obj
+def panel(notebook: Notebook | None, run_id: str | None) -> None:
+    """Show a run, ended or not, as a panel whose steps can be opened: log, parameters, inputs, outputs, code.
+
+    Example: %zen panel latest
+    """
+    from zenbook.runs.history import find_run
+
+    needed(notebook).open_panel(find_run(run_id))
+
+
+VERBS = (run, show, logs, why, panel, resume, cancel)

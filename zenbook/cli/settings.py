@@ -12,6 +12,7 @@ import click
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from zenbook.cli.tree import Notebook
 from zenbook.errors import StackError, ZenbookError
 from zenbook.stack.flavour import ComponentKind, Flavour, flavour
 from zenbook.stack.registry import names_of
@@ -134,14 +135,14 @@ def _pair(text: str) -> tuple[str, Any]:
 
 def warnings_of(ctx: click.Context, settings: type[BaseModel]) -> tuple[str, ...]:
     """What to say of a secret that stands in a notebook's cell."""
-    if ctx.obj is None:
+    notebook: Notebook | None = ctx.obj
+    if notebook is None:
         return ()
+    values = {name: ctx.params.get(_PREFIX + name) for name in sorted(secret_fields(settings))}
     inline = [
         name
-        for name in sorted(secret_fields(settings))
-        if ctx.get_parameter_source(_PREFIX + name) is click.core.ParameterSource.COMMANDLINE
-        and ctx.params.get(_PREFIX + name)
-        and not is_reference(ctx.params[_PREFIX + name])
+        for name, value in values.items()
+        if isinstance(value, str) and value and not is_reference(value) and value in notebook.line
     ]
     if not inline:
         return ()

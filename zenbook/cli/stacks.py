@@ -169,7 +169,8 @@ def stack_update(name: str | None, other: str | None, production: bool | None, *
     """
     old = Stack(name=stacks.known(name or other))
     new = stacks.update(old.name, **components, production=production)
-    return switched(stacks.Switch(old, new), f"Changed the stack {new.name}")
+    notes = ("It is the active one: zen stack check sees whether it works.",) if new.name == active_name() else ()
+    return switched(stacks.Switch(old, new), f"Changed the stack {new.name}", notes)
 
 
 @stack.command("copy")

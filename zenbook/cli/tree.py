@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 import click
@@ -11,12 +12,17 @@ import click
 from zenbook.errors import StackError, ZenbookError, did_you_mean
 
 if TYPE_CHECKING:
+    from zenbook.runs.run import Run
     from zenbook.runs.table import Table
     from zenbook.runs.targets import Place
 
 
 class Notebook(Protocol):
     """What the verbs ask of the notebook that they are used in."""
+
+    @property
+    def line(self) -> str:
+        """The line of the cell that is being executed, as it was typed."""
 
     @property
     def place(self) -> Place:
@@ -27,6 +33,9 @@ class Notebook(Protocol):
 
     def steps(self) -> Table:
         """The notebook's step cells."""
+
+    def open_panel(self, run: Run) -> None:
+        """Show a run in the cell that runs now, as a panel whose steps can be opened."""
 
     def drop_step(self, name: str) -> str:
         """Take a cell's step out of the notebook's pipeline."""
@@ -50,13 +59,32 @@ class Tree(click.Group):
         """The verb that the words mean. Raises `ZenbookError` with close matches when there is none."""
         name = args[0] if args else ""
         if name and not name.startswith("-") and self.get_command(ctx, name) is None:
-            known = [one for one in self.list_commands(ctx) if not self.commands[one].hidden]
+            hidden = {one for one, command in self.commands.items() if command.hidden}
+            known = [one for one in self.list_commands(ctx) if one not in hidden]
             hint = did_you_mean(name, known, noun="verb")
             raise ZenbookError(f"There is no verb {f'{ctx.command_path} {name}'.removeprefix('zen ')!r}.", hint)
         return super().resolve_command(ctx, args)
 
 
 Tree.group_class = Tree
+
+
+class Root(Tree):
+    """The tree's root: a verb's module is imported when the verb is used, since settings models take 0.2 s."""
+
+    modules: Mapping[str, str] = {}  # verb → the module of this package whose VERBS have it
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All verbs."""
+        return sorted(self.modules)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb of that name."""
+        if cmd_name not in self.commands and cmd_name in self.modules:
+            module = import_module(f"zenbook.cli.{self.modules[cmd_name]}")
+            for verb in module.VERBS:
+                self.add_command(verb)
+        return self.commands.get(cmd_name)
 
 
 def hidden_copy(command: click.Command, name: str) -> click.Command:
@@ -67,7 +95,7 @@ def hidden_copy(command: click.Command, name: str) -> click.Command:
 def needed(notebook: Notebook | None) -> Notebook:
     """The notebook. Raises `ZenbookError` in a shell."""
     if notebook is None:
-        raise ZenbookError("Step cells live in a notebook.", "Use %zen step in the notebook.")
+        raise ZenbookError("This verb needs a notebook.", "Use it there, as %zen.")
     return notebook
 
 

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeVar
 
+from zenbook.core.parsing import parse
+
 _SKIPPED = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
 
 
@@ -21,7 +23,7 @@ T = TypeVar("T")
 @lru_cache(maxsize=4096)
 def canonical_source(source: str) -> str:
     """The canonical form of a module's source. Raises `SyntaxError`."""
-    return canonical(ast.parse(source))
+    return canonical(parse(source))
 
 
 def canonical(node: ast.AST) -> str:

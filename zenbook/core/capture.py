@@ -16,6 +16,7 @@ from zenbook.core.capsule import Capsule, Module, Piece
 from zenbook.core.distributions import installation_stamp
 from zenbook.core.fingerprint import fingerprint
 from zenbook.core.live import LiveCode
+from zenbook.core.parsing import parse
 from zenbook.core.project import ProjectCode, requirements_of
 from zenbook.core.project_module import project_file
 from zenbook.core.reaching import MAIN, MISSING, unstepped
@@ -152,7 +153,7 @@ def _capsule(entry: str, project: ProjectCode, pieces: tuple[Piece, ...]) -> Cap
 
 def _check(module: Module) -> None:
     try:
-        ast.parse(module.source)
+        parse(module.source)
     except SyntaxError as error:
         raise CaptureError(
             f"The source of {module.name!r} could not be put together: {error}.",

@@ -128,7 +128,22 @@ class Measured:
     at: float = field(default_factory=time.time)
 
 
-Event = RunStarted | RunFinished | StepStarted | StepRetried | StepFinished | Logged | Measured
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """How far a running step has come. Shown while it runs, and not recorded.
+
+    A ``total`` of None is unknown; ``label`` may also be the whole of what is to be shown (a progress bar's own text).
+    """
+
+    run: str
+    step: str
+    done: float
+    total: float | None = None
+    label: str = ""
+    at: float = field(default_factory=time.time)
+
+
+Event = RunStarted | RunFinished | StepStarted | StepRetried | StepFinished | Logged | Measured | Progressed
 
 
 class Listener(Protocol):
@@ -150,6 +165,15 @@ class Listeners:
         return cls(tuple(one for one in listeners if one is not None))
 
     def on_event(self, event: Event) -> None:
-        """Pass the event on."""
+        """Pass the event on. When one can't take it (the store is away), the others hear of it before it raises."""
+        failure: Exception | None = None
         for listener in self.each:
-            listener.on_event(event)
+            try:
+                listener.on_event(event)
+            except Exception as error:  # noqa: BLE001  # raised below
+                failure = failure or error
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                failure = None  # an exception and the frame that holds it would keep each other

@@ -19,6 +19,7 @@ from zenbook.core.canonical import canonical
 from zenbook.core.capsule import Piece
 from zenbook.core.items import Item
 from zenbook.core.live_functions import LiveFunctions, defaults_of
+from zenbook.core.parsing import parse
 from zenbook.core.reaching import MAIN, MISSING, PLAIN, UNKNOWN, same, value_now
 from zenbook.core.scope import names_of
 from zenbook.core.source import FUTURE_ANNOTATIONS, Definition, cells, text_of_file, tree_of
@@ -51,7 +52,7 @@ class LiveClasses(LiveFunctions):
         future = _has_future_annotations(cls, node, definition.file)
         self.future_annotations |= future
         text = self._mended(text_of(definition.node, definition.text), cls, namespace, item, where)
-        names = names_of([ast.parse(text).body[0]], future_annotations=future)
+        names = names_of([parse(text).body[0]], future_annotations=future)
         self.refuse_hidden_state(names, namespace, where)
         self.read_all(names, namespace, item, skip=set(), where=where)
         pieces = [Piece(text, definition.file, first_line(node))]
@@ -137,7 +138,7 @@ class LiveClasses(LiveFunctions):
 
     def _mended(self, text: str, cls: type, namespace: dict[str, Any], item: Item, where: str) -> str:
         """The text, with the values that its attributes and its methods' defaults really have."""
-        node = ast.parse(text).body[0]
+        node = parse(text).body[0]
         assert isinstance(node, ast.ClassDef)
         changes: list[tuple[ast.expr, str]] = []
         own = dict(vars(cls))

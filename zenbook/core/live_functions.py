@@ -17,6 +17,7 @@ from zenbook.core.capsule import Piece
 from zenbook.core.decorators import decorator_value, is_zenbook, layers_of, makers_of
 from zenbook.core.distributions import is_installed
 from zenbook.core.items import Item
+from zenbook.core.parsing import parse
 from zenbook.core.reaching import (
     MISSING,
     Reaching,
@@ -200,7 +201,7 @@ class LiveFunctions(Reaching):
         text = text_of(definition.node, definition.text, drop)
         is_lambda = isinstance(definition.node, ast.Lambda)
         text = self._with_defaults(f"({text})" if is_lambda else text, function, item, where)
-        statement = ast.parse(text).body[0]
+        statement = parse(text).body[0]
         node = statement.value if isinstance(statement, ast.Expr) else statement
         assert isinstance(node, _Written | ast.Lambda)
         kept = [one.lineno for one in getattr(definition.node, "decorator_list", ()) if one not in drop]
@@ -264,7 +265,7 @@ class LiveFunctions(Reaching):
 
     def _with_defaults(self, text: str, function: types.FunctionType, item: Item, where: str) -> str:
         """Write the default values that the function really has where its source would give others now."""
-        statement = ast.parse(text).body[0]
+        statement = parse(text).body[0]
         node = statement.value if isinstance(statement, ast.Expr) else statement
         assert isinstance(node, _Written | ast.Lambda)
         if len(node.args.defaults) != len(function.__defaults__ or ()):

@@ -20,6 +20,7 @@ from importlib.machinery import ModuleSpec
 from typing import Any
 
 from zenbook.core.capsule import Capsule, Module, Piece
+from zenbook.core.parsing import parse
 from zenbook.core.reaching import MAIN
 from zenbook.core.source import remember_cell
 
@@ -73,7 +74,7 @@ def run_code(piece: Piece, namespace: dict[str, Any], *, flags: int = 0) -> None
 def future_flags(module: Module) -> int:
     """The compiler flags of a module's ``from __future__`` line."""
     first = module.pieces[0].text if module.pieces else ""
-    node = ast.parse(first).body[0] if first.startswith("from __future__") else None
+    node = parse(first).body[0] if first.startswith("from __future__") else None
     if not isinstance(node, ast.ImportFrom):
         return 0
     return sum(getattr(__future__, one.name).compiler_flag for one in node.names)
@@ -81,7 +82,7 @@ def future_flags(module: Module) -> int:
 
 @lru_cache(maxsize=4096)
 def _compiled(text: str, file: str, line: int, flags: int) -> types.CodeType:
-    tree = ast.parse(text)
+    tree = parse(text)
     if line > 1:
         ast.increment_lineno(tree, line - 1)
     code: types.CodeType = compile(tree, file, "exec", flags=flags, dont_inherit=True)

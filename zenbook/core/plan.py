@@ -28,6 +28,15 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a pipeline's parameter arrives: a node's argument, or a part of it (keys and positions of its JSON)."""
+
+    node: str
+    argument: str
+    within: tuple[str | int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A graph with everything that its nodes need to run anywhere."""
 
@@ -41,6 +50,7 @@ class Plan:
     python: str = ""
     kind: str = "pipeline"
     doc: str = ""
+    bindings: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)  # where a parameter may be replaced
 
     def capsule_of(self, node: str) -> Capsule:
         """The capsule that a node runs."""
@@ -67,6 +77,11 @@ class Plan:
             "nodes": [_node_to_json(node, self.code[node.name]) for node in self.graph],
             "capsules": {digest: one.to_json() for digest, one in self.capsules.items()},
         }
+        if self.bindings:  # only exported plans have them
+            body["bindings"] = {
+                name: [[one.node, one.argument, list(one.within)] for one in places]
+                for name, places in self.bindings.items()
+            }
         return json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
@@ -93,6 +108,10 @@ class Plan:
             graph=Graph(tuple(_node_from_json(one) for one in body["nodes"])),
             code={one["name"]: Code(one["capsule"], one["fingerprint"]) for one in body["nodes"]},
             capsules={digest: Capsule.from_json(one) for digest, one in body["capsules"].items()},
+            bindings={
+                name: tuple(Place(node, argument, tuple(within)) for node, argument, within in places)
+                for name, places in body.get("bindings", {}).items()
+            },
         )
 
 

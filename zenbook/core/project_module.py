@@ -11,6 +11,7 @@ from pathlib import Path
 from zenbook.core.bindings import bound_by_import
 from zenbook.core.capsule import Module, Piece
 from zenbook.core.distributions import find_module, is_installed, is_stdlib
+from zenbook.core.parsing import parse
 from zenbook.core.scope import Chain, Names, names_of
 from zenbook.core.text import lines_of
 from zenbook.errors import CaptureError
@@ -87,7 +88,7 @@ def read_module(name: str) -> ProjectModule:
     try:
         with tokenize.open(path) as file:
             text = file.read()
-        tree = ast.parse(text, filename=origin)
+        tree = parse(text, filename=origin)
     except (OSError, SyntaxError, UnicodeDecodeError) as error:
         raise CaptureError(
             f"The module {name!r} ({path}) can't be read: {error}.", "Mend the file and run again."

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from zenbook.core.bindings import Bindings, Comprehension, Scope, bound_by_import, function_scope
 from zenbook.core.canonical import deeply
+from zenbook.core.parsing import parse
 
 __all__ = ["Chain", "Names", "bound_by_import", "names_of"]
 
@@ -245,7 +246,7 @@ class _Walker(ast.NodeVisitor):
     def annotation(self, node: ast.expr) -> None:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             try:
-                node = ast.parse(node.value, mode="eval").body
+                node = parse(node.value, mode="eval").body
             except SyntaxError:
                 return
             self.softly(node)

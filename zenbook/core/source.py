@@ -17,6 +17,7 @@ from functools import lru_cache
 from types import CodeType, FunctionType
 
 from zenbook.core.bindings import bound_by_import
+from zenbook.core.parsing import parse
 from zenbook.core.scope import names_of
 from zenbook.core.text import Written, first_line, lines_of
 from zenbook.errors import CaptureError
@@ -273,7 +274,7 @@ def text_of_file(file: str) -> str:
 def tree_of(text: str) -> ast.Module | None:
     """The syntax tree of a text, None where it has none. It is shared: don't change it."""
     try:
-        return ast.parse(text)
+        return parse(text)
     except SyntaxError:
         return None
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+from zenbook.core.parsing import parse
+
 Written = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
 
 
@@ -35,7 +37,7 @@ def text_of(node: Written, text: str, drop: tuple[ast.expr, ...] = ()) -> str:
 
 def indented(text: str) -> str:
     """A piece of source as the body of a block; lines within multi-line strings stay as they are."""
-    inside = _within_strings(ast.parse(text))
+    inside = _within_strings(parse(text))
     return "\n".join(
         line if number in inside or not line else "    " + line for number, line in enumerate(lines_of(text), 1)
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from zenbook.core import source
+from zenbook.errors import show_warnings_plainly
 from zenbook.notebook import completion, magics, tracebacks
 from zenbook.runs import watching
 
+_undo: list[Callable[[], None]] = []
 _shown: dict[str, int] = {}  # run → the execution count of the cell that shows its progress
 
 
@@ -18,8 +21,11 @@ def load(shell: Any) -> None:
     tracebacks.polish_in(shell)
     source.register_labels(_label_of)
     watching.watch_runs_with(_progress)
+    if not _undo:
+        _undo.append(show_warnings_plainly())
     if _is_shown_here not in watching.on_show:
         watching.on_show.append(_is_shown_here)
+        watching.displays.append(_show_live)
 
 
 def unload(shell: Any) -> None:
@@ -29,8 +35,11 @@ def unload(shell: Any) -> None:
     tracebacks.stop_polishing()
     source.forget_labels(_label_of)
     watching.stop_watching(_progress)
+    while _undo:
+        _undo.pop()()
     if _is_shown_here in watching.on_show:
         watching.on_show.remove(_is_shown_here)
+        watching.displays.remove(_show_live)
 
 
 def _progress(view: Any) -> Any:
@@ -38,15 +47,38 @@ def _progress(view: Any) -> Any:
 
     shell = get_ipython()
     if shell is not None and hasattr(shell, "kernel"):
-        from zenbook.notebook.progress import NotebookProgress
-
         _shown[view.run] = shell.execution_count
-        return NotebookProgress(view)
+        return _listener(view)
     import sys
 
     from zenbook.runs.terminal import TerminalProgress
 
     return TerminalProgress(view, sys.__stdout__ or sys.stdout)
+
+
+def _listener(view: Any) -> Any:
+    from zenbook.notebook.run_panel import RunPanel, panels_work
+
+    if panels_work():
+        return RunPanel(view)
+    from zenbook.notebook.progress import NotebookProgress
+
+    return NotebookProgress(view)
+
+
+def _show_live(run: Any) -> bool:
+    """Show a run that goes on elsewhere, and follow it."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    if shell is None or not hasattr(shell, "kernel"):
+        return False
+    from zenbook.runs.following import Follower
+
+    view = run.view()
+    _shown[view.run] = shell.execution_count
+    Follower(view.run, view.records, _listener(view)).start()
+    return True
 
 
 def _label_of(file: str) -> str | None:

@@ -25,9 +25,11 @@ from zenbook.notebook.namespace import Namespace
 from zenbook.notebook.session import CellRun, companions
 from zenbook.notebook.shower import NotebookShower
 from zenbook.notebook.step_options import CellOptions
-from zenbook.notebook.summary import show_summary
+from zenbook.notebook.summary import shown_step, summary
+from zenbook.runs.bindings import bindings_by_name
 from zenbook.runs.history import Run
 from zenbook.runs.launch import launch
+from zenbook.runs.pipeline import in_background
 from zenbook.runs.randomness import OUTPUTS
 from zenbook.runs.table import Table
 from zenbook.runs.targets import parse_param
@@ -109,8 +111,9 @@ class NotebookSteps:
         plan = self._plan({name: self._built[name] for name in (*above, step.name)})
         shower = NotebookShower(self.shell, quiet=step.code.quiet)
         self.namespace.refuse_changes(self._run.reader, built.node)
-        finished, called = self._run.run(plan, built.node, shower, use_cache=True)
-        show_summary(self.shell, built.node, finished, self._run.stale(plan, built.node))
+        with shown_step(self._run.record.id, built.node.name) as line:
+            finished, called = self._run.run(plan, built.node, shower, line.listener, use_cache=True)
+            line.show(summary(built.node, finished, self._run.stale(plan, built.node), stack.stack))
         self.namespace.define(step.code, step.origin)
         self.namespace.place(self._run.reader, step.name, finished, {} if called is None else called.live)
         self.namespace.remove(step.code.names.deleted - set(step.made))
@@ -154,22 +157,32 @@ class NotebookSteps:
 
     # --- the whole notebook -------------------------------------------------------------------------------------
 
-    def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool) -> Run:
-        """Run all steps on a stack.
+    def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool, background: bool = False) -> Run:
+        """Run all steps on a stack, in a process of their own if ``background`` says so.
 
         Raises `RunError` for an unknown parameter, `CaptureError` for what can't travel.
         """
+        plan = self._whole(params)
+        opened = open_stack(stack)
+        if background:
+            return in_background(plan, opened, use_cache=cache)
+        return Run(launch(plan, opened, use_cache=cache), opened)
+
+    def plan(self, params: Mapping[str, str], *, stack: str | None) -> Plan:
+        """What `run` would run. Raises as it does."""
+        plan = self._whole(params)
+        return replace(plan, bindings=bindings_by_name(plan))
+
+    def _whole(self, params: Mapping[str, str]) -> Plan:
         for step in self._steps.values():
             self._built[step.name] = self._build(step)
         built = {name: self._built[name] for name in self._steps}
         known = {name: value for one in built.values() for name, value in one.node.params.items()}
         values = {name: encode(parse_param(self.pipeline, name, text, None, known)) for name, text in params.items()}
-        plan = self._plan(
+        return self._plan(
             {name: replace(one, node=_with_params(one.node, values)) for name, one in built.items()},
             {**known, **values},
         )
-        opened = open_stack(stack)
-        return Run(launch(plan, opened, use_cache=cache), opened)
 
     def _plan(self, built: Mapping[str, _Built], params: Mapping[str, Json] | None = None) -> Plan:
         known = {name: value for one in built.values() for name, value in one.node.params.items()}

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from zenbook.core.parsing import parse
 from zenbook.core.scope import names_of
 from zenbook.errors import RunError
 from zenbook.notebook import load, magics
@@ -78,7 +79,7 @@ def _execute(shell: Any, text: str, unknown: set[str]) -> None:
     """Execute a cell's statements but those that start runs, use IPython, or read ``unknown`` names."""
     code = shell.transform_cell(text)
     try:
-        tree = ast.parse(code)
+        tree = parse(code)
     except SyntaxError as error:
         raise RunError(f"A cell can't be read: {error}.", "Mend it in the notebook.") from error
     file = shell.compile.cache(code, shell.execution_count)

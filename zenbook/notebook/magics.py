@@ -56,7 +56,7 @@ def _line_magic(shell: Any) -> Any:
             words = shlex.split(_expanded(shell, line))
         except ValueError as error:
             raise DefinitionError(f"The line can't be read: {error}.", "Is a quotation mark missing?") from None
-        return invoke(words or ["--help"], KernelNotebook(shell, steps_of(shell)))
+        return invoke(words or ["--help"], KernelNotebook(shell, steps_of(shell), line))
 
     return zen
 

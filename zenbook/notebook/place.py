@@ -7,16 +7,19 @@ from typing import Any
 
 from zenbook.notebook.cells import NotebookSteps
 from zenbook.runs.pipeline import Pipeline
+from zenbook.runs.run import Run
 from zenbook.runs.table import Table
 from zenbook.runs.targets import Runnable, choose
+from zenbook.runs.view import html
 
 
 class KernelNotebook:
     """The notebook that this kernel runs."""
 
-    def __init__(self, shell: Any, cells: NotebookSteps) -> None:
+    def __init__(self, shell: Any, cells: NotebookSteps, line: str = "") -> None:
         self.shell = shell
         self.cells = cells
+        self.line = line  # of the magic, as it was typed
 
     @property
     def place(self) -> KernelNotebook:
@@ -44,6 +47,15 @@ class KernelNotebook:
     def steps(self) -> Table:
         """The step cells in order."""
         return self.cells.table()
+
+    def open_panel(self, run: Run) -> None:
+        """Show a run as a panel whose steps can be opened; where there are no widgets, as its picture."""
+        from zenbook.notebook.run_panel import open_panel, panels_work
+
+        if panels_work():
+            open_panel(run)
+        else:
+            self.shell.display_pub.publish({"text/html": html(run.view()), "text/plain": str(run)})
 
     def drop_step(self, name: str) -> str:
         """Take a cell's step out."""

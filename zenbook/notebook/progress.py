@@ -10,6 +10,7 @@ import contextvars
 import threading
 import time
 import uuid
+from typing import Any
 
 from IPython.core.getipython import get_ipython
 
@@ -20,21 +21,37 @@ DELAY = 0.15  # seconds: a run that ends within shows only its end
 INTERVAL = 0.125  # seconds between updates
 
 
-class NotebookProgress:
-    """A listener that shows a run in one output of the cell that started it.
+class Output:
+    """One output of the cell that runs now, replaced in place.
 
-    It passes every event on to its view. The output goes to the display publisher that is in place when the progress is
-    made: what a step captures later (or what is captured of a step, to show it again) does not hold the progress.
+    It goes to the display publisher that is in place now: what a step captures later (or what is captured of a step, to
+    show it again) does not hold it.
     """
 
-    def __init__(self, view: RunView) -> None:
+    def __init__(self) -> None:
         shell = get_ipython()
         if shell is None:
             msg = "progress in a notebook needs an IPython shell"
             raise RuntimeError(msg)
-        self.view = view
-        self._publisher = shell.display_pub
+        self._publish = shell.display_pub.publish
         self._display = uuid.uuid4().hex
+        self.shown = False
+
+    def show(self, bundle: dict[str, Any]) -> None:
+        """Show a MIME bundle in the place of what was shown before."""
+        update, self.shown = self.shown, True
+        self._publish(bundle, transient={"display_id": self._display}, update=update)
+
+
+class NotebookProgress:
+    """A listener that shows a run in one output of the cell that started it.
+
+    It passes every event on to its view.
+    """
+
+    def __init__(self, view: RunView) -> None:
+        self.view = view
+        self._output = Output()
         self._lock = threading.Lock()  # the timer's thread shows, too
         self._timer: threading.Timer | None = None
         self._began = time.monotonic()
@@ -78,5 +95,5 @@ class NotebookProgress:
             self._timer.cancel()
             self._timer = None
         bundle = {"text/html": html(self.view), "text/plain": text(self.view)}
-        first, self._shown_at = self._shown_at is None, time.monotonic()
-        self._publisher.publish(bundle, transient={"display_id": self._display}, update=not first)
+        self._shown_at = time.monotonic()
+        self._output.show(bundle)

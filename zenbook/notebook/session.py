@@ -6,7 +6,7 @@ import json
 import time
 from dataclasses import replace
 
-from zenbook.core.events import Listeners, StepFinished
+from zenbook.core.events import Listener, Listeners, StepFinished
 from zenbook.core.graph import Node
 from zenbook.core.plan import Plan
 from zenbook.core.states import RunState, StepState
@@ -44,9 +44,9 @@ class CellRun:
         return step not in self.finished and stack is self.stack
 
     def run(
-        self, plan: Plan, node: Node, shower: NotebookShower, *, use_cache: bool
+        self, plan: Plan, node: Node, shower: NotebookShower, listener: Listener | None, *, use_cache: bool
     ) -> tuple[StepFinished, Called | None]:
-        """Run one step of the notebook's plan within this run.
+        """Run one step of the notebook's plan within this run, and tell a listener.
 
         Gives the step's end, and what the call gave if the step ran. Raises what the step raises.
         """
@@ -56,7 +56,7 @@ class CellRun:
             state, error_line = RunState.SUCCEEDED, ""
             failing: BaseException | None = None
             try:
-                return self._run(plan, node, shower, use_cache=use_cache)
+                return self._run(plan, node, shower, Listeners.of((listener,)), use_cache=use_cache)
             except BaseException as error:
                 failing = error
                 state = RunState.CANCELLED if isinstance(error, KeyboardInterrupt) else RunState.FAILED
@@ -68,11 +68,11 @@ class CellRun:
                 failing = None  # an exception and the frame that holds it would keep each other
 
     def _run(
-        self, plan: Plan, node: Node, shower: NotebookShower, *, use_cache: bool
+        self, plan: Plan, node: Node, shower: NotebookShower, listener: Listener, *, use_cache: bool
     ) -> tuple[StepFinished, Called | None]:
         with (
             proxied_streams(),
-            Execution.recorded(plan, self.record.id, self.stack, Listeners(()), use_cache=use_cache) as execution,
+            Execution.recorded(plan, self.record.id, self.stack, listener, use_cache=use_cache) as execution,
         ):
             execution.shower = shower
             execution.finished = self.finished

@@ -15,6 +15,7 @@ from zenbook.core.capsule import Capsule
 from zenbook.core.events import Stored
 from zenbook.core.graph import Node, StepKind
 from zenbook.core.loading import entry_of, future_flags, loaded
+from zenbook.core.parsing import parse
 from zenbook.core.source import remember_cell
 from zenbook.core.trace import call
 from zenbook.core.types import conforms, describe, hints_of, output_hints
@@ -238,7 +239,7 @@ def _execute(capsule: Capsule, space: dict[str, Any]) -> Any:
 
 @lru_cache(maxsize=512)
 def _compile_cell(text: str, file: str, line: int, flags: int) -> tuple[CodeType | None, CodeType | None]:
-    tree = ast.parse(text)
+    tree = parse(text)
     if line > 1:
         ast.increment_lineno(tree, line - 1)
     flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT

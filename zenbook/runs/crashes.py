@@ -28,6 +28,11 @@ def driven_here(run: str) -> Iterator[None]:
             del _driven[run]
 
 
+def is_driven_here(run: str) -> bool:
+    """Whether this process drives the run now."""
+    return run in _driven
+
+
 def healed(metadata: MetadataStore, records: Iterable[RunRecord]) -> list[RunRecord]:
     """The records, with runs that nobody drives any more marked as crashed."""
     return [_healed(metadata, one) if _is_abandoned(one) else one for one in records]

@@ -97,7 +97,11 @@ def user_name() -> str:
 
 def process_identity() -> str:
     """This process as "pid:start time:pid namespace", so that a pid used again is not mistaken for it."""
-    pid = os.getpid()
+    return identity_of(os.getpid())
+
+
+def identity_of(pid: int) -> str:
+    """A process of this machine, as `process_identity` names its own."""
     return f"{pid}:{_started(pid)}:{_namespace()}"
 
 

@@ -24,6 +24,16 @@ from zenbook.stack.stack import OpenStack
 
 RANDOM = frozenset(randomness.OUTPUTS.values())
 HIDDEN = RANDOM | {SHOWN}
+TRIAL_NOTE = "ran by "  # how a note begins that says where a step ran; those that are served its outputs ran elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One attempt at a step, of those that another scheduler counts: a failed one is not tried again here."""
+
+    attempt: int  # 1-based
+    last: bool
+    note: str = ""  # where it ran, for people
 
 
 @dataclass
@@ -40,6 +50,7 @@ class Execution:
     shower: Shower | None = None  # how a cell's displays are shown and recorded, in a notebook
     finished: dict[str, StepFinished] = field(default_factory=dict)
     called: dict[str, Called] = field(default_factory=dict)  # what calls of cells gave, by step
+    trial: Trial | None = None  # where somebody else counts the attempts
 
     def __post_init__(self) -> None:
         self.reader = Reader(self.artifacts, self.metadata)
@@ -47,10 +58,17 @@ class Execution:
     @classmethod
     @contextmanager
     def recorded(
-        cls, plan: Plan, run: str, stack: OpenStack, watching: Listener, *, use_cache: bool
+        cls,
+        plan: Plan,
+        run: str,
+        stack: OpenStack,
+        watching: Listener,
+        *,
+        use_cache: bool,
+        trial: Trial | None = None,
     ) -> Iterator[Execution]:
         """An execution whose steps are recorded in the stack's metadata store and watched by a listener."""
-        recorder = Recorder(stack.metadata, plan, run)
+        recorder = Recorder(stack.metadata, plan, run, goes_on=trial is not None)
         both = Listeners((recorder, watching))
         with user_formats(plan), driven_here(run), interrupts_can_wait():
             execution = cls(
@@ -61,6 +79,7 @@ class Execution:
                 both,
                 watching,
                 use_cache=use_cache,
+                trial=trial,
             )
             failing: BaseException | None = None
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from zenbook.errors import RunError, did_you_mean
 from zenbook.runs.crashes import healed
 from zenbook.runs.run import Run, span
 from zenbook.runs.table import Table, moment
+from zenbook.stack.components import MetadataStore
 from zenbook.stack.records import RunQuery, RunRecord
 from zenbook.stack.stack import OpenStack, open_stack
 
@@ -148,21 +150,21 @@ def best(pipeline: str, metric: str, *, lower: bool = False, where: str | None =
 def find_run(reference: str | None = None, *, stack: str | None = None) -> Run:
     """A run by its id, ``latest``, the name of its pipeline (its newest run), or the beginning or end of its id.
 
-    Raises `RunError` when there is none, or more than one.
+    ``latest~1`` is the run before the latest, ``training~2`` the third newest of a pipeline. Raises `RunError` when
+    there is none, or more than one.
     """
     opened = open_stack(stack)
     metadata = opened.metadata
     name = (reference or "latest").strip()
-    if name == "latest":
-        newest = metadata.runs(RunQuery(limit=1, kind="pipeline")) or metadata.runs(RunQuery(limit=1))
-        if not newest:
-            raise RunError("There are no runs yet.", "Call a pipeline, or `zen run`.")
-        return Run(newest[0].id, opened)
     if metadata.run(name) is not None:
         return Run(name, opened)
-    of_pipeline = metadata.runs(RunQuery(pipeline=name, limit=1))
-    if of_pipeline:
-        return Run(of_pipeline[0].id, opened)
+    base, _, back = name.rpartition("~") if re.fullmatch(r".+~\d+", name) else (name, "", "0")
+    newest = _newest(metadata, base, int(back) + 1)
+    if len(newest) > int(back):
+        return Run(newest[int(back)].id, opened)
+    if newest or base == "latest":
+        told = f"There are only {len(newest)} runs of {base!r} yet." if newest else "There are no runs yet."
+        raise RunError(told, "Call a pipeline, or `zen run`.")
     found = metadata.find_run_ids(name)
     if len(found) == 1:
         return Run(found[0], opened)
@@ -171,6 +173,13 @@ def find_run(reference: str | None = None, *, stack: str | None = None) -> Run:
     recent = metadata.runs(RunQuery(limit=200))
     known = {one.id for one in recent} | {one.pipeline for one in recent}
     raise RunError(f"There is no run {name!r}.", did_you_mean(name, known, noun="run"))
+
+
+def _newest(metadata: MetadataStore, name: str, count: int) -> list[RunRecord]:
+    """The newest runs of a pipeline, or of all (``latest``): runs of single cells only where there is no other."""
+    if name != "latest":
+        return metadata.runs(RunQuery(pipeline=name, limit=count))
+    return metadata.runs(RunQuery(limit=count, kind="pipeline")) or metadata.runs(RunQuery(limit=count))
 
 
 def _cell(text: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 
-_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u; in ASCII order
+DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u; in ASCII order
 
 
 def new_run_id(now: float | None = None) -> str:
@@ -13,6 +13,6 @@ def new_run_id(now: float | None = None) -> str:
     moment = time.time() if now is None else now
     whole = int(moment)
     rest = int((moment - whole) * 1_000_000)
-    digits = "".join(_DIGITS[(rest >> shift) & 31] for shift in (15, 10, 5, 0))
-    noise = "".join(secrets.choice(_DIGITS) for _ in range(2))
+    digits = "".join(DIGITS[(rest >> shift) & 31] for shift in (15, 10, 5, 0))
+    noise = "".join(secrets.choice(DIGITS) for _ in range(2))
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(whole))}-{digits}{noise}"

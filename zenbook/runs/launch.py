@@ -63,6 +63,31 @@ def launch(plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: En
     return started.record.id
 
 
+def enrol(plan: Plan, stack: OpenStack, *, process: str, question: EnvironmentQuestion | None = None) -> RunRecord:
+    """Make the row of a run that another process of this machine will `carry_out`, and give it."""
+    environment = (question or EnvironmentQuestion()).answer()
+    record = replace(_record_of(plan, stack, environment), state=RunState.PENDING, started_at=None, process=process)
+    _Launch(plan, stack, record).create(environment, params_of(plan, record.id))
+    return record
+
+
+def carry_out(record: RunRecord, stack: OpenStack, *, use_cache: bool = True) -> None:
+    """Execute the plan of a run whose row was made by another process. Raises what `launch` raises."""
+    record = replace(record, state=RunState.RUNNING, started_at=time.time())
+    started = _Launch(Plan.from_json(record.plan), stack, record, created=True)
+    with driven_here(record.id), interrupts_can_wait():
+        try:
+            with uninterrupted():
+                stack.metadata.write(Batch(runs=[RunUpdate(record.id, record.state, record.started_at, None)]))
+            started.execute(use_cache=use_cache)
+        except BaseException as error:
+            started.failing = error
+            raise
+        finally:
+            with uninterrupted():
+                started.end()
+
+
 def _record_of(plan: Plan, stack: OpenStack, environment: EnvironmentRecord) -> RunRecord:
     blank = new_record(plan.pipeline, stack, orchestrator=str(stack.stack.orchestrator), kind=plan.kind)
     return replace(blank, state=RunState.RUNNING, environment=environment.digest, plan=plan.to_json())
@@ -115,9 +140,10 @@ class _Launch:
 
     def execute(self, *, use_cache: bool) -> None:
         run = self.record
-        view = RunView.of_graph(self.plan.graph, run.id, run.pipeline, run.stack, dict(self.plan.params))
+        view = RunView.of_graph(self.plan.graph, run.id, run.pipeline, self.stack.stack.label, dict(self.plan.params))
+        view.records = self.stack
         self.listener = Listeners((view, *listeners_for(view)))
-        self.listener.on_event(RunStarted(run.id, run.created_at))
+        self.listener.on_event(RunStarted(run.id, run.started_at or run.created_at))
         with proxied_streams():
             self.stack.orchestrator.execute(self.plan, run.id, self.stack, self.listener, use_cache=use_cache)
         self.succeeded = True

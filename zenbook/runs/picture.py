@@ -32,7 +32,7 @@ def picture(view: RunView) -> str:
     names = tuple(view.steps)
     if not names:
         return _EMPTY
-    place, edges = _placed(names, drawn_edges(names, tuple(view.edges)))
+    place = placed(names, drawn_edges(names, tuple(view.edges)))
     wide, high = px(place.width), px(place.height)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" viewBox="0 0 {wide} {high}"',
@@ -41,10 +41,9 @@ def picture(view: RunView) -> str:
         "<defs>",
         *(_ICONS[state] for state in dict.fromkeys(step.state for step in view.steps.values())),
         "</defs>",
-        edges,
+        drawn(place),
     ]
-    room = next(iter(place.boxes.values())).width - _TEXT_LEFT - _TEXT_RIGHT
-    parts += (_step(step, place.boxes[name], room) for name, step in view.steps.items())
+    parts += (_step(step, place.boxes[name]) for name, step in view.steps.items())
     parts.append("</svg>")
     return "".join(parts)
 
@@ -84,7 +83,7 @@ _LOOKS = {
     StepState.PENDING: _Look("#f8f9fa", "#ccd2d9", "#5d6672"),
 }
 # Drawn, not written: fonts differ in these signs, and some show them as emoji. All in a circle of radius 7.
-_SIGN_PATHS = {
+SIGN_PATHS = {
     StepState.SUCCEEDED: '<path d="M-3.2.3-.9 2.7 3.3-2.4"/>',
     StepState.CACHED: '<path d="M-2.9-1.6A3.4 3.4 0 1 1-3.3.9M-3.4-4V-1.3H-.7"/>',
     StepState.FAILED: '<path d="M-2.5-2.5 2.5 2.5M2.5-2.5-2.5 2.5"/>',
@@ -99,7 +98,7 @@ _ICONS = {
     f'stroke-linejoin="round"><circle r="7" fill="{COLOURS[state]}" stroke="none"/>{path}</g>'
     if state is not StepState.PENDING
     else f'<g id="{state}">{path}</g>'
-    for state, path in _SIGN_PATHS.items()
+    for state, path in SIGN_PATHS.items()
 }
 FONTS = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue','Noto Sans','DejaVu Sans',Arial,sans-serif"
 _EMPTY = (
@@ -114,9 +113,9 @@ _NARROW, _BROAD = frozenset("ijltfrI.,:;'|!()[]-/ "), frozenset("mwMW@%&—…")
 
 
 @lru_cache(maxsize=32)  # a run is drawn again and again while only its states change
-def _placed(names: tuple[str, ...], edges: tuple[tuple[str, str], ...]) -> tuple[Layout, str]:
-    place = layout(names, edges, Spacing(box_width=_box_width(names), box_height=_HEIGHT))
-    return place, drawn(place)
+def placed(names: tuple[str, ...], edges: tuple[tuple[str, str], ...]) -> Layout:
+    """Where the boxes and edges of a run's picture are."""
+    return layout(names, edges, Spacing(box_width=_box_width(names), box_height=_HEIGHT))
 
 
 def _box_width(names: Sequence[str]) -> float:
@@ -147,7 +146,12 @@ def fitted(name: str, room: float) -> str:
     return f"{name[:head]}…{name[tail:]}"
 
 
-def _step(step: StepView, box: Box, room: float) -> str:
+def label(name: str, box: Box) -> str:
+    """What a box has room for of a step's name."""
+    return fitted(one_line(name), box.width - _TEXT_LEFT - _TEXT_RIGHT)
+
+
+def _step(step: StepView, box: Box) -> str:
     look = _LOOKS[step.state]
     name = one_line(step.name)
     dashed = ' stroke-dasharray="4 3"' if step.state in (StepState.SKIPPED, StepState.PENDING) else ""
@@ -157,19 +161,29 @@ def _step(step: StepView, box: Box, room: float) -> str:
         f'<rect x="{px(x + 0.5)}" y="{px(y + 0.5)}" width="{px(box.width - 1)}" height="{px(box.height - 1)}" rx="7" '
         f'fill="{look.fill}" stroke="{look.border}"{dashed}/>'
         f'<use href="#{step.state}" x="{px(x + 16)}" y="{px(y + box.height / 2)}"/>'
-        f'<text x="{px(x + _TEXT_LEFT)}" y="{px(y + 17)}" fill="{look.name}">{escaped(fitted(name, room))}</text>'
+        f'<text x="{px(x + _TEXT_LEFT)}" y="{px(y + 17)}" fill="{look.name}">{escaped(label(name, box))}</text>'
         f'<text x="{px(x + _TEXT_LEFT)}" y="{px(y + 31)}" font-size="10" fill="#5d6672">{_second_line(step)}</text></g>'
     )
 
 
 def _second_line(step: StepView) -> str:
+    if step.progress is not None and step.progress.total:
+        return f"{step.state}, {min(1.0, step.progress.done / step.progress.total):.0%}"
     if not step.took:
         return str(step.state)
     return step.took + (f" ×{step.attempt}" if step.again else "")
 
 
 def drawn(place: Layout) -> str:
-    """All edges as one path (a shared wire is drawn once) and all arrow heads as another."""
+    """All edges with their heads."""
+    lines, heads = wires(place)
+    if not lines:
+        return ""
+    return f'<path d="{lines}" fill="none" stroke="#8c96a1" stroke-width="1.3"/><path d="{heads}" fill="#8c96a1"/>'
+
+
+def wires(place: Layout) -> tuple[str, str]:
+    """All edges as one SVG path (a shared wire is drawn once), and all arrow heads as another."""
     lines: dict[str, None] = {}
     heads: dict[str, None] = {}
     for route in place.routes:
@@ -181,12 +195,7 @@ def drawn(place: Layout) -> str:
             lines[f"M{px(start.x)} {px(start.y)}{_piece(start, curve, end)}"] = None
             start = curve.end
         heads[f"M{px(last.end.x)} {px(last.end.y)}l{px(-6 * way)}-3.4v6.8z"] = None
-    if not lines:
-        return ""
-    return (
-        f'<path d="{"".join(lines)}" fill="none" stroke="#8c96a1" stroke-width="1.3"/>'
-        f'<path d="{"".join(heads)}" fill="#8c96a1"/>'
-    )
+    return "".join(lines), "".join(heads)
 
 
 def _piece(start: Point, curve: Curve, end: Point) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from zenbook.core.events import Listeners
 from zenbook.core.graph import Json
 from zenbook.core.plan import Plan
 from zenbook.core.step import Step, check_name
@@ -19,10 +20,11 @@ from zenbook.runs.environment import EnvironmentQuestion
 from zenbook.runs.launch import launch
 from zenbook.runs.planning import make_plan
 from zenbook.runs.run import Run
-from zenbook.runs.watching import polish
+from zenbook.runs.view import RunView
+from zenbook.runs.watching import listeners_for, polish
 from zenbook.stack.stack import OpenStack, open_stack
 
-_OPTIONS = ("name", "stack", "cache")
+_OPTIONS = ("name", "stack", "cache", "background")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +35,7 @@ class Pipeline:
     name: str
     stack: str | None = None
     cache: bool = True
+    background: bool = False
 
     def __post_init__(self) -> None:
         for attribute in functools.WRAPPER_ASSIGNMENTS:
@@ -41,7 +44,7 @@ class Pipeline:
         vars(self)["__wrapped__"] = self.function
 
     def __call__(self, *args: Any, **kwargs: Any) -> Run:
-        """Run the pipeline and wait for its end.
+        """Run the pipeline and wait for its end; with ``options(background=True)`` give the run at once.
 
         Raises what a step raises; `WiringError` for a mistake in the pipeline, `CaptureError` for what can't travel.
         Within another pipeline its steps join that pipeline's.
@@ -53,6 +56,8 @@ class Pipeline:
         stack = open_stack(self.stack)
         plan = self._plan(stack, args, kwargs)
         try:
+            if self.background:
+                return in_background(plan, stack, use_cache=self.cache, question=question)
             return Run(launch(plan, stack, use_cache=self.cache, question=question), stack)
         except BaseException as error:
             polish(error)
@@ -62,7 +67,10 @@ class Pipeline:
         return f"<pipeline {self.name}{inspect.signature(self.function)}>"
 
     def options(self, **options: Any) -> Self:
-        """The same pipeline with other options: ``name``, ``stack``, ``cache``. Raises `DefinitionError`."""
+        """The same pipeline with other options: ``name``, ``stack``, ``cache``, ``background``.
+
+        A run in the background has a process of its own, which goes on when the kernel ends. Raises `DefinitionError`.
+        """
         for option in options:
             if option not in _OPTIONS:
                 raise DefinitionError(
@@ -99,6 +107,22 @@ class Pipeline:
                     "Give a value of that type, or change the annotation.",
                 )
         return arguments
+
+
+def in_background(
+    plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: EnvironmentQuestion | None = None
+) -> Run:
+    """Execute a plan in a process of its own; its progress is shown as that of any run. Raises `RunError`."""
+    from zenbook.runs.background import launch_in_background
+    from zenbook.runs.following import Follower
+
+    record = launch_in_background(plan, stack, use_cache=use_cache, question=question)
+    view = RunView.of_graph(plan.graph, record.id, record.pipeline, stack.stack.label, dict(plan.params))
+    view.records = stack
+    shown = tuple(listeners_for(view))
+    if shown:
+        Follower(record.id, stack, Listeners(shown)).start()
+    return Run(record.id, stack)
 
 
 def pipeline(function: Any = None, /, **options: Any) -> Any:

@@ -40,11 +40,15 @@ _MANY = 500  # rows after which they are
 
 
 class Recorder:
-    """Records the events of one run's steps; any thread may tell it."""
+    """Records the events of one run's steps; any thread may tell it.
 
-    def __init__(self, metadata: MetadataStore, plan: Plan, run: str) -> None:
+    ``goes_on`` says that steps may have run in this run before, in other processes: their lines and metrics are kept.
+    """
+
+    def __init__(self, metadata: MetadataStore, plan: Plan, run: str, *, goes_on: bool = False) -> None:
         self.metadata = metadata
         self.run = run
+        self.goes_on = goes_on
         self.steps = pending_steps(plan, run)
         self.batch = Batch()
         self.waiting = 0
@@ -52,6 +56,7 @@ class Recorder:
         self.lines: dict[str, int] = {}
         self.values: dict[tuple[str, str], int] = {}
         self.lock = threading.RLock()
+        self.timer: threading.Timer | None = None
 
     def on_event(self, event: Event) -> None:
         """Take note of an event, and write when it is time."""
@@ -88,14 +93,32 @@ class Recorder:
         return took > _QUICK or self.waiting > _MANY or time.monotonic() - self.written > _EVERY
 
     def _flush_meanwhile(self) -> None:
-        """Write while a step runs: a store that is away for a moment does not end it, since its end tries again."""
+        """Write while a step runs, now or in a moment: the last lines before a long silence are written, too."""
         if time.monotonic() - self.written > _OFTEN:
-            try:
-                self.flush()
-            except StoreError:
-                self.written = time.monotonic()
+            self._try_to_flush()
+        elif self.timer is None:
+            self.timer = threading.Timer(_OFTEN, self._flush_late)
+            self.timer.daemon = True
+            self.timer.start()
+
+    def _flush_late(self) -> None:
+        with self.lock:
+            self.timer = None
+            self._try_to_flush()
+
+    def _try_to_flush(self) -> None:
+        """Write; a store that is away for a moment does not end the step, since its end tries again."""
+        try:
+            self.flush()
+        except StoreError:
+            self.written = time.monotonic()
 
     def _started(self, event: StepStarted) -> None:
+        if self.goes_on and event.step not in self.lines:
+            self.lines[event.step] = len(self.metadata.logs(self.run, event.step))
+            for one in self.metadata.metrics([self.run]):
+                if one.step == event.step:
+                    self.values[one.step, one.name] = one.n + 1
         record = replace(
             self.steps[event.step],
             state=StepState.RUNNING,

@@ -27,9 +27,10 @@ from zenbook.runs.explain import Explanation, History, explain
 from zenbook.runs.marks import Marks, marks_of
 from zenbook.runs.outputs import Outputs, StoredOutput
 from zenbook.runs.table import Table, duration, moment
-from zenbook.runs.watching import is_on_show, polish
+from zenbook.runs.watching import is_on_show, polish, show_live
+from zenbook.stack.components import Orchestrator
 from zenbook.stack.records import MetricRecord, RunRecord, StepRecord
-from zenbook.stack.stack import OpenStack
+from zenbook.stack.stack import OpenStack, open_stack
 
 if TYPE_CHECKING:
     from zenbook.runs.comparison.compare import Comparison
@@ -136,6 +137,8 @@ class Run:
                 raise RunError(f"Run {self.id} is still {self.state} after {timeout:g} s.", "Wait again, or cancel it.")
             never.wait(pause)
             waited, pause = waited + pause, min(pause * 1.5, 1.0)
+            if pause >= 1.0 and not self.record.process:  # nobody here drives it: who runs it is asked
+                self._orchestrator.rejoin(self.record, self._stack)
         return self
 
     def cancel(self) -> None:
@@ -145,6 +148,9 @@ class Run:
             raise RunError(
                 f"Run {self.id} has ended: it is {record.state}.", "Only a run that goes on can be cancelled."
             )
+        if not record.process:
+            self._orchestrator.cancel(record, self._stack)
+            return
         if record.host != socket.gethostname():
             raise RunError(f"Run {self.id} goes on on {record.host}.", "Cancel it there.")
         process = int(record.process.partition(":")[0])
@@ -156,6 +162,13 @@ class Run:
             return  # it has ended just now
         except OSError as error:
             raise RunError(f"Run {self.id} can't be cancelled: {error.strerror}.", f"It is {record.user}'s.") from error
+
+    @property
+    def _orchestrator(self) -> Orchestrator:
+        """That of the stack on which it was launched."""
+        launched = self.record.stack
+        stack = self._stack if self._stack.stack.name == launched else open_stack(launched)
+        return stack.orchestrator
 
     def resume(self) -> Run:
         """Run the same plan again; what succeeded comes from the cache. Raises `RunError` while the run goes on."""
@@ -211,16 +224,24 @@ class Run:
     def view(self) -> views.RunView:
         """What the pictures and texts of the run show."""
         metadata = self._stack.metadata
-        return views.RunView.of_records(
+        view = views.RunView.of_records(
             self.record,
             metadata.steps([self.id]),
             metadata.metrics([self.id]),
             metadata.params([self.id]),
             self.plan.graph.edges,
         )
+        view.records = self._stack
+        if view.stack == self._stack.stack.name:
+            view.stack = self._stack.stack.label
+        return view
 
     def __str__(self) -> str:
         return views.text(self.view())
+
+    def _ipython_display_(self) -> None:
+        if self.state.ended or is_on_show(self.id) or not show_live(self):
+            raise NotImplementedError  # IPython takes the texts below
 
     def __repr__(self) -> str:
         return views.header(self.view()) if is_on_show(self.id) else str(self)

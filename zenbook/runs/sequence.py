@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from zenbook.core.events import StepFinished
 from zenbook.core.graph import Node
@@ -23,20 +23,23 @@ def run_in_order(plan: Plan, execution: Execution, run: Callable[[Node], object]
             run(current)
     except BaseException as error:
         with uninterrupted():
-            try:
-                _end(execution, current, error)
-                for node in nodes:
-                    why = f"step {current.name!r} did not succeed" if current is not None else ""
-                    execution.tell(StepFinished(execution.run, node.name, StepState.SKIPPED, why=why))
-            except StoreError as unrecorded:  # the reason matters more than that it could not be written down
-                error.add_note(f"and the metadata store failed: {unrecorded.message}")
+            for end in _ends(execution, current, list(nodes), error):
+                try:
+                    execution.tell(end)
+                except StoreError as unrecorded:  # the reason matters more than that it could not be written down
+                    note = f"and the metadata store failed: {unrecorded.message}"
+                    if note not in getattr(error, "__notes__", ()):
+                        error.add_note(note)
         raise
 
 
-def _end(execution: Execution, node: Node | None, error: BaseException) -> None:
-    """See to it that the step during which an interrupt came has an end."""
-    if node is not None and node.name not in execution.finished:
+def _ends(execution: Execution, current: Node | None, rest: list[Node], error: BaseException) -> Iterator[StepFinished]:
+    """The ends of the step during which it was interrupted, if it has none yet, and of those that are skipped."""
+    if current is not None and current.name not in execution.finished:
         cancelled = isinstance(error, KeyboardInterrupt)
         state = StepState.CANCELLED if cancelled else StepState.FAILED
         line = "interrupted" if cancelled else one_line(error)
-        execution.tell(StepFinished(execution.run, node.name, state, error=line))
+        yield StepFinished(execution.run, current.name, state, error=line)
+    why = f"step {current.name!r} did not succeed" if current is not None else ""
+    for node in rest:
+        yield StepFinished(execution.run, node.name, StepState.SKIPPED, why=why)

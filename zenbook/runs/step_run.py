@@ -16,6 +16,7 @@ from zenbook.core.digest import digest_of_bytes, digest_of_path
 from zenbook.core.distributions import is_stdlib, version_of
 from zenbook.core.events import (
     Logged,
+    Progressed,
     StepFinished,
     StepRetried,
     StepStarted,
@@ -31,13 +32,17 @@ from zenbook.errors import RunError, StepTimeoutError, StoreError, ZenbookError
 from zenbook.runs import randomness
 from zenbook.runs.calling import Called, call_step
 from zenbook.runs.context import StepContext, current_step
-from zenbook.runs.execution import HIDDEN, RANDOM, Execution, as_stored
+from zenbook.runs.execution import HIDDEN, RANDOM, TRIAL_NOTE, Execution, Trial, as_stored
 from zenbook.runs.failures import describe_failure, one_line
 from zenbook.runs.interruption import pause
 from zenbook.runs.streams import recorded
 from zenbook.stack.records import CachedStep
 
 _one_step = threading.RLock()  # a capsule's modules are the process's modules while it runs: one at a time
+
+
+class TriedAgainError(RunError):
+    """An attempt that failed, and that another scheduler follows by another: its cause is the step's own exception."""
 
 
 def run_step(execution: Execution, node: Node) -> StepFinished:
@@ -67,7 +72,7 @@ def run_step(execution: Execution, node: Node) -> StepFinished:
 
 def _tell_failure(call: _Call, error: BaseException) -> None:
     execution = call.execution
-    if call.node.name in execution.finished:
+    if call.node.name in execution.finished or isinstance(error, TriedAgainError):
         return
     try:
         execution.tell(call.failed(error))
@@ -83,7 +88,7 @@ class _Call:
         self.node = node
         self.inputs: dict[str, UsedInput] = {}
         self.key = ""
-        self.attempt = 0
+        self.attempt = execution.trial.attempt - 1 if execution.trial is not None else 0
         self.started_at: float | None = None
         self.why = ""
         self.notes: tuple[str, ...] = ()
@@ -162,7 +167,7 @@ class _Call:
             why=f"unchanged since run {hit.step.run}",
             cached_from=hit.step.run,
             random_in=hit.step.random_in,
-            notes=hit.step.notes,
+            notes=tuple(one for one in hit.step.notes if not one.startswith(TRIAL_NOTE)),
         )
 
     # --- running ------------------------------------------------------------------------------------------------
@@ -171,6 +176,8 @@ class _Call:
         """Call the step, again after a failure as often as its options say."""
         execution, node = self.execution, self.node
         retries = node.options.retries
+        if execution.trial is not None:
+            return self._one_attempt(execution.trial)
         while True:
             self.attempt += 1
             self.started_at = time.time()
@@ -187,6 +194,22 @@ class _Call:
                 execution.tell(finished)
                 return finished
 
+    def _one_attempt(self, trial: Trial) -> StepFinished:
+        """Call the step once. One that failed and will be tried again by others has no end yet."""
+        execution, node = self.execution, self.node
+        self.attempt = trial.attempt
+        self.started_at = time.time()
+        execution.tell(StepStarted(execution.run, node.name, self.attempt, self.key, self.why, at=self.started_at))
+        try:
+            finished = self._attempt()
+        except Exception as error:
+            if trial.last:
+                raise
+            execution.tell(StepRetried(execution.run, node.name, self.attempt, one_line(error), 0.0))
+            raise TriedAgainError(f"Attempt {trial.attempt} failed.") from error
+        execution.tell(finished)
+        return finished
+
     def _attempt(self) -> StepFinished:
         execution, node = self.execution, self.node
         capsule = execution.plan.capsule_of(node.name)
@@ -195,7 +218,7 @@ class _Call:
         within = current_step.get() is not None  # a step that calls a pipeline holds the lock already
         token = current_step.set(StepContext(execution.run, node.name, execution.listener))
         try:
-            with nullcontext() if within else _one_step, recorded(self._log):
+            with nullcontext() if within else _one_step, recorded(self._log, self._passing):
                 called = call_step(
                     node,
                     capsule,
@@ -222,6 +245,9 @@ class _Call:
 
     def _log(self, stream: str, text: str) -> None:
         self.execution.listener.on_event(Logged(self.execution.run, self.node.name, stream, text))
+
+    def _passing(self, line: str) -> None:
+        self.execution.listener.on_event(Progressed(self.execution.run, self.node.name, 0, None, line))
 
     def _succeeded(self, called: Called) -> StepFinished:
         if called.live:
@@ -255,8 +281,12 @@ class _Call:
             started_at=self.started_at,
             cache_key=self.key,
             inputs=tuple(self.inputs.items()),
-            **facts,
+            **{**facts, "notes": (*facts.get("notes", ()), *self._trial_notes())},
         )
+
+    def _trial_notes(self) -> tuple[str, ...]:
+        trial = self.execution.trial
+        return (trial.note,) if trial is not None and trial.note else ()
 
 
 def _keyed(stored: Stored) -> str:

@@ -18,6 +18,7 @@ from contextvars import ContextVar
 from typing import Any, TextIO
 
 Sink = Callable[[str, str], None]  # (stream, text)
+Passing = Callable[[str], None]  # told of a line that is still being rewritten
 
 _sink: ContextVar[Sink | None] = ContextVar("zenbook_sink", default=None)
 _EVERY = 0.25  # seconds after which what was printed is passed on
@@ -58,15 +59,19 @@ def _leave(proxy: _Proxy | None) -> None:
 
 
 @contextmanager
-def recorded(sink: Sink) -> Iterator[None]:
-    """Give what is printed and logged in this context to ``sink``, in pieces of some lines."""
-    gathered = _Gathered(sink)
+def recorded(sink: Sink, passing: Passing | None = None) -> Iterator[None]:
+    """Give what is printed and logged in this context to ``sink``, in pieces of some lines.
+
+    Of a line that is rewritten by carriage returns, as progress bars do, ``sink`` gets the last state, and ``passing``
+    those on the way.
+    """
+    gathered = _Gathered(sink, passing)
     token = _sink.set(gathered.put)
     try:
         yield
     finally:
         _sink.reset(token)
-        gathered.flush()
+        gathered.end()
 
 
 @contextmanager
@@ -89,8 +94,10 @@ def also(sink: Sink) -> Iterator[None]:
 class _Gathered:
     """Joins the many small writes of `print` to a few; any thread may write."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, passing: Passing | None = None) -> None:
         self.sink = sink
+        self.passing = passing
+        self.rewritten: dict[str, str] = {}  # by stream, the line that may yet be rewritten
         self.lock = threading.RLock()
         self.stream = ""
         self.parts: list[str] = []
@@ -112,8 +119,34 @@ class _Gathered:
         with self.lock:
             text = "".join(self.parts)
             self.parts, self.size = [], 0
+            if text and ("\r" in text or self.rewritten.get(self.stream)):
+                text = self._settled(text)
             if text:
                 self.sink(self.stream, text)
+
+    def _settled(self, text: str) -> str:
+        """The lines that are done, each in its last state; one that is still rewritten waits."""
+        text = self.rewritten.pop(self.stream, "") + text
+        done, end, last = text.rpartition("\n")
+        if "\r" in last:
+            self.rewritten[self.stream] = last = _last_state(last) + "\r"
+            if self.passing is not None:
+                self.passing(last.strip())
+            last = ""
+        return "".join(f"{_last_state(line)}\n" for line in done.split("\n")) + last if end else last
+
+    def end(self) -> None:
+        with self.lock:
+            self.flush()
+            for stream, line in self.rewritten.items():
+                self.sink(stream, line.rstrip("\r") + "\n")
+            self.rewritten.clear()
+
+
+def _last_state(line: str) -> str:
+    """What a terminal shows of a line: what stands behind its last carriage return."""
+    line = line.rstrip("\r")
+    return line[line.rfind("\r") + 1 :]
 
 
 class _Ticker:

@@ -7,12 +7,16 @@ import importlib
 import inspect
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
+from zenbook.core.plan import Plan
+from zenbook.core.trace import Traced
 from zenbook.core.types import hints_of
 from zenbook.errors import RunError, did_you_mean
+from zenbook.runs.bindings import find_bindings
 from zenbook.runs.pipeline import Pipeline
 from zenbook.runs.run import Run
 
@@ -24,8 +28,11 @@ class Runnable(Protocol):
     def name(self) -> str:
         """The pipeline's name."""
 
-    def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool) -> Run:
-        """Run it with parameters given as texts."""
+    def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool, background: bool = False) -> Run:
+        """Run it with parameters given as texts; in the background, without waiting for its end."""
+
+    def plan(self, params: Mapping[str, str], *, stack: str | None) -> Plan:
+        """What would be run, with the places where parameters can be replaced. Nothing runs."""
 
 
 class Place(Protocol):
@@ -46,15 +53,30 @@ class FunctionPipeline:
         """The pipeline's name."""
         return self.pipeline.name
 
-    def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool) -> Run:
+    def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool, background: bool = False) -> Run:
         """Run the pipeline. Raises `RunError` for a parameter that it does not have, or a text that does not fit."""
+        chosen = self.pipeline.options(
+            stack=stack or self.pipeline.stack,
+            cache=cache and self.pipeline.cache,
+            background=background or self.pipeline.background,
+        )
+        return chosen(**self._values(params))
+
+    def plan(self, params: Mapping[str, str], *, stack: str | None) -> Plan:
+        """What would be run. Raises as `run` does, before anything runs."""
+        values = self._values(params)
+        plan = self.pipeline.options(stack=stack or self.pipeline.stack).plan(**values)
+
+        def trace(others: Mapping[str, Any]) -> Traced:
+            return self.pipeline.trace(**{**values, **others})
+
+        return replace(plan, bindings=find_bindings(plan, self.pipeline.function, trace))
+
+    def _values(self, params: Mapping[str, str]) -> dict[str, Any]:
         function = self.pipeline.function
         parameters = inspect.signature(function).parameters
         hints = hints_of(function)
-        values = {
-            name: parse_param(self.name, name, text, hints.get(name), parameters) for name, text in params.items()
-        }
-        return self.pipeline.options(stack=stack or self.pipeline.stack, cache=cache and self.pipeline.cache)(**values)
+        return {name: parse_param(self.name, name, text, hints.get(name), parameters) for name, text in params.items()}
 
 
 def parse_param(owner: str, name: str, text: str, hint: Any, known: Mapping[str, Any]) -> Any:

@@ -11,10 +11,12 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from zenbook.core.events import (
     Event,
     Measured,
+    Progressed,
     RunFinished,
     RunStarted,
     StepFinished,
@@ -26,6 +28,9 @@ from zenbook.core.states import RunState, StepState
 from zenbook.runs.looks import COLOURS, SIGNS
 from zenbook.runs.table import cut, duration, escaped, number, one_line, padded, width
 from zenbook.stack.records import MetricRecord, ParamRecord, RunRecord, StepRecord
+
+if TYPE_CHECKING:
+    from zenbook.stack.stack import OpenStack
 
 MANY = 12  # more steps or metrics than this are folded away
 
@@ -42,6 +47,7 @@ class StepView:
     error: str = ""
     why: str = ""
     notes: tuple[str, ...] = ()
+    progress: Progressed | None = None  # how far it has come, while it runs
 
     @property
     def duration(self) -> float | None:
@@ -83,6 +89,7 @@ class RunView:
     ended_at: float | None = None
     error: str = ""
     measured: dict[tuple[str, str], float] = field(default_factory=dict)  # the last value by (step, metric)
+    records: OpenStack | None = field(default=None, repr=False, compare=False)  # where more can be read about it
 
     @classmethod
     def of_graph(
@@ -138,6 +145,8 @@ class RunView:
                     step.started_at = event.at
             case StepRetried():
                 self._step(event.step).error = event.error
+            case Progressed():
+                self._step(event.step).progress = event
             case Measured():
                 self.measured[event.step, event.name] = event.value
             case StepFinished():
@@ -170,7 +179,7 @@ class RunView:
 
     def _finish(self, event: StepFinished) -> None:
         step = self._step(event.step)
-        step.state, step.ended_at, step.error = event.state, event.at, event.error
+        step.state, step.ended_at, step.error, step.progress = event.state, event.at, event.error, None
         step.attempt = event.attempt or step.attempt
         step.started_at = step.started_at if event.started_at is None else event.started_at
         step.why, step.notes = event.why or step.why, event.notes
@@ -210,7 +219,7 @@ def html(view: RunView) -> str:
 
     parts = [
         _html_header(view),
-        _faint(_circumstances(view)),
+        _faint(circumstances(view)),
         _line(f"{SIGNS[StepState.FAILED]} {view.error}", COLOURS[StepState.FAILED]) if view.error else "",
         f'<img src="{data_uri(picture(view))}" alt="{escaped(header(view))}" style="max-width:100%">',
     ]
@@ -267,8 +276,8 @@ def _html_header(view: RunView) -> str:
     )
 
 
-def _circumstances(view: RunView) -> str:
-    """The stack and the parameters."""
+def circumstances(view: RunView) -> str:
+    """One line: the stack and the parameters."""
     shown = [f"{name} = {cut(json.dumps(value, ensure_ascii=False), 40)}" for name, value in view.params.items()]
     params = ", ".join(shown[:MANY]) + (", …" if len(shown) > MANY else "")
     return " · ".join(one_line(one) for one in (view.stack and f"on {view.stack}", params) if one)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from zenbook.core.events import Listener
+    from zenbook.runs.run import Run
     from zenbook.runs.view import RunView
 
     Watcher = Callable[[RunView], Listener | None]
 
 _watcher: list[Watcher] = []
 on_show: list[Callable[[str], bool]] = []  # whether the notebook shows a run in the cell that runs now
+displays: list[Callable[[Run], bool]] = []  # ways to show a run that goes on; False where there is none
 polishers: list[Callable[[BaseException], None]] = []  # told of an exception before it leaves a run
 
 
@@ -38,6 +40,11 @@ def listeners_for(view: RunView) -> Iterator[Listener]:
 def is_on_show(run: str) -> bool:
     """Whether the cell that runs now shows a run's progress already."""
     return any(shows(run) for shows in on_show)
+
+
+def show_live(run: Run) -> bool:
+    """Show a run that goes on elsewhere as it goes on, where the front end can."""
+    return any(show(run) for show in displays)
 
 
 def polish(error: BaseException) -> None:

@@ -1,5 +1,7 @@
 """Run one step of a plan in a process of its own: ``python -m zenbook.runs.worker PLAN STEP --run ID``.
 
+As a task of Airflow it is ``python -m zenbook.runs.worker PLAN --airflow``: step and run are in its environment.
+
 The exit code is 0 when the step succeeded or was served from the cache, 1 when it failed, 2 for bad arguments, 130
 when it was interrupted. What became of it is in the metadata store.
 """
@@ -9,23 +11,17 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from zenbook.core.events import Listeners
 from zenbook.core.plan import Plan
-from zenbook.errors import RunError, StoreUnreachableError, ZenbookError, did_you_mean
+from zenbook.errors import RunError, ZenbookError, did_you_mean
 from zenbook.runs.execution import Execution
 from zenbook.runs.failures import describe_failure
-from zenbook.runs.interruption import pause
-from zenbook.runs.step_run import run_step
+from zenbook.runs.patience import patiently
+from zenbook.runs.step_run import TriedAgainError, run_step
 from zenbook.runs.streams import proxied_streams
-from zenbook.stack.records import RunRecord
 from zenbook.stack.stack import open_stack
-
-_PATIENCE = 120.0  # seconds for which a worker waits for a metadata store at its start
-_PAUSE = 0.5
 
 
 class BadArgumentsError(RunError):
@@ -40,6 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
         _work(options)
     except KeyboardInterrupt:
         return 130
+    except TriedAgainError as error:
+        sys.stderr.write(describe_failure(error.__cause__ or error)[1])
+        return 1
     except ZenbookError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 2 if isinstance(error, BadArgumentsError) else 1
@@ -51,13 +50,20 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _work(options: argparse.Namespace) -> None:
     plan = _read_plan(Path(options.plan))
+    if options.airflow:
+        from zenbook.runs import scheduled
+
+        scheduled.work(Path(options.plan), plan)
+        return
+    if not options.run or not options.step:
+        raise BadArgumentsError("The worker needs a STEP and --run ID.", "Or --airflow, as a task of Airflow.")
     names = [node.name for node in plan.graph]
     if options.step not in names:
         raise BadArgumentsError(
             f"The plan has no step {options.step!r}.", did_you_mean(options.step, names, noun="step")
         )
     stack = open_stack(options.stack)
-    if _patiently(lambda: stack.metadata.run(options.run)) is None:
+    if patiently(lambda: stack.metadata.run(options.run)) is None:
         raise BadArgumentsError(
             f"There is no run {options.run!r} in {stack.metadata.describe()}.",
             "The run's row is made by whoever starts the run; is this the right stack and workspace?",
@@ -66,22 +72,6 @@ def _work(options: argparse.Namespace) -> None:
     use_cache = not options.no_cache
     with proxied_streams(), Execution.recorded(plan, options.run, stack, nothing, use_cache=use_cache) as execution:
         run_step(execution, plan.graph[options.step])
-
-
-def _patiently(read: Callable[[], RunRecord | None]) -> RunRecord | None:
-    """Wait for a store that can't be reached: whoever made the run has reached it, so it is likely to come back."""
-    end = time.monotonic() + _PATIENCE
-    told = False
-    while True:
-        try:
-            return read()
-        except StoreUnreachableError as error:
-            if time.monotonic() > end:
-                raise
-            if not told:
-                told = True
-                sys.stderr.write(f"{error.message} The worker waits up to {_PATIENCE:g} s for it.\n")
-            pause(_PAUSE)
 
 
 def _read_plan(file: Path) -> Plan:
@@ -105,8 +95,9 @@ def _interrupt(_number: int, _frame: object) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m zenbook.runs.worker", description=__doc__)
     parser.add_argument("plan", help="the plan's JSON file")
-    parser.add_argument("step", help="the node to run")
-    parser.add_argument("--run", required=True, help="the id of the run")
+    parser.add_argument("step", nargs="?", help="the node to run")
+    parser.add_argument("--run", help="the id of the run")
+    parser.add_argument("--airflow", action="store_true", help="ask Airflow's environment which step of which run")
     parser.add_argument("--stack", default=None, help="the stack; by default the active one")
     parser.add_argument("--no-cache", action="store_true", help="run the step even if nothing changed")
     return parser

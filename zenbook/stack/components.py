@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
-from zenbook.errors import StoreError
+from zenbook.errors import StackError, StoreError
 from zenbook.stack.records import (
     ArtifactRecord,
     Batch,
@@ -303,3 +303,10 @@ class Orchestrator(ABC):
     def check(self) -> str:
         """See whether it can be reached; one line for people. Raises `StackError` that says how to mend it."""
         return self.describe()
+
+    def cancel(self, run: RunRecord, stack: OpenStack) -> None:
+        """End a run that goes on elsewhere: one whose row names no process. Raises `StackError` where that can't be."""
+        raise StackError(f"{self.describe()} can't end runs from here.", "End it where it runs.")
+
+    def rejoin(self, run: RunRecord, stack: OpenStack) -> None:  # noqa: B027  # most runs end with their process
+        """Write the end of a run that has ended elsewhere while nobody followed it."""

@@ -130,10 +130,15 @@ def checked_options(chosen: Flavour, options: Mapping[str, Any], what: str, work
     """The options by the names of the settings, as ``config.yaml`` can hold them. Raises `StackError`."""
     given = _without_password_in_url(chosen, _spelt(chosen, options), what)
     try:
-        settings_of(chosen, revealed(given, what, workspace), what)
+        settings = settings_of(chosen, revealed(given, what, workspace), what)
     except StackError:
         _check_without_references(chosen, given, what)
-    return {key: _plain(value) for key, value in given.items()}
+        return {key: _plain(value) for key, value in given.items()}
+    numbers = {key: getattr(settings, key, None) for key, value in given.items() if not _refers(value)}
+    return {
+        key: numbers[key] if type(numbers.get(key)) in (bool, int, float) else _plain(value)
+        for key, value in given.items()
+    }
 
 
 def write(chosen: Flavour, name: str, given: Mapping[str, Any], workspace: Workspace) -> Registered:

@@ -80,6 +80,11 @@ class Stack(BaseSettings):
         _refuse_unknown_variables(cls)
         return cls(name=chosen)
 
+    @property
+    def label(self) -> str:
+        """Its name as runs show it: that of a stack for production says so."""
+        return f"{self.name} (production)" if self.production else self.name
+
     def choice(self, kind: ComponentKind) -> Choice:
         """The component of one kind."""
         chosen: Choice = getattr(self, kind.value)
@@ -123,10 +128,9 @@ class OpenStack:
         They may hold secrets.
         """
         prefix = str(Stack.model_config["env_prefix"])
-        choices = {kind: self.stack.choice(kind) for kind in ComponentKind if kind is not ComponentKind.ORCHESTRATOR}
         return {
             "ZENBOOK_WORKSPACE": str(self.workspace.home),
-            **{f"{prefix}{kind.upper()}": one.in_words() for kind, one in choices.items()},
+            **{f"{prefix}{kind.upper()}": self.stack.choice(kind).in_words() for kind in ComponentKind},
         }
 
 

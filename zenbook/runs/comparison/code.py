@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from zenbook.core.canonical import canonical
 from zenbook.core.capsule import Capsule
+from zenbook.core.parsing import parse
 from zenbook.stack.components import MetadataStore
 
 _CONTEXT = 2  # unchanged lines around a change
@@ -114,7 +115,7 @@ def _parts(capsule: Capsule) -> dict[str, _Part]:
     for module in capsule.modules:
         prefix = "" if module.name == "__main__" else f"{module.name}."
         lines = module.source.splitlines()
-        for node in ast.parse(module.source).body:
+        for node in parse(module.source).body:
             source = "\n".join(lines[_first_line(node) - 1 : node.end_lineno])
             name = prefix + (_bound(node) or source.partition("\n")[0].strip()[:40])
             before = parts.get(name)
@@ -123,7 +124,7 @@ def _parts(capsule: Capsule) -> dict[str, _Part]:
                 part if before is None else _Part(before.canonical + part.canonical, f"{before.source}\n{part.source}")
             )
     if capsule.cell:
-        parts["the cell"] = _Part(canonical(ast.parse(capsule.cell)), capsule.cell)
+        parts["the cell"] = _Part(canonical(parse(capsule.cell)), capsule.cell)
     return parts
 
 
@@ -157,7 +158,7 @@ def _assigned(source: str) -> str:
     """The value of a short constant: ``0.5`` of ``LIMIT = 0.5``."""
     if not source or "\n" in source:
         return ""
-    node = ast.parse(source).body[0]
+    node = parse(source).body[0]
     if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
         return ""
     text = ast.unparse(node.value)

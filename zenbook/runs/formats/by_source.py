@@ -20,6 +20,7 @@ from typing import Any
 
 from zenbook.core.canonical import canonical
 from zenbook.core.digest import digest_of_bytes, digest_of_text
+from zenbook.core.parsing import parse
 from zenbook.errors import FormatError
 
 
@@ -144,7 +145,7 @@ def _definition(source: str, qualname: str, line: int) -> ast.AST | None:
 @functools.lru_cache(maxsize=256)
 def _parsed(source: str) -> list[ast.stmt]:
     try:
-        return ast.parse(source).body
+        return parse(source).body
     except SyntaxError:  # a cell with magics, say: what IPython compiled is in another entry
         return []
 

@@ -1,0 +1,34 @@
+"""Run by Airflow's own interpreter: load the dags folder, run some DAGs by `dag.test()`, and print what was found."""
+
+import json
+import os
+import sys
+import warnings
+
+wanted = json.loads(sys.argv[1])
+folder = os.environ["AIRFLOW__CORE__DAGS_FOLDER"]
+
+try:
+    from airflow.dag_processing.dagbag import DagBag
+except ImportError:
+    from airflow.models.dagbag import DagBag
+
+DagBag(folder + "/nothing")  # what Airflow itself imports on first use is no file's doing
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    bag = DagBag(folder)
+found = {
+    "errors": dict(bag.import_errors),
+    "seconds": {one.file: one.duration.total_seconds() for one in bag.dagbag_stats},
+    "dags": {key: sorted(dag.task_ids) for key, dag in bag.dags.items()},
+    "warnings": [str(one.message) for one in caught if one.filename.startswith(folder)],
+    "states": {},
+    "zenbook": "zenbook" in sys.modules,
+}
+for key in wanted["run"]:
+    try:
+        run = bag.dags[key].test(run_conf=wanted["conf"])
+        found["states"][key] = str(getattr(run.state, "value", run.state))
+    except Exception as error:
+        found["states"][key] = f"{type(error).__name__}: {error}"
+print("\nfound: " + json.dumps(found), flush=True)

@@ -1,0 +1,188 @@
+"""`zen export script`: one plain file that runs where there is no zenbook, and whose outputs equal those of the run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from zenbook import find_run
+from zenbook.cli import invoke
+from zenbook.errors import ZenbookError
+from zenbook.runs.artifacts import store_value
+from zenbook.stack.stack import open_stack
+
+TRAIN = '''
+from __future__ import annotations
+
+import datetime
+import decimal
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+
+from zenbook import log_metrics as note, pipeline, step
+
+LIMIT = 3
+UNUSED = object()
+
+
+class Model:
+    def __init__(self, weights: list):
+        self.weights = weights
+
+
+def scaled(values, by=2.0):
+    return [one * by for one in values]
+
+
+@step
+def load(rows: int, start: datetime.date, home: Path) -> pd.DataFrame:
+    return pd.DataFrame({"x": np.arange(rows) + start.year, "home": home.name})
+
+
+@step
+def split(frame: pd.DataFrame) -> tuple[Annotated[pd.DataFrame, "low"], Annotated[pd.DataFrame, "high"]]:
+    frame["x"] = frame["x"] + 1  # what a step does to its input no other step sees
+    return frame.head(LIMIT), frame.iloc[LIMIT:]
+
+
+@step
+async def count(*frames, exact: decimal.Decimal = decimal.Decimal("0.1"), **named) -> dict:
+    note(rows=sum(len(one) for one in frames))
+    return {"n": [len(one) for one in frames], "named": sorted(named), "exact": str(exact), "first": frames[-1].x.iloc[0]}
+
+
+@step
+def weigh(counts: dict, options: dict, pair: tuple) -> list:
+    return scaled(counts["n"], options["by"]) + [counts["first"], *pair]
+
+
+@pipeline
+def training(rows: int = 5, by: float = 1.5, start: datetime.date = datetime.date(2020, 1, 2)):
+    """Train "it".
+
+    With a backslash \\\\ too.
+    """
+    frame = load(rows, start, Path("data"))
+    low, high = split(frame)
+    counts = count(low, high, frame, left=low)
+    weigh(counts, {"by": by, "what": {1, 2}}, ("a", 1.0))
+'''
+CELLS = [
+    "%load_ext zenbook",
+    "alpha = 0.5\nrows = 12",
+    "def scale(a):\n    return a / OFFSET\n\nOFFSET = 2.0",
+    "%%step data\nimport numpy as np\n\nnp.random.seed(3)\nX = np.random.rand(rows, 2)\ny = X.sum(axis=1)",
+    "%%step fit\nweights = np.linalg.lstsq(scale(X), y, rcond=None)[0] * alpha\nnoise = np.random.rand()",
+    "%%step change\nX[0] = 0\nweights += noise\nweights",
+    "%%step score\nscore = float((X @ weights).sum())",
+]
+
+
+@pytest.fixture
+def project(workspace: Path) -> Iterator[Path]:
+    (workspace / "train.py").write_text(TRAIN)
+    (workspace / "data").write_text("1")
+    yield workspace
+    sys.modules.pop("train", None)
+
+
+def run_alone(file: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in a process that can't import zenbook."""
+    blocked = "import sys; sys.modules['zenbook'] = None; sys.argv = sys.argv[1:]\nimport runpy\n"
+    code = f"{blocked}runpy.run_path(sys.argv[0], run_name='__main__')"
+    return subprocess.run([sys.executable, "-c", code, str(file), *words], capture_output=True, text=True, check=False)
+
+
+def made_by(file: Path, **params: Any) -> Any:
+    space: dict[str, Any] = {"__name__": "alone", "__file__": str(file)}
+    exec(compile(file.read_text(), str(file), "exec", dont_inherit=True), space)
+    return space["main"](**params) if "main" in space else space
+
+
+def digest(value: Any) -> str:
+    return store_value(open_stack().artifacts, value).digest
+
+
+def test_a_pipelines_script_gives_what_the_run_gave(project: Path) -> None:
+    invoke(["run", "train.py:training"])
+    invoke(["export", "script", "train.py:training", "--to", "out"])
+    found = made_by(project / "out" / "training.py")
+    run = find_run()
+    assert {(step, name) for step, outputs in found.items() for name in outputs} == {
+        (one.step, one.name) for one in open_stack().metadata.outputs([run.id])
+    }
+    for one in open_stack().metadata.outputs([run.id]):
+        assert digest(found[one.step][one.name]) == one.digest, (one.step, one.name)
+    changed = made_by(project / "out" / "training.py", rows=7, by=2.0)
+    assert changed["weigh"]["output"][:3] == [6.0, 8.0, 14.0]
+
+
+def test_a_script_needs_no_zenbook_and_takes_parameters(project: Path) -> None:
+    invoke(["export", "script", "train.py:training", "--to", "out"])
+    done = run_alone(project / "out" / "training.py", "--rows", "4", "--by", "2")
+    assert done.returncode == 0, done.stderr
+    assert "rows = 8\n" in done.stdout
+    assert "weigh.output: [6.0, 2.0, 8.0," in done.stdout
+    text = (project / "out" / "training.py").read_text()
+    assert "UNUSED" not in text
+    assert "zenbook" not in text.partition('"""\n')[2]
+
+
+def test_a_notebooks_script_gives_what_the_cells_gave(workspace: Path) -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(one) for one in CELLS])
+    nbformat.write(notebook, workspace / "nb.ipynb")
+    zen = [sys.executable, "-c", "from zenbook.cli import main; main()"]
+    for words in (["run", "nb.ipynb"], ["export", "script", "nb.ipynb", "--to", "out"]):
+        done = subprocess.run([*zen, *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert run_alone(workspace / "out" / "nb.py").returncode == 0
+    space = made_by(workspace / "out" / "nb.py")
+    run = find_run()
+    values = run_values(run)
+    assert {"X", "y", "weights", "noise", "score"} <= values.keys()
+    for name, one in values.items():
+        assert digest(space[name]) == digest(one), name
+
+
+def run_values(run: Any) -> dict[str, Any]:
+    """The latest version of each name."""
+    return {name: kept.load() for step in run.steps.values() for name, kept in step.outputs.items()}
+
+
+def test_exporting_twice_gives_the_same_bytes_and_check_tells_drift(project: Path) -> None:
+    invoke(["export", "script", "train.py:training", "--to", "out"])
+    before = (project / "out" / "training.py").read_bytes()
+    sys.modules.pop("train")
+    assert "up to date" in repr(invoke(["export", "script", "train.py:training", "--to", "out", "--check"]))
+    (project / "train.py").write_text(TRAIN.replace("LIMIT = 3", "LIMIT = 2"))
+    sys.modules.pop("train")
+    with pytest.raises(ZenbookError, match=r"training.py would change") as raised:
+        invoke(["export", "script", "train.py:training", "--to", "out", "--check"])
+    assert "-LIMIT = 3\n+LIMIT = 2" in raised.value.hint
+    assert (project / "out" / "training.py").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("training(rows", "training(frame=pd.DataFrame(), rows"), None),
+        (("note(rows=", "import zenbook; zenbook.runs(); note(rows="), "uses `zenbook` of zenbook"),
+    ],
+)
+def test_what_has_no_equal_in_a_script_is_refused(project: Path, change: tuple[str, str], told: str | None) -> None:
+    text = TRAIN.replace(*change)
+    if told is None:
+        text = text.replace("low, high = split(frame)", "low, high = split(pd.DataFrame({'x': [1]}))")
+        told = "is given objects"
+    (project / "train.py").write_text(text)
+    with pytest.raises(ZenbookError, match=told):
+        invoke(["export", "script", "train.py:training", "--to", "out"])
