@@ -18,6 +18,7 @@ NAMES = (
     "comparing",
     "imports",
     "run_panel",
+    "history_in_sql",
 )
 
 

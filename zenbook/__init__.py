@@ -26,6 +26,8 @@ _HOMES = {
     "register_format": "zenbook.runs.formats",
     "runs": "zenbook.runs",
     "panel": "zenbook.notebook.stack_panel",
+    "sql": "zenbook.runs.sql",
+    "best": "zenbook.runs.history",
     "Stack": "zenbook.stack.stack",
     "components": "zenbook.stack.registry",
     "stacks": "zenbook.stack.stacks",
@@ -42,9 +44,10 @@ if TYPE_CHECKING:
     from zenbook.runs.comparison.directions import better
     from zenbook.runs.context import log_metrics
     from zenbook.runs.formats import Format, register_format
-    from zenbook.runs.history import Run, find_run
+    from zenbook.runs.history import Run, best, find_run
     from zenbook.runs.lineage import lineage
     from zenbook.runs.pipeline import Pipeline, pipeline
+    from zenbook.runs.sql import sql
     from zenbook.runs.track import track
     from zenbook.stack import registry as components
     from zenbook.stack import stacks
@@ -85,6 +88,7 @@ __all__ = [
     "Stack",
     "Step",
     "ZenbookError",
+    "best",
     "better",
     "components",
     "find_run",
@@ -94,6 +98,7 @@ __all__ = [
     "pipeline",
     "register_format",
     "runs",
+    "sql",
     "stacks",
     "step",
     "track",

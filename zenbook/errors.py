@@ -90,6 +90,10 @@ class RunError(ZenbookError):
     """A run that can't be started, found or continued."""
 
 
+class QueryError(ZenbookError):
+    """A query in SQL that can't be understood, asks for what there is not, or may not do what it wants."""
+
+
 class StepTimeoutError(ZenbookError):
     """A step that took longer than its ``timeout``."""
 

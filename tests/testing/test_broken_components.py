@@ -212,6 +212,15 @@ class AppendsAnew(SqliteStore):
         super().write(replace(batch, logs=logs))
 
 
+class WritesUnseen(SqliteStore):
+    """As one that marks changes in a transaction of their own would, when it dies in between."""
+
+    def write(self, batch: Batch) -> None:
+        quiet = Batch(logs=batch.logs)
+        super().write(replace(batch, logs=[]))
+        self._database.write([(self._writers.logs, quiet.logs)])
+
+
 class MixesOutputsUp(SqliteStore):
     def outputs(self, run_ids: Sequence[str], step: str | None = None) -> list[OutputRecord]:
         return super().outputs(run_ids)
@@ -231,6 +240,7 @@ class MixesOutputsUp(SqliteStore):
         (LeavesOutputs, "test_a_deleted_run_is_gone_with_all_that_only_it_has"),
         (WritesLater, "test_what_one_wrote_another_reads_at_once"),
         (AppendsAnew, "test_a_batch_may_be_written_again"),
+        (WritesUnseen, "test_every_write_to_a_run_gives_it_a_newer_revision"),
         (MixesOutputsUp, "test_every_field_of_every_record_comes_back"),
     ],
 )
@@ -238,7 +248,7 @@ def test_a_broken_metadata_store_is_caught(broken: type[SqliteStore], test: str,
     promise = getattr(MetadataStoreTests(), test)
     _keeps(promise, SqliteStore(tmp_path / "sound.sqlite"))
     with pytest.raises(FAILS):
-        _keeps(promise, broken(tmp_path / "broken.sqlite"))
+        _keeps(promise, broken(Database(tmp_path / "broken.sqlite")))
 
 
 def _keeps(promise: Callable[..., None], store: SqlMetadataStore) -> None:

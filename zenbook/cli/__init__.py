@@ -42,6 +42,7 @@ zen.modules = {
     "init": "workspace",
     "lineage": "comparing",
     "logs": "runs",
+    "note": "query",
     "metadata-store": "components",
     "orchestrator": "components",
     "panel": "runs",
@@ -49,9 +50,12 @@ zen.modules = {
     "run": "runs",
     "runs": "housekeeping",
     "show": "runs",
+    "sql": "query",
     "stack": "stacks",
+    "star": "query",
     "status": "workspace",
     "step": "steps",
+    "tag": "query",
     "why": "runs",
 }
 

@@ -74,18 +74,24 @@ def pairs_of(pairs: Sequence[str]) -> dict[str, str]:
 @click.option(
     "--state", default=None, shell_complete=completion.STATE, help="Only runs in this state: succeeded, failed, …"
 )
+@click.option("--where", default=None, metavar="SQL", help="Only those: 'metrics.accuracy > 0.9 and params.lr < 0.1'.")
+@click.option("--order-by", default=None, metavar="SQL", help="In this order; -metrics.accuracy for the largest first.")
 @click.option("--limit", "-n", default=20, show_default=True, help="How many at most.")
 @click.pass_context
-def runs(ctx: click.Context, pipeline: str | None, state: str | None, limit: int) -> Any:
+def runs(
+    ctx: click.Context, pipeline: str | None, state: str | None, where: str | None, order_by: str | None, limit: int
+) -> Any:
     """The recorded runs, newest first.
 
-    Example: zen runs --pipeline training -n 5
-    """
+    \b
+    zen runs --pipeline training -n 5
+    zen runs --where "metrics.accuracy > 0.9" --order-by=-metrics.accuracy
+    """  # noqa: D301
     from zenbook.runs.history import list_runs
 
     if ctx.invoked_subcommand is not None:
         return None
-    return list_runs(pipeline, state=state, limit=limit)
+    return list_runs(pipeline, state=state, where=where, order_by=order_by, limit=limit)
 
 
 @click.command()

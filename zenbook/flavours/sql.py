@@ -24,10 +24,13 @@ from zenbook.stack.records import (
     ArtifactRecord,
     Batch,
     CachedStep,
+    Change,
+    Changes,
     CodeRecord,
     EnvironmentRecord,
     InputRecord,
     LogRecord,
+    MarkRecord,
     MetricRecord,
     OutputRecord,
     ParamRecord,
@@ -48,8 +51,19 @@ OF_A_RUN = (
     Ask.DELETE_PARAMS,
     Ask.DELETE_METRICS,
     Ask.DELETE_LOGS,
+    Ask.DELETE_MARKS,
     Ask.DELETE_RUN,
 )
+ROWS = {
+    RunRecord: Ask.RUN_ROWS,
+    StepRecord: Ask.STEPS,
+    OutputRecord: Ask.OUTPUTS,
+    InputRecord: Ask.INPUTS,
+    ParamRecord: Ask.PARAMS,
+    MetricRecord: Ask.METRIC_ROWS,
+    LogRecord: Ask.LOG_ROWS,
+    MarkRecord: Ask.MARKS,
+}
 AFTER_ALL = "\U0010ffff"  # sorts after every run id
 
 
@@ -86,7 +100,8 @@ class SqlMetadataStore(MetadataStore):
                 (to.params, params),
                 (to.code, code),
                 (to.environments, [environment] if environment else []),
-            )
+            ),
+            changed={run.id, *(one.run for one in steps), *(one.run for one in params)},
         )
 
     def write(self, batch: Batch) -> None:
@@ -102,7 +117,8 @@ class SqlMetadataStore(MetadataStore):
                 (to.params, batch.params),
                 (to.metrics, batch.metrics),
                 (to.logs, batch.logs),
-            )
+            ),
+            changed=_runs_of(batch),
         )
 
     @cached_property
@@ -205,7 +221,32 @@ class SqlMetadataStore(MetadataStore):
         """Forget runs with all that only they have, each wholly or not at all."""
         parts = [self._database.prepared(one) for one in OF_A_RUN]
         for run_id in run_ids:
-            self._database.write([(Writer(one.sql, lambda run: (run,)), [run_id]) for one in parts])
+            self._database.write([(Writer(one.sql, lambda run: (run,)), [run_id]) for one in parts], gone=[run_id])
+
+    def changes(self, since: int) -> Changes:
+        """Which runs were written or deleted after a revision."""
+        clock, rows = self._database.rows_of_both(Ask.CLOCK, Ask.CHANGES, since=since)
+        changed = tuple(Change(run, revision, bool(gone)) for run, revision, gone in rows)
+        store, revision = clock[0]
+        return Changes(
+            store, max(revision, changed[-1].revision if changed else 0), changed
+        )  # the clock was read first
+
+    def put_marks(self, marks: Sequence[MarkRecord]) -> None:
+        """Put tags, notes and stars on runs."""
+        self._database.write([(self._database.writer(Ask.PUT_MARK), marks)], changed={one.run for one in marks})
+
+    def drop_marks(self, marks: Sequence[MarkRecord]) -> None:
+        """Take tags, notes and stars off runs."""
+        self._database.write([(self._database.writer(Ask.DROP_MARK), marks)], changed={one.run for one in marks})
+
+    def marks(self, run_ids: Sequence[str]) -> list[MarkRecord]:
+        """The tags, notes and stars of some runs."""
+        return [MarkRecord(*row) for row in self._of_runs(Ask.MARKS, run_ids)]
+
+    def rows(self, record: type[Any], run_ids: Sequence[str]) -> list[Row]:
+        """What some runs have of one kind of record, as the database gives it: not-a-number is None."""
+        return list(self._of_runs(ROWS[record], run_ids))
 
     def unreferenced(self, *, before: float) -> list[ArtifactRecord]:
         """The artifacts stored before a time that no run made or read."""
@@ -253,6 +294,12 @@ class _Writers:
         self.logs = database.writer(Ask.PUT_LOG)
         self.code = database.writer(Ask.ADD_CODE)
         self.environments = database.writer(Ask.ADD_ENVIRONMENT)
+
+
+def _runs_of(batch: Batch) -> set[str]:
+    """The runs that a batch changes."""
+    of_run = (batch.steps, batch.outputs, batch.inputs, batch.params, batch.metrics, batch.logs)
+    return {one.id for one in batch.runs}.union(*({one.run for one in some} for some in of_run))
 
 
 def _run_record(row: Row) -> RunRecord:

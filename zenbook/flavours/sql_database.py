@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,16 +62,19 @@ class _Opened:
 class Database(SqlDatabase):
     """A SQLite file."""
 
+    has_clock = False  # only one process writes at a time: the next revision is one more than the highest
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self._opened: dict[int, _Opened] = {}  # by process: a child never closes its parent's
         self._opening: dict[int, threading.Lock] = {}
 
-    def write(self, works: Works) -> None:
-        """Write records in one transaction, in this order."""
+    def write(self, works: Works, *, changed: Collection[str] = (), gone: Collection[str] = ()) -> None:
+        """Write records in one transaction, in this order; runs that are ``changed`` or ``gone`` get a new revision."""
         rows = [(writer.sql, [*map(writer.values, records)]) for writer, records in works if records]
         if not rows:
             return
+        rows += self.revised(changed, gone)
         try:
             self._transact(rows)
         except UnicodeEncodeError:

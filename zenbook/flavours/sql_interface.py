@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
@@ -31,9 +32,11 @@ class SqlDatabase(ABC):
     Every method raises `StoreError` when the database can't be reached, read or written.
     """
 
+    has_clock = True  # whether revisions are counted by a row that a transaction locks
+
     @abstractmethod
-    def write(self, works: Works) -> None:
-        """Write records in one transaction, in this order."""
+    def write(self, works: Works, *, changed: Collection[str] = (), gone: Collection[str] = ()) -> None:
+        """Write records in one transaction, in this order; runs that are ``changed`` or ``gone`` get a new revision."""
 
     @abstractmethod
     def rows(self, name: Ask, **values: Any) -> list[Row]:
@@ -58,6 +61,21 @@ class SqlDatabase(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of this process's connections; the next use opens new ones."""
+
+    def revised(self, changed: Collection[str], gone: Collection[str]) -> list[tuple[str, list[tuple[Any, ...]]]]:
+        """The statements, each with its rows, that end a transaction which changed or deleted runs."""
+        tick, put, drop = self._revising
+        ticked: list[tuple[str, list[tuple[Any, ...]]]] = [(tick, [()])] if self.has_clock else []
+        statements: list[tuple[str, list[tuple[Any, ...]]]] = []
+        for run in changed:
+            statements += [*ticked, (put, [(run,)])]
+        for run in gone:
+            statements += [*ticked, (drop, [(run,)])]
+        return statements
+
+    @cached_property
+    def _revising(self) -> tuple[str, ...]:
+        return tuple(self.prepared(one).sql for one in (Ask.TICK, Ask.PUT_CHANGE, Ask.MARK_GONE))
 
     def writer(self, name: Ask) -> Writer:
         """What executes a statement for records whose fields have the names of its parameters."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -35,7 +35,7 @@ class ServerDatabase(SqlDatabase):
         self._opened: dict[int, _Opened] = {}  # by process: a child never uses its parent's
         self._opening: dict[int, threading.Lock] = {}
 
-    def write(self, works: Works) -> None:
+    def write(self, works: Works, *, changed: Collection[str] = (), gone: Collection[str] = ()) -> None:
         """Write records in one transaction, in this order; again if others get in its way or the server is lost."""
         driver = self.driver
         statements: list[Statement] = [
@@ -44,6 +44,7 @@ class ServerDatabase(SqlDatabase):
             if records
         ]
         if statements:
+            statements += self.revised(changed, gone)
             self._do(lambda connection: driver.transact(connection, statements))
 
     def rows(self, name: Ask, **values: Any) -> list[Row]:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     bindparam,
     exists,
+    func,
     literal_column,
     not_,
     or_,
@@ -38,10 +39,13 @@ from zenbook.flavours.sql_tables import (
     RECORDS,
     Name,
     artifacts,
+    changes,
+    clock,
     code,
     environments,
     inputs,
     logs,
+    marks,
     metadata,
     metrics,
     outputs,
@@ -75,6 +79,15 @@ def statements_for(dialect: str) -> dict[Ask, ClauseElement]:
     return {
         **QUESTIONS,
         Ask.STAMP: version.insert().values(version_num=bindparam("revision")),
+        Ask.START_CLOCK: clock.insert().values(store=bindparam("store"), revision=literal_column("0")),
+        Ask.TICK: clock.update().values(revision=clock.c.revision + literal_column("1")),
+        Ask.PUT_CHANGE: _put_change(dialect),
+        Ask.MARK_GONE: changes.update()
+        .where(changes.c.run == bindparam("id"))
+        .values(revision=_now(dialect), gone=literal_column("1")),
+        Ask.CLOCK: select(clock.c.store, _highest() if dialect == "sqlite" else clock.c.revision),
+        Ask.PUT_MARK: upsert(marks, dialect),
+        Ask.DROP_MARK: marks.delete().where(*(marks.c[name] == bindparam(name) for name in ("run", "kind", "name"))),
         Ask.PUT_RUN: upsert(runs, dialect),
         Ask.UPDATE_RUN: update_run(),
         Ask.PUT_STEP: upsert(steps, dialect),
@@ -93,6 +106,7 @@ def statements_for(dialect: str) -> dict[Ask, ClauseElement]:
         Ask.DELETE_PARAMS: _delete_of_run(params),
         Ask.DELETE_METRICS: _delete_of_run(metrics),
         Ask.DELETE_LOGS: _delete_of_run(logs),
+        Ask.DELETE_MARKS: _delete_of_run(marks),
         Ask.FORGET_ARTIFACT: _forget_artifact(),
     }
 
@@ -134,15 +148,15 @@ def insert(table: Table) -> Insert:
     return table.insert().values(_bound(table))
 
 
-def upsert(table: Table, dialect: str) -> Insert:
-    """Insert a record, or replace the one that has its key."""
+def upsert(table: Table, dialect: str, **given: Any) -> Insert:
+    """Insert a record, or replace the one that has its key; some values may be ``given`` as SQL."""
     changing = [column.name for column in table.columns if not column.primary_key]
     if dialect in ("mysql", "mariadb"):
         from sqlalchemy.dialects.mysql import insert as mysql_insert
 
-        into_mysql = mysql_insert(table).values(_bound(table))
+        into_mysql = mysql_insert(table).values({**_bound(table), **given})
         return into_mysql.on_duplicate_key_update({name: into_mysql.inserted[name] for name in changing})
-    statement = _insert_with_conflict(table, dialect)
+    statement = _insert_with_conflict(table, dialect, **given)
     return statement.on_conflict_do_update(
         index_elements=list(table.primary_key.columns), set_={name: statement.excluded[name] for name in changing}
     )
@@ -183,14 +197,30 @@ def _referenced() -> CompoundSelect[Any]:
     return union(select(outputs.c.digest, outputs.c.format), select(inputs.c.digest, inputs.c.format))
 
 
-def _insert_with_conflict(table: Table, dialect: str) -> sqlite.Insert | postgresql.Insert:
+def _put_change(dialect: str) -> Insert:
+    """Give a run the newest revision."""
+    return upsert(changes, dialect, revision=_now(dialect), gone=literal_column("0"))
+
+
+def _now(dialect: str) -> Any:
+    """The revision of a change: what the clock shows; in SQLite, which has one writer at a time, the next one."""
+    return _highest() + literal_column("1") if dialect == "sqlite" else select(clock.c.revision).scalar_subquery()
+
+
+def _highest() -> Any:
+    """The highest revision; it never falls, since runs that are gone keep theirs."""
+    other = changes.alias("others")
+    return select(func.coalesce(func.max(other.c.revision), literal_column("0"))).scalar_subquery()
+
+
+def _insert_with_conflict(table: Table, dialect: str, **given: Any) -> sqlite.Insert | postgresql.Insert:
     if dialect == "postgresql":
         from sqlalchemy.dialects import postgresql
 
-        return postgresql.insert(table).values(_bound(table))
+        return postgresql.insert(table).values({**_bound(table), **given})
     from sqlalchemy.dialects import sqlite
 
-    return sqlite.insert(table).values(_bound(table))
+    return sqlite.insert(table).values({**_bound(table), **given})
 
 
 def _bound(table: Table) -> dict[str, Any]:
@@ -305,6 +335,13 @@ QUESTIONS: dict[Ask, ClauseElement] = {
     Ask.REFERENCED: _referenced(),
     Ask.ARTIFACTS: select(*columns_of(artifacts)).where(artifacts.c.created_at < bindparam("before")),
     Ask.REVISION: select(version.c.version_num),
+    Ask.CHANGES: select(changes.c.run, changes.c.revision, changes.c.gone)
+    .where(changes.c.revision > bindparam("since"))
+    .order_by(changes.c.revision, changes.c.run),
+    Ask.MARKS: _of_runs(marks, "kind", "name"),
+    Ask.RUN_ROWS: select(*run_columns_without_plan()).where(runs.c.id.in_(bindparam("runs", expanding=True))),
+    Ask.METRIC_ROWS: _of_runs(metrics),
+    Ask.LOG_ROWS: _of_runs(logs),
 }
 
 

@@ -30,6 +30,7 @@ from zenbook.stack.records import (
     EnvironmentRecord,
     InputRecord,
     LogRecord,
+    MarkRecord,
     MetricRecord,
     OutputRecord,
     ParamRecord,
@@ -218,6 +219,32 @@ logs = _table(
     clustered=True,
 )
 
+marks = _table(
+    "marks",
+    _key("run", RUN_ID),
+    _key("kind", Name(16)),
+    _key("name", NAME),
+    _value("at", Double()),
+    _value("text", LongText()),
+    clustered=True,
+)
+
+# On a server each transaction that changes a run adds 1 to the clock, as the last thing before it gives the run that
+# revision and commits. The clock's row stays locked until the commit, so revisions are committed in their order, and
+# none is seen before a lower one: a reader who remembers the highest that it saw misses nothing. Who holds the clock
+# waits for nobody (all that it then writes is written by its holder only), so it is no part of a deadlock. SQLite lets
+# one transaction write at a time, which is the same: there the revision is one more than the highest.
+clock = _table("clock", _key("store", NAME), _value("revision", BigInteger()), clustered=True)
+
+changes = _table(
+    "changes",
+    _key("run", RUN_ID),
+    _value("revision", BigInteger()),
+    _value("gone", Integer()),  # 1 for a run that was deleted
+    Index("changes_by_revision", "revision"),
+    clustered=True,
+)
+
 code = _table("code", _key("digest", DIGEST), _value("capsule", LongText()), clustered=False)
 
 environments = _table("environments", _key("digest", DIGEST), _value("description", LongText()), clustered=False)
@@ -242,6 +269,7 @@ RECORDS: dict[Table, type[Any]] = {
     params: ParamRecord,
     metrics: MetricRecord,
     logs: LogRecord,
+    marks: MarkRecord,
     code: CodeRecord,
     environments: EnvironmentRecord,
 }

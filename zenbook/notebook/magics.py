@@ -20,12 +20,14 @@ _ATTRIBUTE = "_zenbook_steps"
 def register(shell: Any) -> None:
     """Register both magics."""
     shell.register_magic_function(_line_magic(shell), "line", "zen")
+    shell.register_magic_function(_query_magic(shell), "cell", "zen")
     shell.register_magic_function(_cell_magic(shell), "cell", "step")
 
 
 def unregister(shell: Any) -> None:
     """Take both out again."""
     shell.magics_manager.magics["line"].pop("zen", None)
+    shell.magics_manager.magics["cell"].pop("zen", None)
     shell.magics_manager.magics["cell"].pop("step", None)
 
 
@@ -64,6 +66,33 @@ def _expanded(shell: Any, line: str) -> str:
     pieces = _VARIABLE.split(line)
     pieces[::2] = [shell.var_expand(one, depth=0) if one.strip() else one for one in pieces[::2]]
     return "".join(pieces)
+
+
+def _query_magic(shell: Any) -> Any:
+    @no_var_expand
+    def zen(line: str, cell: str) -> Any:
+        """Ask the history in SQL: ``%%zen sql [NAME] [--allow-files]``; NAME gets the result instead of showing it.
+
+        ``{{expression}}`` is evaluated in the notebook and bound as a parameter; it never becomes part of the SQL.
+        """
+        from zenbook.errors import QueryError
+        from zenbook.runs.sql import sql
+        from zenbook.runs.sql_text import bind_expressions
+
+        words = line.split()
+        names = [one for one in words[1:] if one != "--allow-files"]
+        if words[:1] != ["sql"] or len(names) > 1 or not all(one.isidentifier() for one in names):
+            raise QueryError(
+                f"A cell can't begin with %%zen {line.strip()}.", "Write %%zen sql [NAME] [--allow-files]."
+            )
+        query, values = bind_expressions(cell, shell.user_ns)
+        result = sql(query, values, allow_files="--allow-files" in words)
+        if not names:
+            return result
+        shell.user_ns[names[0]] = result
+        return None
+
+    return zen
 
 
 def _cell_magic(shell: Any) -> Any:

@@ -98,11 +98,18 @@ class Runs(Sequence[Run]):
 
 
 def list_runs(
-    pipeline: str | None = None, *, state: str | None = None, limit: int | None = 20, stack: str | None = None
+    pipeline: str | None = None,
+    *,
+    state: str | None = None,
+    where: str | None = None,
+    order_by: str | Sequence[str] | None = None,
+    limit: int | None = 20,
+    stack: str | None = None,
 ) -> Runs:
     """The runs of the active stack's metadata store, newest first; runs of single cells are left out.
 
-    Raises `RunError` for a state that there is not.
+    ``where`` is a condition in SQL over the view ``runs``, ``order_by`` an expression or several, with a minus before
+    one for the largest first. Raises `RunError` for a state that there is not, `QueryError` for a condition.
     """
     if state is not None and state not in list(RunState):
         raise RunError(f"There is no state {state!r}.", did_you_mean(state, list(RunState), noun="state"))
@@ -110,6 +117,12 @@ def list_runs(
         raise RunError(f"A list of {limit} runs shows nothing.", "Give a limit of at least 1, or None for all.")
     opened = open_stack(stack)
     metadata = opened.metadata
+    if where is not None or order_by is not None:
+        from zenbook.runs.selection import select_runs
+
+        most = None if limit is None else limit + 1
+        chosen = select_runs(opened, pipeline=pipeline, state=state, where=where, order_by=order_by, limit=most)
+        return Runs(chosen[:limit], opened, more=len(chosen) > len(chosen[:limit]))
     if state not in (None, RunState.RUNNING, RunState.PENDING):  # some that seem to go on may have crashed
         healed(metadata, metadata.runs(RunQuery(pipeline=pipeline, states=_GOING_ON, limit=limit)))
     states = (RunState(state),) if state is not None else ()
@@ -117,6 +130,21 @@ def list_runs(
     found = metadata.runs(RunQuery(pipeline=pipeline, states=states, limit=one_more, kind="pipeline"))
     records = [one for one in healed(metadata, found[:limit]) if not states or one.state in states]
     return Runs(records, opened, more=len(found) > len(found[:limit]))
+
+
+def best(pipeline: str, metric: str, *, lower: bool = False, where: str | None = None, stack: str | None = None) -> Run:
+    """The run of a pipeline that succeeded with the highest value of a metric, or with ``lower`` the lowest.
+
+    Of several it is the newest; ``where`` is one more condition in SQL. Raises `RunError` when there is none,
+    `QueryError` for a metric that no run has.
+    """
+    from zenbook.runs.selection import best_run
+
+    opened = open_stack(stack)
+    found = best_run(opened, pipeline, metric, lower=lower, where=where)
+    if found is None:
+        raise RunError(f"No run of {pipeline!r} that succeeded has the metric {metric!r}.", "See `zen runs`.")
+    return Run(found.id, opened)
 
 
 def find_run(reference: str | None = None, *, stack: str | None = None) -> Run:
@@ -159,4 +187,4 @@ def _cell(text: str) -> Any:
     return value if isinstance(value, int | float | str | bool | None) else show(value)
 
 
-__all__ = ["Run", "Runs", "find_run", "list_runs"]
+__all__ = ["Run", "Runs", "best", "find_run", "list_runs"]

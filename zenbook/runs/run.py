@@ -19,10 +19,12 @@ from zenbook.core.plan import Plan
 from zenbook.core.states import RunState, StepState
 from zenbook.core.values import decode, show
 from zenbook.errors import RunError, did_you_mean
+from zenbook.runs import marks
 from zenbook.runs import view as views
 from zenbook.runs.crashes import healed
 from zenbook.runs.execution import HIDDEN
 from zenbook.runs.explain import Explanation, History, explain
+from zenbook.runs.marks import Marks, marks_of
 from zenbook.runs.outputs import Outputs, StoredOutput
 from zenbook.runs.table import Table, duration, moment
 from zenbook.runs.watching import is_on_show, polish, show_live
@@ -188,6 +190,36 @@ class Run:
         from zenbook.runs.comparison.compare import compare
 
         return compare([self, other, *more], all=all, key=key)
+
+    @property
+    def marks(self) -> Marks:
+        """Its tags, its note, and whether it has a star."""
+        return marks_of(self._stack.metadata, self.id)
+
+    def tag(self, *tags: str) -> Run:
+        """Put tags on it. Raises `RunError` for one that can't be a tag."""
+        marks.put_tags(self._stack.metadata, self.record.id, tags)
+        return self
+
+    def untag(self, *tags: str) -> Run:
+        """Take tags off. Raises `RunError` for one that it hasn't."""
+        marks.drop_tags(self._stack.metadata, self.record.id, tags)
+        return self
+
+    def note(self, text: str) -> Run:
+        """Replace its note; an empty one takes it away."""
+        marks.put_note(self._stack.metadata, self.record.id, text)
+        return self
+
+    def star(self) -> Run:
+        """Give it a star."""
+        marks.put_star(self._stack.metadata, self.record.id)
+        return self
+
+    def unstar(self) -> Run:
+        """Take its star away."""
+        marks.drop_star(self._stack.metadata, self.record.id)
+        return self
 
     def view(self) -> views.RunView:
         """What the pictures and texts of the run show."""

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from zenbook.errors import StackError, StoreError
 from zenbook.stack.records import (
     ArtifactRecord,
     Batch,
     CachedStep,
+    Changes,
     CodeRecord,
     EnvironmentRecord,
     InputRecord,
     LogRecord,
+    MarkRecord,
     MetricRecord,
     OutputRecord,
     ParamRecord,
@@ -224,6 +227,49 @@ class MetadataStore(ABC):
     @abstractmethod
     def forget_artifacts(self, artifacts: Sequence[ArtifactRecord]) -> list[ArtifactRecord]:
         """Remove the rows of those that still nobody refers to, and give these."""
+
+    @abstractmethod
+    def changes(self, since: int) -> Changes:
+        """Which runs were written or deleted after a revision of this store (0: all that there ever were).
+
+        Revisions become visible in their order: who has seen one has seen all writes of a lower one. Every write that
+        changes what this store tells of a run gives the run a new revision, in the same transaction.
+        """
+
+    @abstractmethod
+    def put_marks(self, marks: Sequence[MarkRecord]) -> None:
+        """Put tags, notes and stars on runs; one of the same key is replaced."""
+
+    @abstractmethod
+    def drop_marks(self, marks: Sequence[MarkRecord]) -> None:
+        """Take tags, notes and stars off runs; one that is not there is no error."""
+
+    @abstractmethod
+    def marks(self, run_ids: Sequence[str]) -> list[MarkRecord]:
+        """The tags, notes and stars of some runs, by run, kind and name."""
+
+    def rows(self, record: type[Any], run_ids: Sequence[str]) -> list[Sequence[Any]]:
+        """What some runs have of one kind of record, as bare values in the order of its fields, in any order.
+
+        States are their texts, notes of steps JSON or a tuple, plans are left out (""). It gives what the methods for
+        records give; a store overrides it where it can be quicker, since an analysis reads millions of rows.
+        """
+        if record is RunRecord:
+            found: Sequence[Any] = [dataclasses.replace(one, plan="") for one in map(self.run, run_ids) if one]
+        elif record is LogRecord:
+            found = [line for run_id in run_ids for line in self.logs(run_id)]
+        else:
+            questions: dict[type[Any], Callable[[Sequence[str]], Sequence[Any]]] = {
+                StepRecord: self.steps,
+                OutputRecord: self.outputs,
+                InputRecord: self.inputs,
+                ParamRecord: self.params,
+                MetricRecord: self.metrics,
+                MarkRecord: self.marks,
+            }
+            found = questions[record](run_ids)
+        names = [field.name for field in dataclasses.fields(record)]
+        return [tuple(getattr(one, name) for name in names) for one in found]
 
     @abstractmethod
     def describe(self) -> str:

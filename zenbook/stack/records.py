@@ -155,6 +155,35 @@ class EnvironmentRecord:
     description: str  # JSON
 
 
+@dataclass(frozen=True, slots=True)
+class MarkRecord:
+    """What a user put on a run; its key is (run, kind, name)."""
+
+    run: str
+    kind: str  # "tag", "note" or "star"
+    name: str  # the tag; "" for a note and a star
+    at: float
+    text: str = ""  # of a note
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The newest change of a run. Of a run that was deleted it is all that is left."""
+
+    run: str
+    revision: int
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Which runs changed after a revision, in the order of their revisions."""
+
+    store: str  # the store's own id: another one when somebody has begun a new store at the same place
+    revision: int  # of the store when it was asked
+    runs: tuple[Change, ...] = ()
+
+
 @dataclass(slots=True)
 class Batch:
     """Changes that are written in one transaction, in this order."""

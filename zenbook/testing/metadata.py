@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from zenbook.stack.records import (
     EnvironmentRecord,
     InputRecord,
     LogRecord,
+    MarkRecord,
     MetricRecord,
     OutputRecord,
     ParamRecord,
@@ -342,6 +344,129 @@ class MetadataStoreTests:
         assert [(one.step, one.n) for one in store.metrics([_id(1)])] == [("b", 0), ("b", 1), ("a", 0), ("a", 1)]
         assert [(one.step, one.n) for one in store.logs(_id(1))] == [("b", 0), ("a", 1), ("a", 0)]
         assert [one.n for one in store.logs(_id(1), "a")] == [0, 1]
+
+    # --- what changed -------------------------------------------------------------------------------------------
+
+    def test_every_write_to_a_run_gives_it_a_newer_revision(
+        self, store: MetadataStore, other_store: MetadataStore
+    ) -> None:
+        """Whatever is written, and its deletion too; what touches no run changes nothing."""
+        begin = other_store.changes(0)
+        assert begin.runs == ()
+        _new(store, _run(1), _step(1))
+        _new(store, _run(2), _step(2))
+        seen = other_store.changes(0)
+        assert (seen.store, [(one.run, one.gone) for one in seen.runs]) == (
+            begin.store,
+            [(_id(1), False), (_id(2), False)],
+        )
+        whole = _rows_of(_id(1))
+        parts = [
+            Batch(runs=[RunUpdate(_id(1), RunState.FAILED, 1.0, 2.0)]),
+            Batch(steps=[_step(1)]),
+            Batch(params=[ParamRecord(_id(1), "", "p", "1")]),
+            Batch(artifacts=whole.artifacts, outputs=whole.outputs),
+            Batch(inputs=whole.inputs),
+            Batch(metrics=whole.metrics),
+            Batch(logs=whole.logs),
+        ]
+        for part in parts:
+            store.write(part)
+            now = other_store.changes(seen.revision)
+            assert [(one.run, one.gone) for one in now.runs] == [(_id(1), False)]
+            assert seen.revision < now.runs[0].revision <= now.revision
+            seen = now
+        store.write(Batch())
+        store.write(Batch(artifacts=[ArtifactRecord(_B, "json", "bb/b", 1, 1.0)]))
+        assert other_store.changes(seen.revision).runs == ()
+        store.delete_runs([_id(1), "20000101-000000-000000"])
+        gone = other_store.changes(seen.revision)
+        assert [(one.run, one.gone) for one in gone.runs] == [(_id(1), True)]
+        _new(store, _run(1))
+        assert [(one.run, one.gone) for one in other_store.changes(gone.revision).runs] == [(_id(1), False)]
+        assert [one.run for one in other_store.changes(0).runs] == [_id(2), _id(1)]
+
+    def test_who_has_seen_a_revision_has_seen_all_below_it(
+        self, store: MetadataStore, other_store: MetadataStore
+    ) -> None:
+        """While several write at once: a reader who asks for what is newer ends up with the newest of all."""
+        threads, batches = 6, 12
+        for number in range(threads):
+            _new(store, _run(number))
+        done = threading.Event()
+        newest: dict[str, int] = {}
+
+        def read() -> None:
+            since = 0
+            while True:
+                last_look = done.is_set()
+                now = other_store.changes(since)
+                assert all(one.revision > since for one in now.runs)
+                for one in now.runs:
+                    newest[one.run] = len(store.metrics([one.run]))
+                since = now.revision
+                if last_look:
+                    return
+
+        def work(number: int) -> None:
+            for n in range(batches):
+                mine = (store, other_store)[number % 2]
+                mine.write(Batch(metrics=[MetricRecord(_id(number), "fit", "m", n, 1.0, 1.0)]))
+
+        with ThreadPoolExecutor(threads + 1) as pool:
+            reader = pool.submit(read)
+            for one in [pool.submit(work, number) for number in range(threads)]:
+                one.result()
+            done.set()
+            reader.result()
+        assert newest == {_id(number): batches for number in range(threads)}
+
+    def test_bare_rows_are_what_the_records_hold(self, store: MetadataStore) -> None:
+        """Of every kind, in the order of the fields; states as their texts, and without plans."""
+        for n in (1, 2, 3):
+            store.create_run(
+                _run(n, plan="long"),
+                steps=[_step(n, notes=("one", _TEXT))],
+                params=[ParamRecord(_id(n), "", "p", "1")],
+                code=[],
+                environment=None,
+            )
+            store.write(_rows_of(_id(n)))
+        store.put_marks([MarkRecord(_id(1), "tag", "good", 1.0)])
+        wanted = [_id(1), _id(3)]
+        assert sorted(tuple(row) for row in store.rows(RunRecord, wanted)) == [
+            tuple(getattr(replace(_run(n), plan=""), one.name) for one in dataclasses.fields(RunRecord)) for n in (1, 3)
+        ]
+        for record, question in (
+            (OutputRecord, store.outputs),
+            (InputRecord, store.inputs),
+            (ParamRecord, store.params),
+            (MetricRecord, store.metrics),
+            (MarkRecord, store.marks),
+        ):
+            assert {record(*row) for row in store.rows(record, wanted)} == {*question(wanted)}
+        assert {LogRecord(*row) for row in store.rows(LogRecord, wanted)} == {*store.logs(_id(1)), *store.logs(_id(3))}
+        assert {(row[0], row[1], str(row[3])) for row in store.rows(StepRecord, wanted)} == {
+            (run, "fit", "succeeded") for run in wanted
+        }
+        assert store.rows(MetricRecord, []) == []
+
+    def test_tags_notes_and_stars_are_put_replaced_and_taken_off(
+        self, store: MetadataStore, other_store: MetadataStore
+    ) -> None:
+        """Each write is a change of the run, and a deleted run keeps none."""
+        _new(store, _run(1))
+        _new(store, _run(2))
+        tag, note = MarkRecord(_id(1), "tag", "größer 🚀", 1.5), MarkRecord(_id(1), "note", "", 1.0, "old")
+        store.put_marks([tag, note, MarkRecord(_id(2), "star", "", 2.0)])
+        store.put_marks([replace(note, text=_TEXT)])
+        assert other_store.marks([_id(1)]) == [replace(note, text=_TEXT), tag]
+        before = store.changes(0).revision
+        store.drop_marks([note, replace(note, name="never there")])
+        assert [one.run for one in store.changes(before).runs] == [_id(1)]
+        assert other_store.marks([_id(2), _id(1)]) == [tag, MarkRecord(_id(2), "star", "", 2.0)]
+        store.delete_runs([_id(1)])
+        assert other_store.marks([_id(1)]) == []
 
     # --- several at once ----------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ Importing them takes 0.4 s, so nothing here does unless there is something to mi
 from __future__ import annotations
 
 import sqlite3
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection
 
-HEAD = "0002"
+HEAD = "0003"
 VERSIONS = [Path(__file__).parent / "versions"]
 
 
@@ -53,6 +54,7 @@ def bring_to_head(connection: sqlite3.Connection, path: Path) -> None:
     if revision is None:
         for statement in for_sqlite().schema:
             connection.execute(statement)
+        connection.execute(for_sqlite()[Ask.START_CLOCK].sql, (uuid.uuid4().hex,))
         connection.execute(for_sqlite()[Ask.STAMP].sql, (HEAD,))
         connection.execute("COMMIT")
     else:

@@ -6,6 +6,7 @@ so goes on where the other stopped. PostgreSQL does all of it in one transaction
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, select
@@ -14,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from zenbook.errors import StoreError
 from zenbook.flavours import migrations
 from zenbook.flavours.migrations import upgrade
-from zenbook.flavours.sql_tables import metadata, version
+from zenbook.flavours.sql_tables import clock, metadata, version
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -65,4 +66,6 @@ def _make(connection: Connection) -> None:
         for index in table.indexes:
             if index.name not in there:
                 index.create(connection)
+    if connection.execute(select(clock.c.store)).first() is None:
+        connection.execute(clock.insert().values(store=uuid.uuid4().hex, revision=0))
     connection.execute(version.update().values(version_num=migrations.HEAD))
