@@ -50,7 +50,7 @@ def tab(line: str) -> list[str]:
 
 
 def test_verbs_and_options() -> None:
-    assert tab("sta") == ["stack", "status"]
+    assert tab("sta") == ["stack", "star", "status"]
     assert {"use", "register", "check"} <= set(tab("stack "))
     assert "set" not in tab("stack ")
     assert tab("stack use --no") == ["--no-check"]

@@ -41,7 +41,7 @@ def k(k: Kernel) -> Kernel:
 
 
 def test_verbs_names_and_parameters_are_completed(k: Kernel) -> None:
-    assert tab(k, "%zen sta") == ["%zen stack", "%zen status"]
+    assert tab(k, "%zen sta") == ["%zen stack", "%zen star", "%zen status"]
     assert tab(k, "x = 1\n%zen stack use p") == ["x = 1\n%zen stack use prod"]
     assert tab(k, "table = %zen stack use p") == ["table = %zen stack use prod"]
     assert tab(k, "!zen stack use p") == ["!zen stack use prod"]
