@@ -9,7 +9,9 @@ function pickerOf({ start, known, ask, lines, change }) {
   const rows = node("div", "zb-rows");
   const health = new Map(); // of the stacks that were checked, by stack and kind
   left.append(labelled("Stack", select), select, told);
-  head.append(left, anyway, use, check);
+  const buttons = node("div", "zb-choices");
+  buttons.append(anyway, use, check);
+  head.append(left, buttons);
   section.append(head, rows, note);
   anyway.hidden = true;
   let following = true; // the active stack, until another is chosen
