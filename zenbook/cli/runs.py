@@ -161,12 +161,15 @@ def cancel(run_id: str) -> Text:
 @click.argument("run_id", metavar="RUN", required=False, shell_complete=completion.RUN)
 @click.pass_obj
 def panel(notebook: Notebook | None, run_id: str | None) -> None:
-    """Show a run, ended or not, as a panel whose steps can be opened: log, parameters, inputs, outputs, code.
+    """Show a run, ended or not, as a panel whose steps can be opened; with `runs`, the history of all runs.
 
     Example: %zen panel latest
     """
     from zenbook.runs.history import find_run
 
+    if run_id == "runs":
+        needed(notebook).open_history()
+        return
     needed(notebook).open_panel(find_run(run_id))
 
 

@@ -37,6 +37,9 @@ class Notebook(Protocol):
     def open_panel(self, run: Run) -> None:
         """Show a run in the cell that runs now, as a panel whose steps can be opened."""
 
+    def open_history(self) -> None:
+        """Show the runs of the active stack in the cell that runs now, as a panel that is live."""
+
     def drop_step(self, name: str) -> str:
         """Take a cell's step out of the notebook's pipeline."""
 

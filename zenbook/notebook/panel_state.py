@@ -20,7 +20,7 @@ from zenbook.runs.view import RunView, StepView, circumstances
 MOST = 900  # characters of a patch
 _LONG = 240  # characters of an error
 _METRICS = 5
-_LOOK = {
+LOOK = {
     "paths": {str(state): path for state, path in SIGN_PATHS.items()},
     "colours": {str(state): colour for state, colour in COLOURS.items()},
     "signs": {str(state): sign for state, sign in SIGNS.items()},
@@ -69,7 +69,7 @@ def description(view: RunView, base: float) -> dict[str, Any]:
         ],
         "lines": lines,
         "heads": heads,
-        "look": _LOOK,
+        "look": LOOK,
         "state": state,
     }
 
