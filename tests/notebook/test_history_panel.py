@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.notebook import test_run_panel as run_panel
 from tests.notebook.lab import CHROMIUM, LabNotebook, jupyterlab
-from tests.notebook.test_run_panel import Scene, cell, chromium, scene  # noqa: F401  # fixtures
+from tests.notebook.test_run_panel import Scene, cell
+
+chromium, scene = run_panel.chromium, run_panel.scene  # fixtures
 
 pytestmark = [
     pytest.mark.browser,
@@ -90,7 +93,6 @@ def opened(scene: Scene, code: str, *more: str) -> tuple[LabNotebook, Locator]:
     book.run(1)
     panel = cell(book, 1).locator(".zb-history")
     expect(panel).to_be_visible()
-    panel.evaluate("panel => panel.scrollIntoView()")
     return book, panel
 
 
@@ -224,8 +226,8 @@ def test_thousands_of_runs_are_paged_and_the_keyboard_is_enough(scene: Scene) ->
     keys.press("End")
     expect(panel.locator(".zb-foot")).to_contain_text("200 runs loaded")
     expect(panel.locator("tr:focus")).to_have_attribute("aria-rowindex", "101")
+    scene.shot("history-paged")
     for loaded in range(300, 1300, 100):
-        print("ACTIVE", loaded, scene.page.evaluate("[document.activeElement.tagName, document.activeElement.className, document.activeElement.dataset.run, document.querySelector('.zb-runs').scrollTop]"))
         keys.press("End")
         expect(panel.locator(".zb-foot")).to_contain_text(f"{loaded:,} runs loaded")
     assert rows(panel).count() < 60
@@ -238,6 +240,7 @@ def test_thousands_of_runs_are_paged_and_the_keyboard_is_enough(scene: Scene) ->
     expect(panel.locator(".zb-foot")).to_contain_text("100 runs loaded")
     assert {one.strip() for one in column(panel, "state")} == {"failed"}
     panel.get_by_label("State", exact=True).select_option("")
+    expect(rows(panel).first.locator("[data-key=state]")).to_have_text("succeeded")
     panel.get_by_role("button", name="score").click()
     panel.get_by_role("button", name="score").click()
     expect(rows(panel).first).to_have_attribute("data-run", newest or "")

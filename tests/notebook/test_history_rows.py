@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.notebook.kernels import Kernel
 from zenbook.core.states import RunState
 from zenbook.notebook.history_rows import PAGE, Newest, Wanted, page, rows_of
 from zenbook.stack.components import MetadataStore
@@ -103,3 +104,13 @@ def test_a_run_that_is_no_longer_as_was_wanted_is_gone(metadata: MetadataStore) 
 def test_a_state_that_there_is_not_filters_nothing() -> None:
     assert Wanted.of({"state": "lost", "pipeline": ""}) == Wanted()
     assert replace(Wanted(), pipeline="x").query(limit=3).limit == 3
+
+
+def test_where_there_are_no_widgets_the_history_is_the_table_of_runs(k: Kernel) -> None:
+    k.run(
+        "import zenbook\n@zenbook.step\ndef one(x: int = 4):\n    return x\n@zenbook.pipeline\ndef small():\n    one()\nrun = small()"
+    )
+    shown = k.run("%zen panel runs").of("display")
+    assert len(shown) == 1
+    assert set(shown[0]["data"]) == {"text/html", "text/plain"}
+    assert "small" in shown[0]["data"]["text/plain"]

@@ -83,15 +83,15 @@ function tableOf(view) {
     numeric = new Set(keys.filter(({ key }) => key === "took" || (key[1] === ":" && some.every((row) => [undefined, null].includes(row.values[key]) || typeof row.values[key] === "number"))).map(({ key }) => key));
     const widths = keys.map(({ key, name }) => {
       const longest = some.reduce((most, row) => Math.max(most, textOf(row, key, store).length), 0);
-      return Math.min(key === "error" ? 60 : 30, Math.max(longest + (key === "state" ? 3 : 0), name.length + 2, key === "took" ? 9 : 4));
+      return Math.min(key === "error" ? 60 : 30, Math.max(longest + (key === "state" ? 2 : 0), name.length + 1, key === "took" ? 7 : 3));
     });
     const now = JSON.stringify([keys, widths, [...numeric], view.sort]);
     if (now === shape) return;
     shape = now;
     drawn.clear();
-    cols.replaceChildren(node("col"), ...widths.map((width) => { const col = node("col"); col.style.width = `calc(${width}ch + 18px)`; return col; }));
+    cols.replaceChildren(node("col"), ...widths.map((width) => { const col = node("col"); col.style.width = `calc(${width * 0.94}ch + 18px)`; return col; }));
     cols.firstChild.style.width = "30px";
-    table.style.width = `calc(${widths.reduce((sum, width) => sum + width, 0)}ch + ${30 + 18 * widths.length}px)`;
+    table.style.width = `calc(${widths.reduce((sum, width) => sum + width * 0.94, 0)}ch + ${30 + 18 * widths.length}px)`;
     const held = head.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     const line = node("tr"), corner = node("th");
     corner.setAttribute("aria-label", "Ticked");
@@ -155,8 +155,10 @@ function tableOf(view) {
     const held = body.contains(document.activeElement) ? document.activeElement.closest("tr").dataset.run : null;
     const lines = list.slice(first, last).map((row, at) => rowOf(row, first + at));
     const now = [...body.children].filter((one) => one.dataset.run), same = now.length === lines.length && now.every((one, at) => one === lines[at]);
+    const top = frame.scrollTop; // lost where somebody measures while the row with the focus is away
     if (!same || body.dataset.all !== `${first} ${list.length}`) body.replaceChildren(...(first ? [spacer(first)] : []), ...lines, ...(last < list.length ? [spacer(list.length - last)] : []));
     body.dataset.all = `${first} ${list.length}`;
+    if (frame.scrollTop !== top) frame.scrollTop = top;
     for (const id of drawn.keys()) if (drawn.size > 300 && !list.slice(first, last).some((row) => row.id === id)) drawn.delete(id);
     if (held && !body.contains(document.activeElement)) (drawn.get(held)?.line.isConnected ? drawn.get(held).line : frame).focus({ preventScroll: true });
   };
@@ -190,6 +192,12 @@ function tableOf(view) {
     // Sorted or searched rows don't grow under the reader's eyes: there the button loads more.
     if (!view.sort && !view.text.trim() && frame.scrollTop + frame.clientHeight > frame.scrollHeight - 12 * ROW) store.loadOlder();
   };
+  body.addEventListener("focusin", (event) => { // by Tab, too
+    const id = event.target.closest("tr").dataset.run;
+    if (!id || id === view.at) return;
+    view.at = id;
+    for (const line of body.children) if (line.dataset.run) line.tabIndex = line.dataset.run === id ? 0 : -1;
+  });
   frame.onclick = (event) => {
     const id = event.target.closest("tr[data-run]")?.dataset.run;
     if (!id) return;
