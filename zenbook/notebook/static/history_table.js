@@ -83,7 +83,7 @@ function tableOf(view) {
     numeric = new Set(keys.filter(({ key }) => key === "took" || (key[1] === ":" && some.every((row) => [undefined, null].includes(row.values[key]) || typeof row.values[key] === "number"))).map(({ key }) => key));
     const widths = keys.map(({ key, name }) => {
       const longest = some.reduce((most, row) => Math.max(most, textOf(row, key, store).length), 0);
-      return Math.min(key === "error" ? 60 : 30, Math.max(longest + (key === "state" ? 2 : 0), name.length + 1, key === "took" ? 7 : 3));
+      return Math.min(key === "error" ? 60 : 30, Math.max(longest + (key === "state" ? 4 : 0), name.length + 1, key === "took" ? 7 : 3));
     });
     const now = JSON.stringify([keys, widths, [...numeric], view.sort]);
     if (now === shape) return;
