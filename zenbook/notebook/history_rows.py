@@ -54,7 +54,7 @@ class Wanted:
 def page(metadata: MetadataStore, wanted: Wanted, before: str | None = None) -> tuple[list[RunRecord], bool]:
     """One page of runs, newest first, and whether there are older ones."""
     if wanted.state is not None and wanted.state.ended:  # some that seem to go on may have crashed
-        healed(metadata, metadata.runs(replace(wanted, state=None).query(limit=PAGE)))
+        healed(metadata, metadata.runs(replace(wanted.query(limit=PAGE), states=_GOING_ON)))
     found = metadata.runs(wanted.query(limit=PAGE + 1, before=before))
     return [one for one in healed(metadata, found[:PAGE]) if wanted.takes(one)], len(found) > PAGE
 
