@@ -168,7 +168,7 @@ def cancel(run_id: str) -> Text:
 @click.argument("run_id", metavar="RUN", required=False, shell_complete=completion.RUN)
 @click.pass_obj
 def panel(notebook: Notebook | None, run_id: str | None) -> None:
-    """Show a run, ended or not, as a panel whose steps can be opened; without a run, the stacks to pick from.
+    """Show the stacks to pick from; with a run, that run, whose steps can be opened; with `runs`, the history.
 
     Example: %zen panel latest
     """
@@ -177,6 +177,9 @@ def panel(notebook: Notebook | None, run_id: str | None) -> None:
         return
     from zenbook.runs.history import find_run
 
+    if run_id == "runs":
+        needed(notebook).open_history()
+        return
     needed(notebook).open_panel(find_run(run_id))
 
 

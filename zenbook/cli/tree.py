@@ -40,6 +40,9 @@ class Notebook(Protocol):
     def open_stack_panel(self) -> None:
         """Show the stacks in the cell that runs now, to pick one and to register."""
 
+    def open_history(self) -> None:
+        """Show the runs of the active stack in the cell that runs now, as a panel that is live."""
+
     def drop_step(self, name: str) -> str:
         """Take a cell's step out of the notebook's pipeline."""
 

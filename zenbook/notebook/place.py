@@ -63,6 +63,12 @@ class KernelNotebook:
 
         panel()
 
+    def open_history(self) -> None:
+        """Show the runs of the active stack as a panel; where there are no widgets, as a table."""
+        from zenbook.notebook.history_panel import show_history
+
+        show_history(self.shell)
+
     def drop_step(self, name: str) -> str:
         """Take a cell's step out."""
         self.cells.drop(name)

@@ -1,0 +1,140 @@
+"""What the history panel is told: rows of runs as plain data, a page at a time, and then only what has changed."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from zenbook.core.states import RunState
+from zenbook.core.values import show
+from zenbook.runs.crashes import healed
+from zenbook.runs.table import cut, one_line
+from zenbook.stack.components import MetadataStore
+from zenbook.stack.records import RunQuery, RunRecord
+
+PAGE = 100  # runs
+_GOING_ON = (RunState.PENDING, RunState.RUNNING)
+_FOLLOWED = 20  # runs that go on though many newer ones have begun: so many are looked at again
+_LONGEST = 200  # characters of a value
+_EXACT = 2**53  # whole numbers from here on are not exact in a browser
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which runs the panel shows; the store leaves out all others."""
+
+    pipeline: str | None = None
+    state: RunState | None = None
+
+    @classmethod
+    def of(cls, asked: Mapping[str, Any]) -> Wanted:
+        """As the browser says it."""
+        state = asked.get("state")
+        return cls(asked.get("pipeline") or None, RunState(state) if state in list(RunState) else None)
+
+    def told(self) -> dict[str, str]:
+        """As the browser says it."""
+        return {"pipeline": self.pipeline or "", "state": self.state or ""}
+
+    def query(self, *, limit: int, before: str | None = None) -> RunQuery:
+        """As the store is asked; runs of single cells are left out."""
+        states = () if self.state is None else (self.state,)
+        return RunQuery(pipeline=self.pipeline, states=states, limit=limit, before=before, kind="pipeline")
+
+    def takes(self, run: RunRecord) -> bool:
+        """Whether it shows the run."""
+        return self.pipeline in (None, run.pipeline) and self.state in (None, run.state)
+
+
+def page(metadata: MetadataStore, wanted: Wanted, before: str | None = None) -> tuple[list[RunRecord], bool]:
+    """One page of runs, newest first, and whether there are older ones."""
+    if wanted.state is not None and wanted.state.ended:  # some that seem to go on may have crashed
+        healed(metadata, metadata.runs(replace(wanted.query(limit=PAGE), states=_GOING_ON)))
+    found = metadata.runs(wanted.query(limit=PAGE + 1, before=before))
+    return [one for one in healed(metadata, found[:PAGE]) if wanted.takes(one)], len(found) > PAGE
+
+
+def rows_of(metadata: MetadataStore, runs: Sequence[RunRecord]) -> list[Row]:
+    """The runs with their parameters and the last values of their metrics."""
+    ids = [one.id for one in runs]
+    values: dict[str, dict[str, Any]] = {one: {} for one in ids}
+    if ids:
+        for param in metadata.params(ids):
+            if not param.step:
+                values[param.run][f"p:{param.name}"] = _plain(json.loads(param.value))
+        for metric in metadata.metrics(ids):
+            values[metric.run][f"m:{metric.name}"] = _plain(metric.value)
+    return [_row(one, values[one.id]) for one in runs]
+
+
+class Newest:
+    """The newest page, of which only that is told which has not been told before."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.wanted = wanted
+        self._rows: dict[str, Row] = {}
+        self._ids: list[str] | None = None
+        self._going_on: set[str] = set()
+
+    def follow(self, rows: Iterable[Row]) -> None:
+        """Look again at those of an older page that go on."""
+        for row in rows:
+            if row["state"] in _GOING_ON:
+                self._rows[row["id"]] = row
+                self._going_on.add(row["id"])
+
+    def look(self, metadata: MetadataStore) -> dict[str, Any] | None:
+        """What has changed, or None.
+
+        ``ids`` are those of the page: what is newer than its end and not in it is gone.
+        """
+        runs, more = page(metadata, self.wanted)
+        ids = [one.id for one in runs]
+        older = self._older(metadata, set(ids))
+        gone = [one.id for one in older if not self.wanted.takes(one)]
+        here = [*runs, *(one for one in older if one.id not in gone)]
+        # What had ended when it was told does not change any more.
+        alive = [one for one in here if one.id not in self._rows or one.id in self._going_on]
+        changed = [row for row in rows_of(metadata, alive) if row != self._rows.get(row["id"])]
+        new_page = ids != self._ids
+        self._ids = ids
+        self._rows = {one.id: self._rows[one.id] for one in here if one.id in self._rows}
+        self._rows |= {row["id"]: row for row in changed}
+        self._going_on = {one.id for one in here if not one.state.ended}
+        if not (changed or gone or new_page):
+            return None
+        told: dict[str, Any] = {"wanted": self.wanted.told(), "rows": changed, "gone": gone}
+        return told | {"ids": ids, "more": more} if new_page else told
+
+    def _older(self, metadata: MetadataStore, shown: set[str]) -> list[RunRecord]:
+        """Those that went on when they were last seen and are not on the page."""
+        found = (metadata.run(one) for one in sorted(self._going_on - shown, reverse=True)[:_FOLLOWED])
+        return healed(metadata, [replace(one, plan="") for one in found if one is not None])
+
+
+def _row(run: RunRecord, values: dict[str, Any]) -> Row:
+    return {
+        "id": run.id,
+        "pipeline": one_line(run.pipeline),
+        "state": str(run.state),
+        "stack": run.stack,
+        "error": cut(one_line(run.error), _LONGEST),
+        "from": run.started_at,
+        "to": run.ended_at,
+        "values": values,
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int) and abs(value) < _EXACT:
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    return cut(one_line(value if isinstance(value, str) else show(value)), _LONGEST)
