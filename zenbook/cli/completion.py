@@ -104,6 +104,11 @@ def _runs(_ctx: click.Context) -> Iterator[tuple[str, str]]:
         yield name, "its newest run"
 
 
+def _panels(ctx: click.Context) -> Iterator[str | tuple[str, str]]:
+    yield "runs", "the history"
+    yield from _runs(ctx)
+
+
 def _recorded_pipelines(_ctx: click.Context) -> Iterator[str]:
     from zenbook.stack.records import RunQuery
     from zenbook.stack.stack import open_stack
@@ -179,6 +184,7 @@ def _sources(file: Path) -> list[str]:
 
 STACK = _offering(_stacks)
 RUN = _offering(_runs)
+PANEL = _offering(_panels)
 PIPELINE = _offering(_recorded_pipelines)
 STEP = _offering(_steps_of_run)
 STATE = _offering(_states)

@@ -165,7 +165,7 @@ def cancel(run_id: str) -> Text:
 
 
 @click.command()
-@click.argument("run_id", metavar="RUN", required=False, shell_complete=completion.RUN)
+@click.argument("run_id", metavar="RUN", required=False, shell_complete=completion.PANEL)
 @click.pass_obj
 def panel(notebook: Notebook | None, run_id: str | None) -> None:
     """Show the stacks to pick from; with a run, that run, whose steps can be opened; with `runs`, the history.
