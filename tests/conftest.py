@@ -6,6 +6,7 @@ import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
+from unittest.mock import patch
 
 import pytest
 
@@ -18,17 +19,24 @@ collect_ignore_glob = ["*.ipynb"]  # notebooks among the tests are material, not
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_settings_of_the_developer_or_of_another_test() -> Iterator[None]:
+    with patch.dict(os.environ):  # `zen init` in this process sets a variable
+        _forget_settings()
+        yield
+
+
+def _forget_settings() -> None:
     for name in [one for one in os.environ if one.upper().startswith("ZENBOOK_")]:
-        monkeypatch.delenv(name)
+        del os.environ[name]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_profile_of_the_developer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Kernels and shells that tests start read no IPython configuration and share no history file."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
-        patch.setenv("JUPYTER_PREFER_ENV_PATH", "1")
+    with patch.dict(os.environ):
+        _forget_settings()
+        os.environ["IPYTHONDIR"] = str(tmp_path_factory.mktemp("ipython"))
+        os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
         yield
 
 

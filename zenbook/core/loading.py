@@ -55,7 +55,8 @@ def _below(names: set[str]) -> dict[str, types.ModuleType]:
     if not names:
         return {}
     prefixes = tuple(f"{one}." for one in names)
-    return {name: one for name, one in list(sys.modules.items()) if name.startswith(prefixes) and name not in names}
+    # A copy in one go: while a list of the items is made, the garbage collector may run what imports something.
+    return {name: one for name, one in sys.modules.copy().items() if name.startswith(prefixes) and name not in names}
 
 
 def entry_of(capsule: Capsule, main: types.ModuleType) -> Callable[..., Any]:

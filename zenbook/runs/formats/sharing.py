@@ -181,7 +181,7 @@ def _objects_of_libraries() -> dict[int, Any]:
     # Proxies (of pydantic, of modules that load themselves when touched) must not notice that they are looked at.
     found: dict[int, Any] = {}
     arrays = tuple(_loaded_classes(_ATOMIC))
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():
         names = _attributes(module)
         if name.partition(".")[0] in _NOT_LIBRARIES or names.get("__spec__") is None:
             continue
