@@ -16,6 +16,7 @@ NAMES = (
     "metadata_stores",
     "object_stores",
     "comparing",
+    "exporting",
     "imports",
     "run_panel",
     "history_in_sql",

@@ -16,6 +16,7 @@ SIZES = {
     "many_runs": {"runs": 6, "steps": 3, "repeats": 2, "length": 2},
     "metadata_stores": {"runs": 60, "repeats": 2},
     "object_stores": {"megabytes": 1, "repeats": 1},
+    "exporting": {"steps": 3, "repeats": 1},
     "comparing": {"runs": 12, "steps": 3, "rows": 2_000, "repeats": 1},
     "imports": {"repeats": 1, "kernels": 1},
     "run_panel": {"steps": 4, "lines": 100, "repeats": 1},
