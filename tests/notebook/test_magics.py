@@ -192,3 +192,8 @@ def test_a_stack_for_production_is_named_wherever_a_run_is_shown(k: Kernel) -> N
     assert "on live (production)" in k.run("run = adding(n=2)").of("display")[0]["data"]["text/html"]
     assert "on live (production)" in k.run("%zen show latest").of("result")[0]["data"]["text/html"]
     assert "on live (production)" in k.run("%%step a_cell\nvalue = 1").text
+
+
+def test_nothing_of_the_notebook_is_pasted_into_sql(k: Kernel) -> None:
+    k.run("x = 'pasted'")
+    assert "{x} $x" in k.run("%zen sql \"select '{x} $x' as text\"").result

@@ -62,7 +62,12 @@ def _line_magic(shell: Any) -> Any:
 
 
 def _expanded(shell: Any, line: str) -> str:
-    """The line with the notebook's ``{names}`` and ``$names`` filled in; ``${NAME}`` means an environment variable."""
+    """The line with the notebook's ``{names}`` and ``$names`` filled in; ``${NAME}`` means an environment variable.
+
+    Nothing is filled into SQL: values are bound (``%%zen sql`` does it for ``{{expressions}}``).
+    """
+    if line.split()[:1] == ["sql"]:
+        return line
     pieces = _VARIABLE.split(line)
     pieces[::2] = [shell.var_expand(one, depth=0) if one.strip() else one for one in pieces[::2]]
     return "".join(pieces)
