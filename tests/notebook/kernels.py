@@ -122,11 +122,16 @@ class Kernel:
         self.manager.provisioner.process.kill()  # type: ignore[union-attr]
 
 
+def without_settings() -> dict[str, str]:
+    """The environment without zenbook's variables: a module's kernel may start after a test that has set some."""
+    return {name: value for name, value in os.environ.items() if not name.upper().startswith("ZENBOOK_")}
+
+
 @contextmanager
 def kernel(folder: Path, **environment: str) -> Iterator[Kernel]:
     """A kernel in a folder, with zenbook not loaded yet."""
     manager = KernelManager(kernel_name="python3")
-    manager.start_kernel(cwd=str(folder), env={**os.environ, **environment})
+    manager.start_kernel(cwd=str(folder), env={**without_settings(), **environment})
     client = manager.client()
     client.start_channels()
     try:

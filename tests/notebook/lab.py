@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import socket
@@ -19,6 +18,8 @@ from typing import Any
 
 import nbformat
 from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.notebook.kernels import without_settings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 _START = 90  # seconds
@@ -53,7 +54,7 @@ def jupyterlab(folder: Path) -> Iterator[str]:
     quiet = {"fetchNews": "false", "checkForUpdates": False}
     (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
     environment = {
-        **os.environ,
+        **without_settings(),
         "JUPYTER_CONFIG_DIR": str(own),
         "JUPYTER_DATA_DIR": str(own / "data"),
         "JUPYTER_RUNTIME_DIR": str(own / "runtime"),
