@@ -70,13 +70,7 @@ def _group(kind: ComponentKind) -> click.Group:
     def get() -> Table:
         from zenbook.cli.components import described
 
-        choice = Stack.named().choice(kind)
-        found = (
-            registry.Registered(kind, choice.name, choice.flavour, choice.options)
-            if choice.flavour
-            else registry.component(kind, choice.name)
-        )
-        return described(found)
+        return described(registry.chosen(kind, Stack.named().choice(kind)))
 
     return group
 

@@ -91,11 +91,7 @@ def stack_describe(name: str | None) -> Table:
     rows: list[tuple[str, str, str]] = [("stack", chosen.name, "for production" if chosen.production else "")]
     for kind in KINDS:
         choice = chosen.choice(kind)
-        found = (
-            registry.Registered(kind, choice.name, choice.flavour, choice.options)
-            if choice.flavour
-            else registry.component(kind, choice.name)
-        )
+        found = registry.chosen(kind, choice)
         options = [
             f"{row['what']} {row['is']}" for row in described(found) if row["what"] not in ("flavour", "used by")
         ]

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from zenbook.errors import StackError, did_you_mean
-from zenbook.stack.choice import first_mistake
+from zenbook.stack.choice import Choice, first_mistake
 from zenbook.stack.flavour import ComponentKind, Flavour, flavour, flavours
 from zenbook.stack.making import BUILT_IN, component_names, entry_of, settings_of
 from zenbook.stack.secrets import forget, hidden, is_reference, revealed, secret_fields
@@ -98,6 +98,13 @@ def component(kind: ComponentKind | str, name: str) -> Registered:
     config = workspace.config()
     users = users_of(kind, name, config.stacks or {}, config.active)
     return Registered(kind, name, str(entry.pop("flavour", "")), entry, users)
+
+
+def chosen(kind: ComponentKind, choice: Choice) -> Registered:
+    """The component that a stack has chosen, registered or described in place. Raises `StackError`."""
+    if choice.flavour:
+        return Registered(kind, choice.name, choice.flavour, choice.options)
+    return component(kind, choice.name)
 
 
 def components(kind: ComponentKind | str) -> tuple[Registered, ...]:

@@ -38,7 +38,7 @@ def use(name: str, *, check: bool = True, time_limit: float = TIME_LIMIT) -> Swi
         raise StackError(
             f"The variable ZENBOOK_STACK says {forced!r}, which wins over `zen stack use`.", "Unset it first."
         )
-    old, new = _as_is(active_name()), Stack.named(name)
+    old, new = Stack(name=active_name()), Stack.named(name)
     checks = passed(new, time_limit) if check else ()
     with Workspace.find().changing() as body:
         body["active"] = name
@@ -85,7 +85,7 @@ def register(
             f"There is a stack {name!r} already.", f"Choose another name, or change it: zen stack update {name} …"
         )
     put(name, _entry({}, artifact_store, metadata_store, orchestrator, production or None))
-    return _as_is(name)
+    return Stack(name=name)
 
 
 def update(
@@ -100,14 +100,14 @@ def update(
     name = known(name)
     entry = _entry(_registered(name), artifact_store, metadata_store, orchestrator, production)
     put(name, entry)
-    return _as_is(name)
+    return Stack(name=name)
 
 
 def copy(source: str, target: str) -> Stack:
     """Register a stack like another one. Raises `StackError`."""
     _free(target)
     put(target, dict(_registered(known(source))))
-    return _as_is(target)
+    return Stack(name=target)
 
 
 def rename(old: str, new: str) -> Stack:
@@ -118,7 +118,7 @@ def rename(old: str, new: str) -> Stack:
         body["stacks"] = {new if name == old else name: entry for name, entry in body["stacks"].items()}
         if body.get("active") == old:
             body["active"] = new
-    return _as_is(new)
+    return Stack(name=new)
 
 
 def delete(name: str) -> Stack:
@@ -126,7 +126,7 @@ def delete(name: str) -> Stack:
     _changeable(name, "deleted")
     if name == active_name():
         raise StackError(f"The stack {name!r} is the active one.", "Switch to another first: zen stack use default.")
-    gone = _as_is(name)
+    gone = Stack(name=name)
     with Workspace.find().changing() as body:
         body["stacks"].pop(name, None)
     return gone
@@ -135,9 +135,9 @@ def delete(name: str) -> Stack:
 def put_into_active(kind: ComponentKind, component: str) -> Switch:
     """Let the active stack use another component of a kind. Raises `StackError`."""
     name = known(None)
-    old = _as_is(name)
+    old = Stack(name=name)
     put(name, {**_registered(name), kind.value: component})
-    return Switch(old, _as_is(name))
+    return Switch(old, Stack(name=name))
 
 
 def known(name: str | None) -> str:
@@ -146,11 +146,6 @@ def known(name: str | None) -> str:
     if found not in stack_names():
         raise StackError(f"There is no stack {found!r}.", did_you_mean(found, stack_names(), noun="stack"))
     return found
-
-
-def _as_is(name: str) -> Stack:
-    """A stack, or what is left of one whose name is known no more."""
-    return Stack(name=name)
 
 
 def _registered(name: str) -> Mapping[str, Any]:
