@@ -205,7 +205,7 @@ def test_a_run_is_cancelled_from_another_process(
     airflow: LiveAirflow, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_on(airflow, monkeypatch, workspace)
-    with kernel(workspace) as one:
+    with kernel(workspace, ZENBOOK_STACK_ORCHESTRATOR=choice_of(airflow, workspace)) as one:
         one.run("%load_ext zenbook")
         one.run(SCENES)
         one.start("waiting()")
