@@ -63,7 +63,8 @@ def call_step(
     number or type than the step says.
     """
     with loaded(capsule) as main:
-        objects = reader.read_all(stored)
+        with randomness.undisturbed():
+            objects = reader.read_all(stored)
         if node.kind is StepKind.CELL:
             return _Cell(node, capsule, reader, stored, objects, shower, seeded).run(main, arguments(objects))
         function = entry_of(capsule, main)
@@ -72,7 +73,8 @@ def call_step(
             if inspect.iscoroutine(value):
                 value = awaited(value)
         del objects
-        called = _store_outputs(node, function, value, reader)
+        with randomness.undisturbed():
+            called = _store_outputs(node, function, value, reader)
         called.notes = _random_notes(watch)
         return called
 
@@ -162,7 +164,7 @@ class _Cell:
                 called.value = _execute(self.capsule, space)
         if self.shower is not None:
             self.shower.result(called.value, entries)
-        with self.reader.artifacts.together():
+        with randomness.undisturbed(), self.reader.artifacts.together():
             self._store_names(space, called)
             self._store_random(watch, called)
             if entries:
@@ -209,7 +211,7 @@ class _Cell:
 
     def _store_random(self, watch: randomness.Watch, called: Called) -> None:
         for generator in watch.changed:
-            state = randomness.to_bytes(randomness.state_of(generator))
+            state = randomness.to_bytes(watch.left(generator))
             called.outputs[randomness.OUTPUTS[generator]] = store_bytes(self.reader.artifacts, state)
         called.random_in = watch.found
         unseeded = [one for one in watch.drew if one not in self.seeded]
