@@ -239,3 +239,14 @@ def test_a_component_whose_package_is_missing_is_registered_with_the_command_tha
     assert told not in repr(zen("artifact-store register here s3 --path s3://bucket/a"))
     monkeypatch.setattr("zenbook.stack.flavour.find_spec", lambda _name: None)
     assert told in repr(zen("artifact-store register later s3 --path s3://bucket/b"))
+
+
+def test_the_status_is_told_although_a_component_is_in_trouble() -> None:
+    Workspace.find().ensure()
+    zen("metadata-store register db mysql --password ${NO_SUCH_VARIABLE}")
+    zen("stack register prod -m db --production")
+    zen("stack use prod --no-check")
+    told = repr(zen("status"))
+    assert "prod (production)" in told
+    assert "The variable NO_SUCH_VARIABLE is not set" in told
+    assert "export NO_SUCH_VARIABLE=" in told
