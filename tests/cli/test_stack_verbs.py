@@ -250,3 +250,13 @@ def test_the_status_is_told_although_a_component_is_in_trouble() -> None:
     assert "prod (production)" in told
     assert "The variable NO_SUCH_VARIABLE is not set" in told
     assert "export NO_SUCH_VARIABLE=" in told
+
+
+def test_config_set_without_options_takes_what_is_built_in() -> None:
+    zen("config orchestrator set process")
+    zen("config metadata set sqlite")
+    assert Stack.named().orchestrator.name == "process"
+    assert Stack.named().metadata_store.name == "local"
+    zen("config orchestrator set local")
+    assert Stack.named().orchestrator.name == "local"
+    assert [one.name for one in components.components("orchestrator")] == ["local", "process"]
