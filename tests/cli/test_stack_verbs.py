@@ -260,3 +260,12 @@ def test_config_set_without_options_takes_what_is_built_in() -> None:
     zen("config orchestrator set local")
     assert Stack.named().orchestrator.name == "local"
     assert [one.name for one in components.components("orchestrator")] == ["local", "process"]
+
+
+def test_the_verbs_own_options_may_stand_before_the_flavour(tmp_path: Path) -> None:
+    zen(f"config metadata set --no-check --name mine sqlite --path {tmp_path}/one.db")
+    assert Stack.named().metadata_store.name == "mine"
+    for words in ("config metadata set", "metadata-store update", "metadata-store register new"):
+        with pytest.raises(ZenbookError, match="The option '--path' comes before what it is an option of") as raised:
+            zen(f"{words} --path {tmp_path}/one.db mine")
+        assert f"Usage: zen {words.removesuffix(' new')} [OPTIONS]" in raised.value.hint
