@@ -43,6 +43,11 @@ class Output:
         self._publish(bundle, transient={"display_id": self._display}, update=update)
 
 
+def bundle_of(shown: Any) -> dict[str, Any]:
+    """An object that draws itself, as a MIME bundle."""
+    return {"text/html": shown._repr_html_(), "text/plain": repr(shown)}
+
+
 class NotebookProgress:
     """A listener that shows a run in one output of the cell that started it.
 

@@ -11,7 +11,6 @@ import os
 import signal
 import threading
 import time
-import uuid
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +40,8 @@ if TYPE_CHECKING:
     from zenbook.stack.stack import OpenStack
 
 INTERVAL = 0.1  # seconds between two messages
+_KEPT = 30.0  # seconds from one picture for the notebook's file to the next
+_UNHEARD = 2.0  # the same where no page has said that it shows the panel: it may know no widgets
 _AGAIN = (0.4, 1.5, 4.0, 10.0)  # seconds after which all is told again: a browser that still loads hears nothing
 _TAIL_LINES, _TAIL = 3, 500  # of the log, in a message
 _LINES = 500  # of the log, in an answer
@@ -76,9 +77,9 @@ class RunPanel:
         self._changes = Changes()
         self._tails: dict[str, LogTail] = {}
         self._spoke = self._last = ""  # the step that printed since the browser was told, and the one that ever did
-        self._panel = uuid.uuid4().hex
         self._widget: RunWidget | None = None
-        self._opened_at = 0.0
+        self._opened_at = self._pictured_at = 0.0
+        self._heard = False  # of a page that shows the panel
         self._lock = threading.RLock()  # held while the browser is told
         self._noting = threading.Lock()  # held for moments: the run's threads wait for it
         self._over = threading.Event()
@@ -158,14 +159,25 @@ class RunPanel:
                 again.pop(0)
                 self._tell_all()
             self.send()
+            if time.monotonic() - self._pictured_at > (_KEPT if self._heard or not hears_while_busy() else _UNHEARD):
+                with self._lock:
+                    if not self._over.is_set():
+                        self._show_picture()
 
     def show(self) -> None:
         """Show the panel now."""
         with self._lock:
             self._widget = self._made()
-            shown = {} if self._widget is None else self._widget.bundle()
-            self._output.show({**shown, **self._picture()})  # a front end without widgets shows the picture
             self._opened_at = time.monotonic()
+            self._show_picture()
+
+    def _show_picture(self) -> None:
+        """Show the run as it is now in the element in whose place the page shows the panel."""
+        self._pictured_at = time.monotonic()
+        picture = self._picture()
+        if self._widget is not None:
+            picture = self._widget.placed(picture, f"See it as it is: %zen show {self.view.run}")
+        self._output.show(picture)
 
     def _made(self) -> RunWidget | None:
         from zenbook.notebook.run_widget import RunWidget
@@ -191,7 +203,7 @@ class RunPanel:
                 return
             if self._widget is None:
                 if self.shown:
-                    self._output.show(self._picture())
+                    self._show_picture()
                 return
             for patch in patches(self.view, changes, self._base):
                 self._widget.send(patch)
@@ -203,7 +215,7 @@ class RunPanel:
 
     def _describe(self) -> dict[str, Any]:
         here = is_driven_here(self.view.run)
-        more = {"panel": self._panel, "here": here, "kernel": _kernel_id(), "small": self._small}
+        more = {"here": here, "kernel": _kernel_id(), "small": self._small}
         return description(self.view, self._base) | more
 
     # --- what the browser asks --------------------------------------------------------------------------------------
@@ -224,6 +236,7 @@ class RunPanel:
         name = str(asked.get("step", ""))
         match asked.get("ask"):
             case "state":
+                self._heard = True
                 self._tell_all()
                 self.send()
                 return None
@@ -264,6 +277,13 @@ class RunPanel:
         else:
             Run(self.view.run, self.records).cancel()
         return True
+
+
+def hears_while_busy() -> bool:
+    """Whether the kernel hears the page while a cell runs, as ipykernel does from 7 on."""
+    from IPython.core.getipython import get_ipython
+
+    return bool(getattr(getattr(get_ipython(), "kernel", None), "_supports_kernel_subshells", False))
 
 
 def _kernel_id() -> str:

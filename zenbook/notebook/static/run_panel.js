@@ -8,7 +8,14 @@ const ACK = 1200; // ms to wait for the kernel before the server is asked to int
 const LINES = 2000; // of a log that are kept on the page
 const stores = new Map();
 
-export default { initialize: ({ model }) => void storeOf(model), render };
+export default { initialize, render };
+
+function initialize({ model, signal }) {
+  const store = storeOf(model), { panel } = store.start;
+  store.send({ ask: "state" }); // the kernel hears that somebody looks
+  settle(model, panel, signal);
+  signal.addEventListener("abort", () => stores.delete(panel));
+}
 
 // --- what is known --------------------------------------------------------------------------------------------------
 
