@@ -127,6 +127,8 @@ class RunPanel:
 
     def open(self) -> None:
         """Show the panel in a moment, also if a step blocks the main thread by then."""
+        if not self._small:
+            self._output.reserve()
         # ipykernel finds the cell that an output belongs to in the context.
         context = contextvars.copy_context()
         self._thread = threading.Thread(target=context.run, args=(self._live,), daemon=True, name="zenbook-panel")
@@ -228,8 +230,12 @@ class RunPanel:
             reply = {"sorry": " ".join(one for one in (error.message, error.hint) if one)}
         except Exception as error:  # noqa: BLE001  # nobody sees what is raised here, so it is told in the browser
             reply = {"sorry": f"The kernel can't answer: {one_line(error)}"}
+        if reply is not None:
+            self._answered(asked, reply)
+
+    def _answered(self, asked: dict[str, Any], reply: dict[str, Any]) -> None:
         with self._lock:
-            if reply is not None and self._widget is not None:
+            if self._widget is not None:
                 self._widget.send({"asked": asked, **reply})
 
     def _reply(self, asked: dict[str, Any]) -> dict[str, Any] | None:
@@ -245,7 +251,8 @@ class RunPanel:
             case "log":
                 return {"log": self._log(name, asked.get("first"))}
             case "cancel":
-                return {"cancelling": self._cancel()}
+                self._cancel(asked)
+                return None
             case _:
                 return None
 
@@ -268,15 +275,16 @@ class RunPanel:
             return log_lines(Run(self.view.run, self.records), name, first)
         return {"first": start, "total": total, "text": kept or ""}
 
-    def _cancel(self) -> bool:
+    def _cancel(self, asked: dict[str, Any]) -> None:
         """Interrupt the run, as the stop button does. Raises `RunError` where that can't be done from here."""
         from zenbook.runs.run import Run
 
         if is_driven_here(self.view.run):
+            self._answered(asked, {"cancelling": True})  # before the run ends, and its panel with it
             os.kill(os.getpid(), signal.SIGINT)
         else:
             Run(self.view.run, self.records).cancel()
-        return True
+            self._answered(asked, {"cancelling": True})
 
 
 def hears_while_busy() -> bool:
