@@ -8,32 +8,37 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from typing import Any
 
 from zenbook.errors import RunError, ZenbookError
 from zenbook.notebook.history_rows import Newest, Wanted, page, rows_of
 from zenbook.notebook.opened_run import OpenedRun
 from zenbook.notebook.panel_state import LOOK
+from zenbook.notebook.progress import Output, bundle_of
 from zenbook.runs.failures import one_line
 from zenbook.runs.run import Run
 from zenbook.stack.stack import OpenStack, open_stack
 
 INTERVAL = 1.0  # seconds between two looks
 _SHARE = 5  # looking takes at most one part of so many of the time
+_PICTURE = 20.0  # seconds from one picture for the notebook's file to the next
 _PATIENCE = 30.0  # seconds without a word of the browser after which nobody looks
 
 
 def show_history(shell: Any) -> None:
     """Show the runs of the active stack in the cell that runs now, as a panel or, where there are none, as a table."""
     from zenbook.notebook.run_panel import panels_work
+
+    if panels_work():
+        HistoryPanel().show()
+    else:
+        shell.display_pub.publish(_picture())
+
+
+def _picture() -> dict[str, Any]:
     from zenbook.runs.history import list_runs
 
-    bundle: dict[str, Any] = {}
-    if panels_work():
-        bundle = HistoryPanel().bundle()
-    table = list_runs()  # what a front end without widgets shows
-    shell.display_pub.publish({**bundle, "text/html": table._repr_html_(), "text/plain": repr(table)})
+    return bundle_of(list_runs())
 
 
 class HistoryPanel:
@@ -42,7 +47,8 @@ class HistoryPanel:
     def __init__(self) -> None:
         from zenbook.notebook.history_widget import HistoryWidget
 
-        self._panel = uuid.uuid4().hex
+        self._output = Output()
+        self._pictured_at = 0.0
         self._telling = threading.RLock()  # held while the browser is told
         self._newest = Newest(Wanted())
         self._stack: OpenStack | None = None  # the one whose runs were told
@@ -53,16 +59,17 @@ class HistoryPanel:
         self._opened: OpenedRun | None = None
         self._widget = HistoryWidget(self._describe, self.answer)
 
-    def bundle(self) -> dict[str, Any]:
-        """What a front end shows the panel by."""
-        return self._widget.bundle()
+    def show(self) -> None:
+        """Show it now, or renew the table that is seen where the panel can't be."""
+        self._pictured_at = time.monotonic()
+        self._output.show(self._widget.placed(_picture(), "Run the cell again for the panel."))
 
     def _describe(self) -> dict[str, Any]:
         """All that a page needs that shows the panel for the first time."""
         with self._telling:
             self._newest = Newest(self._newest.wanted)
             self._stack, self._away = None, ""
-            return {"look": LOOK, "now": time.time(), "panel": self._panel, "first": self._news() or {}}
+            return {"look": LOOK, "now": time.time(), "first": self._news() or {}}
 
     # --- what happens ------------------------------------------------------------------------------------------------
 
@@ -99,11 +106,16 @@ class HistoryPanel:
                 self._thread.start()
 
     def _live(self, rested: threading.Event) -> None:
-        took = 0.0
+        took, changed = 0.0, False
         while not rested.wait(max(INTERVAL, _SHARE * took)) and time.monotonic() < self._watched_until:
             began = time.monotonic()
             with self._telling:
-                self._tell(self._news())
+                news = self._news()
+                self._tell(news)
+                changed = changed or news is not None
+            if changed and time.monotonic() - self._pictured_at > _PICTURE:
+                changed = False
+                self.show()
             took = time.monotonic() - began
 
     def _tell(self, message: dict[str, Any] | None) -> None:

@@ -7,7 +7,13 @@ const STATES = ["running", "pending", "succeeded", "failed", "cancelled", "crash
 const HEARTBEAT = 10_000; // ms; the kernel stops looking when it hears nothing for three times as long
 const stores = new Map();
 
-export default { initialize: ({ model }) => void storeOf(model), render };
+export default { initialize, render };
+
+function initialize({ model, signal }) {
+  const store = storeOf(model), { panel } = model.get("start");
+  settle(model, panel, signal);
+  signal.addEventListener("abort", () => { clearInterval(store.beats); stores.delete(panel); });
+}
 
 // --- what is known --------------------------------------------------------------------------------------------------
 
@@ -48,7 +54,7 @@ function makeStore(model, start) {
   take(store, start.first);
   model.on("msg:custom", (message) => receive(store, message));
   model.on("comm_live_update", () => { store.gone = true; store.views.forEach((view) => view.dirty()); });
-  setInterval(() => { if (store.seen.size) store.send({ ask: "watch", wanted: store.wanted }); }, HEARTBEAT);
+  store.beats = setInterval(() => { if (store.seen.size) store.send({ ask: "watch", wanted: store.wanted }); }, HEARTBEAT);
   return store;
 }
 

@@ -3,7 +3,7 @@
 const SVG = "http://www.w3.org/2000/svg";
 const WATCHED = 60_000; // ms after which the kernel is told again that somebody looks
 
-export default { render };
+export default { initialize: ({ model, signal }) => settle(model, model.get("start").panel, signal), render };
 
 function render({ model, el }) {
   const start = model.get("start");
