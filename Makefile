@@ -8,7 +8,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo lab test lint bench clean ruff format types imports debian npm airflow pytest
+.PHONY: help demo lab test lint bench clean ruff format types imports debian npm airflow mlflow pytest
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -22,12 +22,12 @@ lab: $(DEMO) ## Open the notebooks in JupyterLab on this machine
 		$(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: $(TEST) ## Check everything: lint, types, floors, tests and notebooks
-	@$(MAKE) --no-print-directory --keep-going debian npm airflow ruff format types imports pytest
+	@$(MAKE) --no-print-directory --keep-going debian npm airflow mlflow ruff format types imports pytest
 
 lint: $(TEST) ## Check style, types and floors
 	@$(MAKE) --no-print-directory --keep-going ruff format types imports
 
-bench: $(TEST) ## Measure speed against the figures that zenbook promises
+bench: $(TEST) mlflow ## Measure speed against the figures that zenbook promises
 	@$(BIN)/python -m benchmarks
 
 clean: ## Remove what the other targets made, except .venv
@@ -39,6 +39,9 @@ debian:
 
 airflow:
 	@tests/setup/airflow.sh
+
+mlflow: # what a benchmark is compared with
+	@tests/setup/mlflow.sh
 
 npm: # after debian, which may bring npm
 	@tests/setup/npm.sh
