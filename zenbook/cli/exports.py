@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zenbook.cli import completion
+from zenbook.cli.places import place_for
 from zenbook.cli.runs import pairs_of
-from zenbook.cli.tree import Notebook, Tree
-from zenbook.errors import RunError, ZenbookError, did_you_mean
+from zenbook.cli.tree import Tree
+from zenbook.errors import ZenbookError, did_you_mean
 
 if TYPE_CHECKING:
     from zenbook.runs.exporting import Exporter
@@ -64,6 +65,11 @@ def _command(exporter: Exporter) -> click.Command:
             ["--check"], is_flag=True, help="Write nothing: say what would change, and exit 1 if anything would."
         ),
         click.Option(
+            ["--static"],
+            is_flag=True,
+            help="Execute nothing of a notebook's file but imports, definitions and constants.",
+        ),
+        click.Option(
             ["--param", "-p", "params"], multiple=True, metavar="K=V", help="A parameter's value; may be repeated."
         ),
         click.Option(
@@ -86,12 +92,20 @@ def _command(exporter: Exporter) -> click.Command:
         )
 
     def export_to(
-        target: str | None, to: Path, check: bool, params: Sequence[str], stack_name: str | None, **chosen: Any
+        target: str | None,
+        to: Path,
+        check: bool,
+        static: bool,
+        params: Sequence[str],
+        stack_name: str | None,
+        **chosen: Any,
     ) -> Any:
         from zenbook.runs.exporting import check_export, make_files, write_export
 
         folder = to.expanduser().absolute()  # a notebook's file is executed in its own folder
-        plan = _runnable(target).plan(pairs_of(params), stack=stack_name)
+        place, name = place_for(target)
+        runnable = (place.analysed() if static else place).find(name)
+        plan = runnable.plan(pairs_of(params), stack=stack_name)
         files = make_files(exporter, plan, {key: one for key, one in chosen.items() if one not in (None, ())})
         return check_export(files, folder) if check else write_export(files, folder)
 
@@ -103,17 +117,6 @@ def _command(exporter: Exporter) -> click.Command:
         help=f"Export a pipeline as {exporter.summary}.\n\nExample: {example}",
         short_help=exporter.summary,
     )
-
-
-def _runnable(target: str | None) -> Any:
-    from zenbook.runs.targets import find_target
-
-    notebook: Notebook | None = click.get_current_context().obj
-    if notebook is not None and (target is None or not target.partition(":")[0].endswith((".py", ".ipynb"))):
-        return notebook.place.find(target)
-    if target is None:
-        raise RunError("What is to be exported?", "Name a file: zen export airflow train.py:training --to DIR.")
-    return find_target(target)
 
 
 VERBS = (export,)
