@@ -8,7 +8,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo lab test lint bench clean ruff format types imports debian npm airflow pytest
+.PHONY: help demo lab test lint pictures bench clean ruff format types imports debian npm airflow pytest
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -26,6 +26,9 @@ test: $(TEST) ## Check everything: lint, types, floors, tests and notebooks
 
 lint: $(TEST) ## Check style, types and floors
 	@$(MAKE) --no-print-directory --keep-going ruff format types imports
+
+pictures: $(TEST) debian ## Take the screenshots of README and docs anew, from a real JupyterLab
+	@$(BIN)/python -m tests.pictures $(SCENES)
 
 bench: $(TEST) ## Measure speed against the figures that zenbook promises
 	@$(BIN)/python -m benchmarks

@@ -22,6 +22,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from tests.notebook.kernels import without_settings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
 _START = 90  # seconds
 _READY = """async () => {
     const wait = () => new Promise(done => setTimeout(done, 50));
@@ -102,8 +103,7 @@ def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
 def browser() -> Iterator[Page]:
     """A page in headless Chromium."""
     with sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=flags)
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
         page = chromium.new_page(viewport={"width": 1100, "height": 1400})
         page.set_default_timeout(30_000)
         try:

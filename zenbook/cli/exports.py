@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,12 @@ from zenbook.cli.tree import Notebook, Tree
 from zenbook.errors import RunError, ZenbookError, did_you_mean
 
 if TYPE_CHECKING:
+    from zenbook.core.plan import Plan
     from zenbook.runs.exporting import Exporter
+    from zenbook.runs.run import Run
+
+
+_RUN = re.compile(r"\d{8}-\d{6}-\w+")  # as `new_run_id` makes them
 
 
 class Exporters(Tree):
@@ -56,7 +62,7 @@ def export() -> None:
 
 def _command(exporter: Exporter) -> click.Command:
     options = [
-        click.Argument(["target"], required=False, metavar="[PIPELINE | FILE[:PIPELINE]]"),
+        click.Argument(["target"], required=False, metavar="[PIPELINE | RUN | FILE[:PIPELINE]]"),
         click.Option(
             ["--to"], required=True, type=click.Path(path_type=Path), metavar="DIR", help="The folder to write."
         ),
@@ -105,9 +111,25 @@ def _command(exporter: Exporter) -> click.Command:
     )
 
 
+class _Made:
+    """A run's own plan, as it was executed."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def plan(self, params: Mapping[str, Any], *, stack: str | None) -> Plan:
+        if params or stack is not None:
+            raise RunError(f"Run {self._run.id} is exported as it was.", "Name its pipeline to give it other values.")
+        return self._run.plan
+
+
 def _runnable(target: str | None) -> Any:
     from zenbook.runs.targets import find_target
 
+    if target is not None and _RUN.fullmatch(target):
+        from zenbook.runs.history import find_run
+
+        return _Made(find_run(target))
     notebook: Notebook | None = click.get_current_context().obj
     if notebook is not None and (target is None or not target.partition(":")[0].endswith((".py", ".ipynb"))):
         return notebook.place.find(target)
