@@ -17,7 +17,7 @@ demo: $(DEMO) ## Run the quickstart notebook in a real kernel and show what happ
 	@$(BIN)/python notebooks/run_demo.py
 
 lab: $(DEMO) ## Open the notebooks in JupyterLab on this machine
-	@$(BIN)/python -m jupyterlab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir=notebooks \
+	@$(BIN)/python -m jupyterlab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks \
 		$(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname)),,--no-browser) \
 		$(if $(filter 0,$(shell id -u)),--allow-root)
 

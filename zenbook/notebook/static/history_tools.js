@@ -4,7 +4,7 @@
 function toolsOf(view) {
   const { store } = view;
   const bar = node("div", "zb-tools-bar"), title = node("b", "", "Runs"), stack = node("span", "zb-stack");
-  const pipeline = field("input", "Pipeline", "any pipeline"), state = field("select", "State"), text = field("input", "Text", "text in id, pipeline, parameters");
+  const pipeline = field("input", "Pipeline", "any pipeline"), state = field("select", "State"), text = field("input", "Text", "id, pipeline, lr=0.3");
   const known = node("datalist");
   known.id = `zb-pipelines-${Math.random().toString(36).slice(2)}`;
   pipeline.setAttribute("list", known.id);
