@@ -211,7 +211,7 @@ PICTURES = tuple(f"{name}.png" for names in SCENES.values() for name in names)
 @contextmanager
 def studio() -> Iterator[Studio]:
     """A JupyterLab on an empty folder, whose path is seen in a picture, and a page with sharp pixels."""
-    folder = Path("/tmp/churn")  # noqa: S108  # it is seen in a picture, on every machine the same
+    folder = Path("/tmp/churn")  # it is seen in a picture, on every machine the same
     folder.mkdir()
     (folder / "steps.py").write_text(STEPS)
     try:

@@ -38,9 +38,9 @@ _READY = """async () => {
 }"""
 
 
-def write_notebook(path: Path, cells: list[str]) -> None:
-    """Write a notebook of code cells for the kernel of this environment."""
-    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+def write_notebook(path: Path, cells: list[str], kernel_name: str = "python3") -> None:
+    """Write a notebook of code cells for the kernel of this environment, or for one of the server's own."""
+    kernel = {"name": kernel_name, "display_name": kernel_name, "language": "python"}
     made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(one) for one in cells])
     made.metadata["kernelspec"] = kernel
     nbformat.write(made, path)
