@@ -65,11 +65,13 @@ def test_options_of_a_step_cell_are_completed(k: Kernel) -> None:
 
 def test_a_terminals_ipython_completes_the_same(tmp_path: Path) -> None:
     program = """
+from IPython.core.completer import provisionalcompleter
 from IPython.terminal.interactiveshell import TerminalInteractiveShell
 shell = TerminalInteractiveShell.instance()
 shell.run_line_magic("load_ext", "zenbook")
 for line in ("%zen stack us", "!zen stack us", "%%step a --retry"):
-    print([one.text for one in shell.Completer.completions(line, len(line))])
+    with provisionalcompleter():
+        print([one.text for one in shell.Completer.completions(line, len(line))])
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines() == ["['use']", "['use']", "['--retry-delay']"], done.stderr
