@@ -8,7 +8,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo lab test lint pictures bench clean ruff format types imports debian npm airflow ipykernel pytest
+.PHONY: help demo lab test lint pictures bench clean ruff format types imports debian npm airflow mlflow ipykernel pytest
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -22,7 +22,7 @@ lab: $(DEMO) ## Open the notebooks in JupyterLab on this machine
 		$(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: $(TEST) ## Check everything: lint, types, floors, tests and notebooks
-	@$(MAKE) --no-print-directory --keep-going debian npm airflow ipykernel ruff format types imports pytest
+	@$(MAKE) --no-print-directory --keep-going debian npm airflow mlflow ipykernel ruff format types imports pytest
 
 lint: $(TEST) ## Check style, types and floors
 	@$(MAKE) --no-print-directory --keep-going ruff format types imports
@@ -30,7 +30,7 @@ lint: $(TEST) ## Check style, types and floors
 pictures: $(TEST) debian ## Take the screenshots of README and docs anew, from a real JupyterLab
 	@$(BIN)/python -m tests.pictures $(SCENES)
 
-bench: $(TEST) ## Measure speed against the figures that zenbook promises
+bench: $(TEST) mlflow ## Measure speed against the figures that zenbook promises
 	@$(BIN)/python -m benchmarks
 
 clean: ## Remove what the other targets made, except .venv
@@ -42,6 +42,9 @@ debian:
 
 airflow:
 	@tests/setup/airflow.sh
+
+mlflow: # what a benchmark is compared with
+	@tests/setup/mlflow.sh
 
 npm: # after debian, which may bring npm
 	@tests/setup/npm.sh

@@ -66,6 +66,21 @@ def test_a_run_as_the_last_value_is_not_shown_twice(k: Kernel) -> None:
     )
 
 
+def test_a_step_opens_files_though_ipython_guards_open_in_a_notebook(k: Kernel, tmp_path: Path) -> None:
+    (tmp_path / "here.txt").write_text("read")
+    k.run("from zenbook import pipeline, step")
+    k.run("@step\ndef reads(path: str) -> str:\n    return open(path).read()")
+    k.run("@pipeline\ndef reading(path: str = 'here.txt'):\n    reads(path)")
+    assert k.run("print(reading().steps['reads'].outputs['output'].load())").text.endswith("read\n")
+    assert k.run("%%step cell\ntext = open('here.txt').read()\nprint(text)").text.startswith("read\n")
+
+
+def test_the_cells_of_another_notebook_do_not_run_among_the_names_of_this_one(k: Kernel, tmp_path: Path) -> None:
+    (tmp_path / "other.ipynb").write_text("{}")
+    for verb in ("run other.ipynb", "export airflow other.ipynb --to out"):
+        assert "put ! in the place of %" in k.run(f"%zen {verb}", ok=False).text
+
+
 def test_a_long_step_shows_the_run_while_it_goes_on(k: Kernel) -> None:
     k.run("@step\ndef long():\n    time.sleep(0.8)\n@pipeline\ndef slow(): long()")
     done = k.run("slow()\nNone")

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from zenbook.core.states import RunState
 from zenbook.errors import QueryError
 from zenbook.runs.crashes import healed
 from zenbook.runs.mirror import Mirror, mirror_of
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SHOWN = 50  # rows of a result that people see
-_GOING_ON = (RunState.PENDING.value, RunState.RUNNING.value)
 
 
 def sql(
@@ -112,10 +110,10 @@ def _answer(mirror: Mirror, query: str, params: Parameters, stack: OpenStack) ->
 
 def _see_crashes(mirror: Mirror, stack: OpenStack) -> None:
     """Mark runs that seem to go on and whose process is gone."""
-    with _cursor(mirror) as cursor:
-        found = cursor.execute("SELECT id FROM runs WHERE state IN (?, ?)", list(_GOING_ON)).fetchall()
+    mirror.cursor().close()
+    found = [one for run in mirror.going_on if (one := stack.metadata.run(run)) is not None]
     if found:
-        healed(stack.metadata, [one for (run,) in found if (one := stack.metadata.run(run)) is not None])
+        healed(stack.metadata, found)
 
 
 @contextmanager

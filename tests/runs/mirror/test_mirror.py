@@ -18,7 +18,8 @@ from filelock import FileLock
 
 from tests.flavours.rows import new_run, run_of, step_of
 from zenbook.flavours.sql import SqlMetadataStore, sqlite_store
-from zenbook.runs.mirror import mirror, tables
+from zenbook.runs.mirror import copy, mirror, tables
+from zenbook.runs.mirror import files as mirror_files
 from zenbook.runs.mirror.mirror import Mirror, reading
 from zenbook.runs.mirror.views import field_names
 from zenbook.stack.records import Batch, MetricRecord, ParamRecord
@@ -99,6 +100,8 @@ def test_a_file_that_can_not_be_trusted_is_made_anew(
     elif harm == "another version":
         monkeypatch.setattr(tables, "VERSION", 99)
         monkeypatch.setattr(mirror, "VERSION", 99)
+        monkeypatch.setattr(mirror_files, "VERSION", 99)
+        monkeypatch.setattr(copy, "VERSION", 99)
     else:
         other = sqlite_store(tmp_path / "other.sqlite")
         add(other, *range(20, 26))
@@ -163,7 +166,7 @@ def test_without_a_file_the_answer_is_as_good(
     add(store, *range(8))
     (tmp_path / "mirror").write_text("a file where the folder should be")
     assert len(ids(Mirror(store, tmp_path / "mirror"))) == 8
-    monkeypatch.setattr(mirror, "PATIENCE", 0.05)
+    monkeypatch.setattr(mirror_files, "PATIENCE", 0.05)
     folder = tmp_path / "taken"
     folder.mkdir()
     with FileLock(folder / "writing.lock"):
