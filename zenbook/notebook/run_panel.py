@@ -217,7 +217,7 @@ class RunPanel:
 
     def _describe(self) -> dict[str, Any]:
         here = is_driven_here(self.view.run)
-        more = {"here": here, "kernel": _kernel_id(), "small": self._small}
+        more = {"here": here, "hears": hears_while_busy(), "kernel": _kernel_id(), "small": self._small}
         return description(self.view, self._base) | more
 
     # --- what the browser asks --------------------------------------------------------------------------------------

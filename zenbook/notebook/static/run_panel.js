@@ -28,7 +28,7 @@ function storeOf(model) {
 
 function makeStore(model, start) {
   const store = {
-    start, views: new Set(), details: new Map(), run: ["pending", null, null, ""], metrics: [], tail: null,
+    start, views: new Set(), details: new Map(), run: ["pending", null, null, ""], metrics: [], tail: null, tails: new Map(),
     steps: start.steps.map(([name]) => ({ name, state: "pending", from: null, to: null, attempt: 0, error: "" })),
     offset: Date.now() / 1000 - start.now, cancelling: false, gone: false, over: false,
     send: (message) => model.send(message),
@@ -51,7 +51,7 @@ function take(store, patch) {
   for (const [key, value] of Object.entries(patch ?? {})) {
     if (key === "r") store.run = value;
     else if (key === "m") store.metrics = value;
-    else if (key === "l") store.tail = value;
+    else if (key === "l") store.tails.set(value[0], store.tail = value);
     else for (const [index, one] of Object.entries(value)) {
       const step = store.steps[index];
       if (!step) continue;
