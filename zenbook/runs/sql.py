@@ -70,31 +70,6 @@ def schema() -> Table:
     return Table("What %zen sql can ask", ("view", "column", "type", "meaning"), rows, wide_last=True, notes=notes)
 
 
-def completions(text: str, *, stack: str | None = None) -> list[str]:
-    """What may follow a query's text up to the cursor: views, columns, names of parameters and metrics."""
-    import re
-
-    part = re.search(r"[\w.]*$", text)
-    typed = part[0] if part else ""
-    before, dot, last = typed.rpartition(".")
-    if dot:
-        names = _after_dot(before.rpartition(".")[2].lower(), stack)
-    else:
-        columns = {column.name for view in VIEWS for column in view.columns}
-        names = sorted(
-            {*(view.name for view in VIEWS), *columns, "params", "metrics", *(f"{one}(" for one in FUNCTIONS)}
-        )
-    return [f"{before}{dot}{one}" for one in names if one.lower().startswith(last.lower())]
-
-
-def _after_dot(name: str, stack: str | None) -> list[str]:
-    if name in ("params", "metrics"):
-        mirror = mirror_of(open_stack(stack))
-        mirror.cursor().close()
-        return sorted(one if one.isidentifier() else '"' + one.replace('"', '""') + '"' for one in mirror.fields(name))
-    return [column.name for view in VIEWS if view.name == name for column in view.columns]
-
-
 # --- asking -----------------------------------------------------------------------------------------------------------
 
 
@@ -246,4 +221,4 @@ def is_alone(expression: str) -> bool:
     return not depth and "--" not in expression and "/*" not in expression
 
 
-__all__ = ["QueryResult", "completions", "is_alone", "schema", "sql"]
+__all__ = ["QueryResult", "is_alone", "schema", "sql"]
