@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from zenbook.errors import QueryError
 from zenbook.runs.crashes import healed
 from zenbook.runs.mirror import Mirror, mirror_of
+from zenbook.runs.mirror.mirror import is_damage, undamaged
 from zenbook.runs.mirror.views import FUNCTIONS, VIEWS
-from zenbook.runs.sql_errors import is_damage, told
+from zenbook.runs.sql_errors import told
 from zenbook.runs.sql_relations import Parameters, with_relations
 from zenbook.runs.sql_text import in_code
 from zenbook.runs.table import Table
@@ -38,15 +39,7 @@ def sql(
     opened = open_stack(stack)
     values: Parameters = {} if params is None else params
     mirror = mirror_of(opened, allow_files=allow_files)
-    import duckdb
-
-    try:
-        return _answer(mirror, query, values, opened)
-    except duckdb.Error as error:
-        if not is_damage(error):
-            raise
-    mirror.forget()  # a file that is damaged is no reason to give no answer
-    return _answer(mirror, query, values, opened)
+    return undamaged(mirror, lambda: _answer(mirror, query, values, opened))
 
 
 def schema() -> Table:
