@@ -63,7 +63,7 @@ def _pictures_of(comparison: Comparison) -> str:
     drawn = [one.img for one in pictures(comparison)]
     if not drawn:
         return ""
-    each = "".join(f'<div style="flex:1 1 340px;max-width:760px">{one}</div>' for one in drawn)
+    each = "".join(f'<div style="flex:1 1 520px;max-width:760px">{one}</div>' for one in drawn)
     return f'<div style="display:flex;flex-wrap:wrap;gap:8px;margin:10px 0">{each}</div>'
 
 
