@@ -17,7 +17,7 @@ import zenbook
 from zenbook import ZenbookError, log_metrics, pipeline, step
 from zenbook.core.states import RunState
 from zenbook.errors import ArtifactError, QueryError, RunError
-from zenbook.runs.sql import completions, schema, sql
+from zenbook.runs.sql import schema, sql
 from zenbook.runs.sql_text import bind_expressions
 from zenbook.stack.records import RunRecord
 from zenbook.stack.stack import open_stack
@@ -206,12 +206,6 @@ def test_the_schema_names_every_column_with_its_type(runs: list[str]) -> None:
         kinds = [str(one).partition("(")[0] for one in described["column_type"]]
         assert list(zip(described["column_name"], kinds, strict=True)) == columns
     assert set(told) == {"runs", "steps", "params", "metrics", "artifacts", "edges", "code", "logs"}
-
-
-def test_names_are_completed(runs: list[str]) -> None:
-    assert completions("select params.l") == ["params.lr"]
-    assert "runs.state" in completions("select runs.st")
-    assert completions("select * from artif") == ["artifact(", "artifacts", "artifacts_of("]
 
 
 # --- expressions of the notebook --------------------------------------------------------------------------------------
