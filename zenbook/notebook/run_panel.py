@@ -129,6 +129,9 @@ class RunPanel:
             if bundle is not None:
                 self._output.show(bundle)
             if self._widget is not None:
+                if bundle is not None and self._widget.pages > 1:
+                    # A page that was loaded again takes no updates of outputs which it has from the file.
+                    self._widget.send({"picture": bundle["text/html"]})
                 self._widget.end()
                 self._widget = None
 
