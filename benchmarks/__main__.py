@@ -19,6 +19,7 @@ NAMES = (
     "exporting",
     "imports",
     "run_panel",
+    "panels_in_browser",
     "history_in_sql",
 )
 
