@@ -21,7 +21,7 @@ from zenbook.stack.flavour import ComponentKind
 from zenbook.stack.making import entry_of, make
 from zenbook.stack.secrets import variables_in
 from zenbook.stack.spool import send_spooled
-from zenbook.stack.workspace import Workspace
+from zenbook.stack.workspace import Config, Workspace
 
 DEFAULT = "default"
 
@@ -77,8 +77,14 @@ class Stack(BaseSettings):
         chosen = name or active_name()
         if chosen not in stack_names():
             raise StackError(f"There is no stack {chosen!r}.", did_you_mean(chosen, stack_names(), noun="stack"))
-        _refuse_unknown_variables(cls)
-        return cls(name=chosen)
+        said = (Workspace.find().config(), _variables(cls))
+        kept = _made.get((cls, chosen))
+        if (
+            kept is None or kept[0] != said
+        ):  # making one takes a millisecond, and each question to the history asks for it
+            _refuse_unknown_variables(cls)
+            kept = _made[cls, chosen] = (said, cls(name=chosen))
+        return kept[1]
 
     @property
     def label(self) -> str:
@@ -134,12 +140,21 @@ class OpenStack:
         }
 
 
+_made: dict[tuple[type[Stack], str], tuple[tuple[Config, dict[str, str]], Stack]] = {}
+
+
+def _variables(model: type[Stack]) -> dict[str, str]:
+    """The variables of the environment that set a stack's fields."""
+    prefix = str(model.model_config["env_prefix"])
+    return {name: value for name, value in os.environ.items() if name.upper().startswith(prefix)}
+
+
 def _refuse_unknown_variables(model: type[Stack]) -> None:
     """A misspelt ``ZENBOOK_STACK_…`` would otherwise choose nothing, and nobody would know."""
     prefix = str(model.model_config["env_prefix"])
-    for variable in os.environ:
+    for variable in _variables(model):
         field = variable.upper().removeprefix(prefix).lower()
-        if variable.upper().startswith(prefix) and field.partition("__")[0] not in model.model_fields:
+        if field.partition("__")[0] not in model.model_fields:
             known = [f"{prefix}{one.upper()}" for one in model.model_fields]
             raise StackError(f"The variable {variable} sets nothing.", did_you_mean(variable, known, noun="variable"))
 
