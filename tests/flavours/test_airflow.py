@@ -54,7 +54,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAirflow]:
     home = tmp_path_factory.mktemp("airflow") / "home"
     (home / "config").mkdir(parents=True)
     (home / "config" / "airflow_local_settings.py").write_text(POLICY)
-    with live_airflow(3, home) as made:
+    with live_airflow("3", home) as made:
         yield made
 
 

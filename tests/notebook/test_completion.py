@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,6 +48,7 @@ def test_verbs_names_and_parameters_are_completed(k: Kernel) -> None:
     assert tab(k, "x = 1\n%zen stack use p") == ["x = 1\n%zen stack use prod"]
     assert tab(k, "table = %zen stack use p") == ["table = %zen stack use prod"]
     assert tab(k, "!zen stack use p") == ["!zen stack use prod"]
+    assert tab(k, "%%zen sq") == ["%%zen sql"]
     assert tab(k, "%zen run tr") == ["%zen run training"]
     assert tab(k, "%zen run training --param ") == [
         "%zen run training --param rows=",
@@ -57,6 +61,20 @@ def test_options_of_a_step_cell_are_completed(k: Kernel) -> None:
     assert tab(k, "%%step lo") == ["%%step load"]
     assert tab(k, "%%step load --re") == ["%%step load --retries", "%%step load --retry-delay"]
     assert tab(k, "%zen step drop ") == ["%zen step drop load"]
+
+
+def test_a_terminals_ipython_completes_the_same(tmp_path: Path) -> None:
+    program = """
+from IPython.core.completer import provisionalcompleter
+from IPython.terminal.interactiveshell import TerminalInteractiveShell
+shell = TerminalInteractiveShell.instance()
+shell.run_line_magic("load_ext", "zenbook")
+for line in ("%zen stack us", "!zen stack us", "%%step a --retry"):
+    with provisionalcompleter():
+        print([one.text for one in shell.Completer.completions(line, len(line))])
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == ["['use']", "['use']", "['--retry-delay']"], done.stderr
 
 
 def test_other_lines_are_completed_as_ever(k: Kernel) -> None:

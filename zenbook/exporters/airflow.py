@@ -35,6 +35,14 @@ def _safe_for_templates(value: str) -> str:
     return value
 
 
+def _pairs(values: tuple[str, ...]) -> tuple[str, ...]:
+    for one in values:
+        if not all(one.rpartition("=")):
+            raise ValueError("write it as STEP=PATH")
+        _safe_for_templates(one)
+    return values
+
+
 def _one_schedule(value: str | None) -> str | None:
     if value is None or value.lower() in ("", "none", "null"):
         return None
@@ -68,6 +76,9 @@ class AirflowOptions(BaseModel):
     tags: tuple[str, ...] = Field((), description="The DAG's tags, beside zenbook's own.")
     python: Annotated[str, AfterValidator(_safe_for_templates)] = Field(
         "python3", description="The interpreter that runs the steps: zenbook and your packages are installed there."
+    )
+    step_pythons: Annotated[tuple[str, ...], AfterValidator(_pairs)] = Field(
+        (), description="Another interpreter for one step, as STEP=PATH; may be repeated."
     )
 
 

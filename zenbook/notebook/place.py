@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from zenbook.errors import RunError
 from zenbook.notebook.cells import NotebookSteps
 from zenbook.runs.pipeline import Pipeline
 from zenbook.runs.run import Run
@@ -25,6 +26,10 @@ class KernelNotebook:
     def place(self) -> KernelNotebook:
         """Itself: it is where the verbs look."""
         return self
+
+    def analysed(self) -> KernelNotebook:
+        """Its cells have been executed. Raises `RunError`."""
+        raise RunError("This notebook's cells have run already.", "--static is for a notebook's file.")
 
     def find(self, name: str | None) -> Runnable:
         """A pipeline of the notebook; without a name its step cells, or the only pipeline. Raises `RunError`."""

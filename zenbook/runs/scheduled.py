@@ -28,10 +28,10 @@ from zenbook.runs.bindings import with_params
 from zenbook.runs.environment import EnvironmentQuestion, user_name
 from zenbook.runs.execution import HIDDEN, TRIAL_NOTE, Execution, Trial
 from zenbook.runs.identity import DIGITS, new_run_id
-from zenbook.runs.launch import given_to, params_of
 from zenbook.runs.naming import identifiers
 from zenbook.runs.patience import patiently
 from zenbook.runs.recorder import pending_steps
+from zenbook.runs.run_rows import given_to, params_of
 from zenbook.runs.step_run import run_step
 from zenbook.runs.streams import proxied_streams
 from zenbook.stack.components import MetadataStore
