@@ -22,7 +22,7 @@ from zenbook.stack.flavour import ComponentKind
 from zenbook.stack.making import entry_of, make
 from zenbook.stack.secrets import variables_in
 from zenbook.stack.spool import send_spooled
-from zenbook.stack.workspace import Workspace
+from zenbook.stack.workspace import Config, Workspace
 
 DEFAULT = "default"
 
@@ -80,8 +80,14 @@ class Stack(BaseSettings):
         chosen = name or active_name()
         if chosen not in stack_names():
             raise StackError(f"There is no stack {chosen!r}.", did_you_mean(chosen, stack_names(), noun="stack"))
-        _refuse_unknown_variables(cls)
-        return cls(name=chosen)
+        said = (Workspace.find().config(), _variables(cls))
+        kept = _made.get((cls, chosen))
+        if (
+            kept is None or kept[0] != said
+        ):  # making one takes a millisecond, and each question to the history asks for it
+            _refuse_unknown_variables(cls)
+            kept = _made[cls, chosen] = (said, cls(name=chosen))
+        return kept[1]
 
     @property
     def label(self) -> str:
@@ -135,6 +141,15 @@ class OpenStack:
             "ZENBOOK_WORKSPACE": str(self.workspace.home),
             **{f"{prefix}{kind.upper()}": self.stack.choice(kind).in_words() for kind in ComponentKind},
         }
+
+
+_made: dict[tuple[type[Stack], str], tuple[tuple[Config, dict[str, str]], Stack]] = {}
+
+
+def _variables(model: type[Stack]) -> dict[str, str]:
+    """The variables of the environment that set a stack's fields."""
+    prefix = str(model.model_config["env_prefix"])
+    return {name: value for name, value in os.environ.items() if name.upper().startswith(prefix)}
 
 
 def _refuse_unknown_variables(model: type[Stack]) -> None:
