@@ -24,7 +24,6 @@ from zenbook.stack.stack import OpenStack
 
 RANDOM = frozenset(randomness.OUTPUTS.values())
 HIDDEN = RANDOM | {SHOWN}
-TRIAL_NOTE = "ran by "  # how a note begins that says where a step ran; those that are served its outputs ran elsewhere
 
 
 @dataclass(frozen=True, slots=True)

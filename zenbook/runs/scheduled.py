@@ -19,14 +19,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from zenbook.core.events import Listeners
+from zenbook.core.events import TRIAL_NOTE, Listeners
 from zenbook.core.graph import Node
 from zenbook.core.plan import Plan
 from zenbook.core.states import RunState, StepState
 from zenbook.errors import RunError
 from zenbook.runs.bindings import with_params
 from zenbook.runs.environment import EnvironmentQuestion, user_name
-from zenbook.runs.execution import HIDDEN, TRIAL_NOTE, Execution, Trial
+from zenbook.runs.execution import HIDDEN, Execution, Trial
 from zenbook.runs.identity import DIGITS, new_run_id
 from zenbook.runs.naming import identifiers
 from zenbook.runs.patience import patiently
