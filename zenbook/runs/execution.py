@@ -32,7 +32,7 @@ class Trial:
 
     attempt: int  # 1-based
     last: bool
-    note: str = ""  # where it ran, for people
+    notes: tuple[str, ...] = ()  # where it ran and what was different there, for people
 
 
 @dataclass

@@ -287,7 +287,7 @@ class _Call:
 
     def _trial_notes(self) -> tuple[str, ...]:
         trial = self.execution.trial
-        return (trial.note,) if trial is not None and trial.note else ()
+        return trial.notes if trial is not None else ()
 
 
 def _keyed(stored: Stored) -> str:
