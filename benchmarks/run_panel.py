@@ -61,7 +61,7 @@ panel = RunPanel(view)
 def first():
     from zenbook.notebook.run_widget import RunWidget
     panel._widget = RunWidget(panel._describe, panel.answer)
-    panel._output.show({**panel._widget.bundle(), "text/plain": ""})
+    panel._show_picture()
 print(json.dumps(timed(first)))
 panel.end(None)
 """

@@ -45,8 +45,6 @@ def fit(X, wait: str, epochs: int = 20):
     for epoch in zenbook.track(range(epochs), label="epochs"):
         print(f"epoch {epoch}: loss {1 / (epoch + 1):.4f}")
         log_metrics(loss=1 / (epoch + 1), step=epoch)
-        if epoch == 11:
-            time.sleep(0.15)
         if epoch == 12:
             wait_for(wait)
     return LogisticRegression(C=0.5)

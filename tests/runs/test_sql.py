@@ -17,7 +17,7 @@ import zenbook
 from zenbook import ZenbookError, log_metrics, pipeline, step
 from zenbook.core.states import RunState
 from zenbook.errors import ArtifactError, QueryError, RunError
-from zenbook.runs.sql import completions, schema, sql
+from zenbook.runs.sql import schema, sql
 from zenbook.runs.sql_text import bind_expressions
 from zenbook.stack.records import RunRecord
 from zenbook.stack.stack import open_stack
@@ -208,12 +208,6 @@ def test_the_schema_names_every_column_with_its_type(runs: list[str]) -> None:
     assert set(told) == {"runs", "steps", "params", "metrics", "artifacts", "edges", "code", "logs"}
 
 
-def test_names_are_completed(runs: list[str]) -> None:
-    assert completions("select params.l") == ["params.lr"]
-    assert "runs.state" in completions("select runs.st")
-    assert completions("select * from artif") == ["artifact(", "artifacts", "artifacts_of("]
-
-
 # --- expressions of the notebook --------------------------------------------------------------------------------------
 
 
@@ -257,6 +251,10 @@ def test_runs_are_listed_by_a_condition_in_an_order(runs: list[str]) -> None:
 def test_the_best_run_is_found(runs: list[str]) -> None:
     assert zenbook.best("training", "accuracy").id == runs[0]
     assert zenbook.best("training", "accuracy", lower=True).id == runs[2]
+    zenbook.better(accuracy="lower")
+    assert zenbook.best("training", "accuracy").id == runs[2]
+    assert zenbook.best("training", "accuracy", lower=False).id == runs[0]
+    zenbook.better(accuracy="higher")
     assert zenbook.best("training", "accuracy", where="params.lr > 0.1").id == runs[1]
     assert zenbook.best("training", "accuracy").steps["split"].outputs["test"].load().shape == (4, 3)
     with pytest.raises(QueryError, match="acc"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,14 @@ from zenbook.cli import completion
 from zenbook.cli.places import place_for
 from zenbook.cli.runs import pairs_of
 from zenbook.cli.tree import Tree
-from zenbook.errors import ZenbookError, did_you_mean
+from zenbook.errors import RunError, ZenbookError, did_you_mean
 
 if TYPE_CHECKING:
+    from zenbook.core.plan import Plan
     from zenbook.runs.exporting import Exporter
+
+
+_RUN = re.compile(r"\d{8}-\d{6}-\w+")  # as `new_run_id` makes them
 
 
 class Exporters(Tree):
@@ -57,7 +62,7 @@ def export() -> None:
 
 def _command(exporter: Exporter) -> click.Command:
     options = [
-        click.Argument(["target"], required=False, metavar="[PIPELINE | FILE[:PIPELINE]]"),
+        click.Argument(["target"], required=False, metavar="[PIPELINE | RUN | FILE[:PIPELINE]]"),
         click.Option(
             ["--to"], required=True, type=click.Path(path_type=Path), metavar="DIR", help="The folder to write."
         ),
@@ -103,9 +108,12 @@ def _command(exporter: Exporter) -> click.Command:
         from zenbook.runs.exporting import check_export, make_files, write_export
 
         folder = to.expanduser().absolute()  # a notebook's file is executed in its own folder
-        place, name = place_for(target)
-        runnable = (place.analysed() if static else place).find(name)
-        plan = runnable.plan(pairs_of(params), stack=stack_name)
+        if target is not None and _RUN.fullmatch(target):
+            plan = _plan_of_run(target, as_it_was=not (params or stack_name or static))
+        else:
+            place, name = place_for(target)
+            runnable = (place.analysed() if static else place).find(name)
+            plan = runnable.plan(pairs_of(params), stack=stack_name)
         files = make_files(exporter, plan, {key: one for key, one in chosen.items() if one not in (None, ())})
         return check_export(files, folder) if check else write_export(files, folder)
 
@@ -117,6 +125,14 @@ def _command(exporter: Exporter) -> click.Command:
         help=f"Export a pipeline as {exporter.summary}.\n\nExample: {example}",
         short_help=exporter.summary,
     )
+
+
+def _plan_of_run(run: str, *, as_it_was: bool) -> Plan:
+    from zenbook.runs.history import find_run
+
+    if not as_it_was:
+        raise RunError(f"Run {run} is exported as it was.", "Name its pipeline to give it other values.")
+    return find_run(run).plan
 
 
 VERBS = (export,)

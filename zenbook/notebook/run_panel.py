@@ -11,7 +11,6 @@ import os
 import signal
 import threading
 import time
-import uuid
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +40,8 @@ if TYPE_CHECKING:
     from zenbook.stack.stack import OpenStack
 
 INTERVAL = 0.1  # seconds between two messages
+_KEPT = 30.0  # seconds from one picture for the notebook's file to the next
+_UNHEARD = 2.0  # the same where no page has said that it shows the panel: it may know no widgets
 _AGAIN = (0.4, 1.5, 4.0, 10.0)  # seconds after which all is told again: a browser that still loads hears nothing
 _TAIL_LINES, _TAIL = 3, 500  # of the log, in a message
 _LINES = 500  # of the log, in an answer
@@ -76,9 +77,9 @@ class RunPanel:
         self._changes = Changes()
         self._tails: dict[str, LogTail] = {}
         self._spoke = self._last = ""  # the step that printed since the browser was told, and the one that ever did
-        self._panel = uuid.uuid4().hex
         self._widget: RunWidget | None = None
-        self._opened_at = 0.0
+        self._opened_at = self._pictured_at = 0.0
+        self._heard = False  # of a page that shows the panel
         self._lock = threading.RLock()  # held while the browser is told
         self._noting = threading.Lock()  # held for moments: the run's threads wait for it
         self._over = threading.Event()
@@ -126,6 +127,8 @@ class RunPanel:
 
     def open(self) -> None:
         """Show the panel in a moment, also if a step blocks the main thread by then."""
+        if not self._small:
+            self._output.reserve()
         # ipykernel finds the cell that an output belongs to in the context.
         context = contextvars.copy_context()
         self._thread = threading.Thread(target=context.run, args=(self._live,), daemon=True, name="zenbook-panel")
@@ -158,14 +161,25 @@ class RunPanel:
                 again.pop(0)
                 self._tell_all()
             self.send()
+            if time.monotonic() - self._pictured_at > (_KEPT if self._heard or not hears_while_busy() else _UNHEARD):
+                with self._lock:
+                    if not self._over.is_set():
+                        self._show_picture()
 
     def show(self) -> None:
         """Show the panel now."""
         with self._lock:
             self._widget = self._made()
-            shown = {} if self._widget is None else self._widget.bundle()
-            self._output.show({**shown, **self._picture()})  # a front end without widgets shows the picture
             self._opened_at = time.monotonic()
+            self._show_picture()
+
+    def _show_picture(self) -> None:
+        """Show the run as it is now in the element in whose place the page shows the panel."""
+        self._pictured_at = time.monotonic()
+        picture = self._picture()
+        if self._widget is not None:
+            picture = self._widget.placed(picture, f"See it as it is: %zen show {self.view.run}")
+        self._output.show(picture)
 
     def _made(self) -> RunWidget | None:
         from zenbook.notebook.run_widget import RunWidget
@@ -191,7 +205,7 @@ class RunPanel:
                 return
             if self._widget is None:
                 if self.shown:
-                    self._output.show(self._picture())
+                    self._show_picture()
                 return
             for patch in patches(self.view, changes, self._base):
                 self._widget.send(patch)
@@ -203,7 +217,7 @@ class RunPanel:
 
     def _describe(self) -> dict[str, Any]:
         here = is_driven_here(self.view.run)
-        more = {"panel": self._panel, "here": here, "kernel": _kernel_id(), "small": self._small}
+        more = {"here": here, "hears": hears_while_busy(), "kernel": _kernel_id(), "small": self._small}
         return description(self.view, self._base) | more
 
     # --- what the browser asks --------------------------------------------------------------------------------------
@@ -216,14 +230,19 @@ class RunPanel:
             reply = {"sorry": " ".join(one for one in (error.message, error.hint) if one)}
         except Exception as error:  # noqa: BLE001  # nobody sees what is raised here, so it is told in the browser
             reply = {"sorry": f"The kernel can't answer: {one_line(error)}"}
+        if reply is not None:
+            self._answered(asked, reply)
+
+    def _answered(self, asked: dict[str, Any], reply: dict[str, Any]) -> None:
         with self._lock:
-            if reply is not None and self._widget is not None:
+            if self._widget is not None:
                 self._widget.send({"asked": asked, **reply})
 
     def _reply(self, asked: dict[str, Any]) -> dict[str, Any] | None:
         name = str(asked.get("step", ""))
         match asked.get("ask"):
             case "state":
+                self._heard = True
                 self._tell_all()
                 self.send()
                 return None
@@ -232,7 +251,8 @@ class RunPanel:
             case "log":
                 return {"log": self._log(name, asked.get("first"))}
             case "cancel":
-                return {"cancelling": self._cancel()}
+                self._cancel(asked)
+                return None
             case _:
                 return None
 
@@ -255,15 +275,23 @@ class RunPanel:
             return log_lines(Run(self.view.run, self.records), name, first)
         return {"first": start, "total": total, "text": kept or ""}
 
-    def _cancel(self) -> bool:
+    def _cancel(self, asked: dict[str, Any]) -> None:
         """Interrupt the run, as the stop button does. Raises `RunError` where that can't be done from here."""
         from zenbook.runs.run import Run
 
         if is_driven_here(self.view.run):
+            self._answered(asked, {"cancelling": True})  # before the run ends, and its panel with it
             os.kill(os.getpid(), signal.SIGINT)
         else:
             Run(self.view.run, self.records).cancel()
-        return True
+            self._answered(asked, {"cancelling": True})
+
+
+def hears_while_busy() -> bool:
+    """Whether the kernel hears the page while a cell runs, as ipykernel does from 7 on."""
+    from IPython.core.getipython import get_ipython
+
+    return bool(getattr(getattr(get_ipython(), "kernel", None), "_supports_kernel_subshells", False))
 
 
 def _kernel_id() -> str:

@@ -13,15 +13,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _KIND = re.compile(r"^(?:\w+ )*Error: ")
-_DAMAGE = re.compile(
-    r"corrupt|checksum|not a valid DuckDB|database has been invalidated|Could not read enough", re.IGNORECASE
-)
 _COLUMNS = sorted({column.name for view in VIEWS for column in view.columns} | {"params", "metrics"})
-
-
-def is_damage(error: duckdb.Error) -> bool:
-    """Whether the mirror's file is what is wrong."""
-    return _DAMAGE.search(str(error)) is not None
 
 
 def told(error: duckdb.Error, query: str, fields: Mapping[str, Sequence[str]]) -> QueryError:
