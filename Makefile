@@ -8,7 +8,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo lab test lint bench clean ruff format types imports debian npm airflow pytest
+.PHONY: help demo lab test lint pictures bench clean ruff format types imports debian npm airflow mlflow ipykernel pytest
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -17,17 +17,20 @@ demo: $(DEMO) ## Run the quickstart notebook in a real kernel and show what happ
 	@$(BIN)/python notebooks/run_demo.py
 
 lab: $(DEMO) ## Open the notebooks in JupyterLab on this machine
-	@$(BIN)/python -m jupyterlab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir=notebooks \
+	@$(BIN)/python -m jupyterlab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks \
 		$(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname)),,--no-browser) \
 		$(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: $(TEST) ## Check everything: lint, types, floors, tests and notebooks
-	@$(MAKE) --no-print-directory --keep-going debian npm airflow ruff format types imports pytest
+	@$(MAKE) --no-print-directory --keep-going debian npm airflow mlflow ipykernel ruff format types imports pytest
 
 lint: $(TEST) ## Check style, types and floors
 	@$(MAKE) --no-print-directory --keep-going ruff format types imports
 
-bench: $(TEST) ## Measure speed against the figures that zenbook promises
+pictures: $(TEST) debian ## Take the screenshots of README and docs anew, from a real JupyterLab
+	@$(BIN)/python -m tests.pictures $(SCENES)
+
+bench: $(TEST) mlflow ## Measure speed against the figures that zenbook promises
 	@$(BIN)/python -m benchmarks
 
 clean: ## Remove what the other targets made, except .venv
@@ -40,8 +43,14 @@ debian:
 airflow:
 	@tests/setup/airflow.sh
 
+mlflow: # what a benchmark is compared with
+	@tests/setup/mlflow.sh
+
 npm: # after debian, which may bring npm
 	@tests/setup/npm.sh
+
+ipykernel:
+	@tests/setup/ipykernel.sh
 
 ruff:
 	$(BIN)/ruff check .

@@ -6,11 +6,13 @@ import random
 import time
 from collections.abc import Iterator
 
+from benchmarks.against_mlflow import against_mlflow
 from benchmarks.figures import Figure, Result
-from benchmarks.measuring import empty_folder, in_turns, python, seconds
+from benchmarks.measuring import empty_folder, in_turns, python, seconds, workspace
 from zenbook.core.states import RunState, StepState
 from zenbook.flavours.sql import SqlMetadataStore, sqlite_store
 from zenbook.stack.records import MetricRecord, ParamRecord, RunRecord, StepRecord
+from zenbook.stack.stack import open_stack
 
 PARAMS, METRICS = 10, 20
 AT_ONCE = 1000
@@ -65,8 +67,11 @@ for _ in range(int(sys.argv[2])):
 """
 
 
-def measure(*, runs: int = 100_000, rows: int = 5_000_000, repeats: int = 9) -> Result:
-    """Seconds and milliseconds with ``runs`` runs of 10 parameters and 20 metrics, and with a frame of 8 columns."""
+def measure(*, runs: int = 100_000, rows: int = 5_000_000, peer: int = 10_000, repeats: int = 9) -> Result:
+    """Seconds and milliseconds with ``runs`` runs of 10 parameters and 20 metrics, and with a frame of 8 columns.
+
+    ``peer`` such runs are asked in MLflow too, where its environment is there.
+    """
     from zenbook.runs.mirror import Mirror
 
     with empty_folder() as folder:
@@ -99,10 +104,21 @@ def measure(*, runs: int = 100_000, rows: int = 5_000_000, repeats: int = 9) -> 
             *(Figure(name, questions[name] * 1e3, "ms", 50.0) for name in QUESTIONS),
             Figure(f"joining a frame of {rows:,} x 8, filtered", sorted(joined)[len(joined) // 2] * 1e3, "ms", 300.0),
             Figure("the same for the first time in a process", joined[0] * 1e3, "ms"),
+            *measure_peer(runs=peer, repeats=repeats),
         ),
         "Timed: until the rows are an Arrow table; each question looks into the metadata store for news first.\n"
-        "  Memory: the highest resident set while it was made, over that of a process that has opened the store.",
+        "  Memory: the highest resident set while it was made, over that of a process that has opened the store.\n"
+        "  Beside MLflow: `zenbook.sql(…).df()` and `mlflow.search_runs(…)`, in SQLite; MLflow's means are pandas'.",
     )
+
+
+def measure_peer(*, runs: int, repeats: int) -> list[Figure]:
+    """What zenbook takes as a share of what MLflow takes, for the same runs."""
+    with empty_folder() as folder, workspace(folder / ".zen"):
+        store = open_stack().metadata
+        assert isinstance(store, SqlMetadataStore)
+        _fill(store, 0, runs)
+        return against_mlflow([_run(n) for n in range(runs)], folder, min(repeats, 5))
 
 
 def _asked(mirror: object, query: str) -> float:

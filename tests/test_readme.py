@@ -13,7 +13,13 @@ from pathlib import Path
 from tests.notebook.kernels import kernel
 
 ROOT = Path(__file__).parent.parent
-MAKE = {"make demo", "make test", "make lab", "make bench"}  # tried by test_fresh_clone.py, or what runs this
+MAKE = {
+    "make demo",
+    "make test",
+    "make lab",
+    "make bench",
+    "make pictures",
+}  # tried by test_fresh_clone.py, or what runs this
 
 
 def blocks(file: str, language: str) -> list[str]:

@@ -6,7 +6,9 @@ import importlib
 
 import pytest
 
+from benchmarks import history_in_sql
 from benchmarks.__main__ import NAMES, main
+from benchmarks.against_mlflow import PYTHON
 from benchmarks.figures import Figure, Result, over, table
 
 SIZES = {
@@ -20,7 +22,8 @@ SIZES = {
     "comparing": {"runs": 12, "steps": 3, "rows": 2_000, "repeats": 1},
     "imports": {"repeats": 1, "kernels": 1},
     "run_panel": {"steps": 4, "lines": 100, "repeats": 1},
-    "history_in_sql": {"runs": 30, "rows": 2000, "repeats": 2},
+    "panels_in_browser": {"runs": 200, "repeats": 1},
+    "history_in_sql": {"runs": 30, "rows": 2000, "peer": 0, "repeats": 2},
 }
 
 
@@ -30,6 +33,14 @@ def test_a_benchmark_gives_figures_with_targets(name):
     assert [one for one in result.figures if one.target is not None]
     assert all(isinstance(one.measured, float) for one in result.figures)
     assert "target" in table(result)
+
+
+def test_mlflow_is_asked_the_same_and_gives_the_same_answers():
+    if not PYTHON.is_file():
+        pytest.skip("MLflow is not there: tests/setup/mlflow.sh makes its environment")
+    figures = history_in_sql.measure_peer(runs=600, repeats=1)
+    assert len(figures) == 4
+    assert all("of MLflow 3" in one.unit and "times as fast" in one.detail for one in figures)
 
 
 def test_every_benchmark_has_a_tiny_size_here():

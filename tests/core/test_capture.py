@@ -144,6 +144,36 @@ def test_a_module_that_is_broken_on_disk_is_named(notebook: Notebook) -> None:
         notebook.capsule("work")
 
 
+@pytest.mark.parametrize(
+    "drives",
+    [
+        "run = training()\nprint(run.state)",
+        "for n in range(2):\n    training.options(cache=False)()",
+        "if True: training()",
+    ],
+)
+@pytest.mark.parametrize(
+    "wires",
+    [
+        "from zenbook import pipeline, step\n@pipeline\ndef training(): work()",
+        "import zenbook as zb\nfrom zenbook import step\n@zb.pipeline(name='t')\ndef training(): work()",
+        "from zenbook import step\nfrom wires import training",
+    ],
+)
+def test_a_module_that_runs_a_pipeline_when_imported_is_named(notebook: Notebook, wires: str, drives: str) -> None:
+    Path("wires.py").write_text("from zenbook import pipeline as pl\n@pl\ndef training(): ...\n")
+    drawn = f"{wires}\n@step\ndef work(): return 1\n"
+    Path("guarded.py").write_text(f"{drawn}def main():\n    training()\nif __name__ == '__main__':\n    {drives!r}\n")
+    Path("driven.py").write_text(f"{drawn}{drives}\n")
+    notebook.cell(
+        "import guarded\ndef fine(): return guarded.work()\ndef wrong():\n    import driven\n    driven.work()"
+    )
+    assert call(notebook, "fine") == 1
+    with pytest.raises(CaptureError, match=r"driven\.py, line \d+ runs the pipeline 'training' whenever") as raised:
+        notebook.capsule("wrong")
+    assert "__main__" in raised.value.hint
+
+
 def test_a_module_in_a_zip_file_is_named(notebook: Notebook) -> None:
     with ZipFile("lib.zip", "w") as file:
         file.writestr("zipped.py", "def f(): return 1\n")

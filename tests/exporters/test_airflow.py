@@ -29,7 +29,10 @@ from zenbook import pipeline, step
 
 @step
 def load(rows: int = 5) -> list:
-    """Make the rows."""
+    """Make the rows.
+
+    There are as many of them as the pipeline's parameter says, and they are counted from zero to one less.
+    """
     return list(range(rows))
 
 @step(retries=2, timeout="10m")
@@ -82,7 +85,7 @@ def test_the_dag_says_what_the_steps_and_the_pipeline_say(train: Path) -> None:
         "start_date=datetime(2026, 2, 3, tzinfo=timezone.utc)",
         '"rows": Param(5, type="integer")',
         '"factor": Param(0.5, type="number")',
-        'doc_md="Make the rows."',
+        'doc_md=(\n            "Make the rows.\\n"\n            "\\n"\n            "There are as many',
         "retries=2",
         "execution_timeout=timedelta(minutes=11)",
         'tags=["zenbook", "x", "zenbook-',
@@ -103,6 +106,14 @@ def test_the_dag_imports_only_airflow_and_the_standard_library(train: Path) -> N
         elif isinstance(node, ast.Import):
             imported |= {one.name.partition(".")[0] for one in node.names}
     assert imported == {"__future__", "airflow", "datetime", "os", "pathlib"}
+
+
+def test_one_step_may_have_another_interpreter(train: Path) -> None:
+    exported("train.py:training", "--to", "out", "--python", "/opt/a/python", "--step-python", "join=/opt/b/python")
+    text = Path("out/training.py").read_text()
+    assert 'os.environ.get("ZENBOOK_PYTHON", "/opt/a/python")' in text
+    assert text.count("env=STEP,") == 2
+    assert text.count('env={**STEP, "ZENBOOK_PYTHON": "/opt/b/python"}') == 1
 
 
 def test_check_says_what_has_drifted(train: Path) -> None:
@@ -139,6 +150,8 @@ def test_a_notebooks_file_is_exported_without_a_kernel(workspace: Path) -> None:
         (["--python", "/opt/{{ x }}/python"], "take it for a template"),
         (["--python", "/opt/python.sh"], "take it for a template"),
         (["--dag-id", "a b"], "--dag-id"),
+        (["--step-python", "/opt/python"], "write it as STEP=PATH"),
+        (["--step-python", "jion=/opt/python"], "Did you mean 'join'?"),
         (["--retries", "-1"], "--retries"),
         (["--param", "lr=1"], "no parameter 'lr'"),
     ],
@@ -148,6 +161,12 @@ def test_what_can_not_be_is_said_in_a_sentence(train: Path, words: list[str], to
         exported("train.py:training", "--to", "out", *words)
     assert told in str(raised.value)
     assert not Path("out").exists()
+
+
+def test_an_exporter_that_there_is_not_gets_the_list_of_those_that_there_are() -> None:
+    with pytest.raises(ZenbookError, match="no exporter 'kubernetes'") as raised:
+        invoke(["export", "kubernetes", "train.py:training", "--to", "out"])
+    assert raised.value.hint == "Known exporters: airflow, script."
 
 
 def test_an_unknown_exporter_gets_close_matches(train: Path) -> None:
@@ -201,23 +220,24 @@ VALUES = (
 
 
 @st.composite
-def plans(draw: st.DrawFn) -> Plan:
-    names = draw(st.lists(NAMES, min_size=1, max_size=6, unique=True))
-    params = draw(st.dictionaries(TEXTS.filter(bool), VALUES, max_size=4))
+def plans(draw: st.DrawFn, texts: st.SearchStrategy[str] = TEXTS) -> Plan:
+    values = VALUES if texts is TEXTS else st.integers() | st.booleans() | texts | st.lists(texts)
+    names = draw(st.lists(NAMES if texts is TEXTS else texts.filter(str.strip), min_size=1, max_size=6, unique=True))
+    params = draw(st.dictionaries(texts.filter(bool), values, max_size=4))
     capsule = Capsule("__main__:f", (Module("__main__", (Piece("def f(**_):\n    return 1"),)),))
     nodes = []
     for place, name in enumerate(names):
         above = draw(st.lists(st.sampled_from(names[:place]), unique=True)) if place else []
         options = StepOptions(True, Retries(draw(st.integers(0, 3))), draw(st.none() | st.floats(0.5, 9999)))
         inputs = {f"i{n}": Input((OutputRef(one, "output"),)) for n, one in enumerate(above)}
-        nodes.append(Node(name, "f", StepKind.FUNCTION, ("output",), dict(params), inputs, (), options, draw(TEXTS)))
+        nodes.append(Node(name, "f", StepKind.FUNCTION, ("output",), dict(params), inputs, (), options, draw(texts)))
     return Plan(
-        pipeline=draw(NAMES),
+        pipeline=draw(NAMES if texts is TEXTS else texts.filter(str.strip)),
         graph=Graph(tuple(nodes)),
         code={name: Code(capsule.digest, "f") for name in names},
         capsules={capsule.digest: capsule},
         params=params,
-        doc=draw(TEXTS),
+        doc=draw(texts),
         python="3.11.7",
         bindings={name: (Place(names[0], name),) for name in params},
     )
@@ -247,6 +267,23 @@ def test_airflows_linter_finds_nothing(each: list[Plan], tmp_path_factory: pytes
         files = make_files(find_exporter("airflow"), plan, {"dag_id": f"dag{number}"})
         (folder / f"dag{number}.py").write_text(files[f"dag{number}.py"])
     ruff = shutil.which("ruff") or str(Path(sys.executable).parent / "ruff")
-    words = [ruff, "check", "--isolated", "--no-cache", "--preview", "--select", "AIR,F,E9", str(folder)]
+    words = [ruff, "check", "--isolated", "--no-cache", "--preview", "--select", "AIR,F,E9,I,B,SIM", str(folder)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+PLAIN_TEXTS = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60)
+
+
+@given(each=st.lists(plans(PLAIN_TEXTS), min_size=20, max_size=20))
+@settings(max_examples=2, deadline=None)
+def test_a_formatter_leaves_the_dag_as_it_is(each: list[Plan], tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("formatted")
+    for number, plan in enumerate(each):
+        files = make_files(find_exporter("airflow"), plan, {"dag_id": f"dag{number}"})
+        (folder / f"dag{number}.py").write_text(files[f"dag{number}.py"])
+    ruff = shutil.which("ruff") or str(Path(sys.executable).parent / "ruff")
+    for width in ("88", "110"):
+        words = [ruff, "format", "--isolated", "--no-cache", "--line-length", width, "--diff", str(folder)]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout

@@ -244,7 +244,9 @@ def test_a_server_that_is_started_again_costs_a_pause(
     store.close()
 
 
-def test_when_patience_ends_the_store_is_unreachable_and_later_calls_are_quick(own_server: Server) -> None:
+def test_when_patience_ends_the_store_is_unreachable_and_later_calls_do_not_wait(
+    own_server: Server, capfd: pytest.CaptureFixture[str]
+) -> None:
     store = store_at(own_server.url(), patience=1)
     new_run(store, run_of(1))
     own_server.stop()
@@ -253,11 +255,11 @@ def test_when_patience_ends_the_store_is_unreachable_and_later_calls_are_quick(o
         StoreUnreachableError, match=r"(mysql|postgresql) at 127.0.0.1:\d+/zenbook can.t be reached: refused"
     ):
         store.write(END)
-    assert 1 <= time.monotonic() - started < 5
-    started = time.monotonic()
+    assert time.monotonic() - started >= 1
+    assert capfd.readouterr().err.count("waiting up to 1 s") == 1
     with pytest.raises(StoreUnreachableError):
         store.write(END)
-    assert time.monotonic() - started < 0.5
+    assert "waiting" not in capfd.readouterr().err
     own_server.start()
     store.write(END)
     assert len(store.outputs(["run-0001"])) == 3
@@ -274,7 +276,7 @@ def test_an_interrupt_that_is_put_off_ends_the_waiting(own_server: Server) -> No
     new_run(store, run_of(1))
     own_server.stop()
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-    started, met = time.monotonic(), None
+    met = None
     with pytest.raises(KeyboardInterrupt), interruption.interrupts_can_wait():
         with interruption.uninterrupted():
             try:
@@ -282,8 +284,7 @@ def test_an_interrupt_that_is_put_off_ends_the_waiting(own_server: Server) -> No
             except StoreUnreachableError as error:
                 met = error
         pytest.fail("the interrupt is lost")
-    assert met is not None
-    assert time.monotonic() - started < 5
+    assert met is not None  # long before 60 s are over: the test's own limit
     store.close()
 
 

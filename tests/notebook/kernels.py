@@ -103,7 +103,11 @@ class Kernel:
                 displays[body.get("transient", {}).get("display_id")] = shown
                 result.outputs.append(shown)
             elif kind == "update_display_data":
-                displays[body["transient"]["display_id"]].update(data=body["data"], updated=True)
+                known = displays.get(body["transient"]["display_id"])
+                if known is None:  # it was shown while `until` listened
+                    result.outputs.append({"type": "display", **body, "updated": True})
+                else:
+                    known.update(data=body["data"], updated=True)
 
     def until(self, message: str, text: str) -> None:
         """Wait until a cell has printed a text."""

@@ -22,6 +22,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from tests.notebook.kernels import without_settings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
 _START = 90  # seconds
 _READY = """async () => {
     const wait = () => new Promise(done => setTimeout(done, 50));
@@ -37,9 +38,9 @@ _READY = """async () => {
 }"""
 
 
-def write_notebook(path: Path, cells: list[str]) -> None:
-    """Write a notebook of code cells for the kernel of this environment."""
-    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+def write_notebook(path: Path, cells: list[str], kernel_name: str = "python3") -> None:
+    """Write a notebook of code cells for the kernel of this environment, or for one of the server's own."""
+    kernel = {"name": kernel_name, "display_name": kernel_name, "language": "python"}
     made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(one) for one in cells])
     made.metadata["kernelspec"] = kernel
     nbformat.write(made, path)
@@ -102,8 +103,7 @@ def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
 def browser() -> Iterator[Page]:
     """A page in headless Chromium."""
     with sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=flags)
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
         page = chromium.new_page(viewport={"width": 1100, "height": 1400})
         page.set_default_timeout(30_000)
         try:

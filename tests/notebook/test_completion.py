@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,6 +48,7 @@ def test_verbs_names_and_parameters_are_completed(k: Kernel) -> None:
     assert tab(k, "x = 1\n%zen stack use p") == ["x = 1\n%zen stack use prod"]
     assert tab(k, "table = %zen stack use p") == ["table = %zen stack use prod"]
     assert tab(k, "!zen stack use p") == ["!zen stack use prod"]
+    assert tab(k, "%%zen sq") == ["%%zen sql"]
     assert tab(k, "%zen run tr") == ["%zen run training"]
     assert tab(k, "%zen run training --param ") == [
         "%zen run training --param rows=",
@@ -59,6 +63,20 @@ def test_options_of_a_step_cell_are_completed(k: Kernel) -> None:
     assert tab(k, "%zen step drop ") == ["%zen step drop load"]
 
 
+def test_a_terminals_ipython_completes_the_same(tmp_path: Path) -> None:
+    program = """
+from IPython.core.completer import provisionalcompleter
+from IPython.terminal.interactiveshell import TerminalInteractiveShell
+shell = TerminalInteractiveShell.instance()
+shell.run_line_magic("load_ext", "zenbook")
+for line in ("%zen stack us", "!zen stack us", "%%step a --retry"):
+    with provisionalcompleter():
+        print([one.text for one in shell.Completer.completions(line, len(line))])
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == ["['use']", "['use']", "['--retry-delay']"], done.stderr
+
+
 def test_other_lines_are_completed_as_ever(k: Kernel) -> None:
     k.run("zenith = 1")
     assert "zenith" in tab(k, "zeni")
@@ -69,3 +87,17 @@ def test_other_lines_are_completed_as_ever(k: Kernel) -> None:
     k.run("%unload_ext zenbook")
     assert tab(k, "%zen stack use p") != ["%zen stack use prod"]
     k.run("%load_ext zenbook")
+
+
+def test_names_in_a_cell_of_sql_are_completed(k: Kernel) -> None:
+    k.run("training(lr=0.1)\n%zen sql 'select 1'")  # which brings the mirror up to date
+    assert tab(k, "%%zen sql\nselect params.l") == ["%%zen sql\nselect params.lr"]
+    assert tab(k, "%%zen sql found\nselect id,\n  pipe") == ["%%zen sql found\nselect id,\n  pipeline"]
+    assert tab(k, "%%zen sql\nfrom artifact('training', 'f") == ["%%zen sql\nfrom artifact('training', 'fit"]
+    assert tab(k, '%zen sql "select * from ste') == ['%zen sql "select * from steps']
+    assert tab(k, "found = %zen sql 'select params.ro") == ["found = %zen sql 'select params.rows"]
+    assert tab(k, "%zen sql --sch") == ["%zen sql --schema"]
+    k.run("least = 1")
+    assert "%%zen sql\nselect id from runs where params.rows > {{least" in tab(
+        k, "%%zen sql\nselect id from runs where params.rows > {{lea"
+    )

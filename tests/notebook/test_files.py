@@ -80,3 +80,66 @@ def test_mistakes_are_told_without_a_traceback(tmp_path: Path, words: list[str],
     assert done.returncode == 1
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+ANALYSED = [
+    "%load_ext zenbook\nfrom pathlib import Path\nfrom zenbook import pipeline, step",
+    "Path('ran').touch()\nscale = 2\nhome = Path('data')",
+    "print('here', Path('ran').touch())\nbig = len([1]) * 1000",
+    "try:\n    import no_such_module\nexcept ImportError:\n    no_such_module = None",
+    "@step\ndef one(n: int = 1):\n    return n * scale\n\n@step\ndef two(x):\n    return str(home / str(x))",
+    "@step\ndef three(x):\n    return x * big",
+    "@pipeline\ndef adding(n: int = 1):\n    two(one(n))",
+    "@pipeline\ndef reaching(n: int = 1):\n    three(n)",
+    "@pipeline\ndef given(n: int = big):\n    three(n)",
+    "run = adding(n=1)",
+]
+
+
+def test_of_a_notebook_that_is_analysed_only_definitions_are_executed(tmp_path: Path) -> None:
+    write(tmp_path / "book.ipynb", ANALYSED)
+    words = ["export", "airflow", "book.ipynb:adding", "--to"]
+    done = zen(tmp_path, *words, "static", "--static")
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "ran").exists()
+    assert "here" not in done.stdout
+    assert "Left out: `def given(n: int=big):`, since it needs `big`" in done.stderr
+    assert zen(tmp_path, *words, "executed").returncode == 0
+    assert (tmp_path / "ran").exists()
+    static, executed = (
+        {file.name: file.read_bytes() for file in (tmp_path / name).iterdir()} for name in ("static", "executed")
+    )
+    assert static == executed
+
+
+def test_what_only_executing_makes_is_named_when_a_step_reaches_it(tmp_path: Path) -> None:
+    write(tmp_path / "book.ipynb", ANALYSED)
+    words = ["export", "airflow", "book.ipynb:reaching", "--to", "out"]
+    done = zen(tmp_path, *words, "--static")
+    assert done.returncode == 1
+    assert "Step 'three' reads `big` (cell 6), and a notebook that is only analysed does not make it." in done.stderr
+    assert "Export it without --static" in done.stderr
+    assert zen(tmp_path, *words).returncode == 0
+
+
+def test_step_cells_are_exported_without_being_executed(tmp_path: Path) -> None:
+    cells = [
+        "%load_ext zenbook",
+        "C = 2",
+        "%%step load\nopen('ran', 'w')\nX = [1, 2]",
+        "print(X)",
+        "%%step fit\ny = sum(X) * C",
+    ]
+    write(tmp_path / "cells.ipynb", cells)
+    done = zen(tmp_path, "export", "airflow", "cells.ipynb", "--static", "--to", "out")
+    assert done.returncode == 0, done.stderr
+    assert "load >> fit" in (tmp_path / "out" / "cells.py").read_text()
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_module_can_not_be_analysed(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("")
+    assert (
+        "Only a notebook can be --static"
+        in zen(tmp_path, "export", "script", "train.py", "--static", "--to", "x").stderr
+    )

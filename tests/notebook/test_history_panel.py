@@ -149,6 +149,56 @@ def test_filters_and_sorting(scene: Scene) -> None:
     scene.shot("history-sorted")
 
 
+def test_an_expression_filters_and_what_is_wrong_with_it_is_said_beside_it(scene: Scene) -> None:
+    book, panel = opened(scene, THREE, "training(0.05);")
+    expect(rows(panel)).to_have_count(3)
+    where = panel.get_by_label("Where", exact=True)
+    where.fill("metrics.accuracy > 0.6 and params.lr < 0.2")
+    where.press("Enter")
+    expect(rows(panel)).to_have_count(1)
+    assert column(panel, "p:lr") == ["0.1"]
+    scene.shot("history-where")
+    book.run(2)  # what is run meanwhile appears if it is so
+    expect(rows(panel)).to_have_count(2)
+    where.fill("metrics.acuracy > 0.6")
+    where.press("Enter")
+    expect(panel.get_by_role("alert")).to_contain_text("accuracy")
+    expect(where).to_have_attribute("aria-invalid", "true")
+    scene.shot("history-where-wrong")
+    where.fill("")
+    expect(rows(panel)).to_have_count(4)
+    expect(panel.get_by_role("alert")).to_be_hidden()
+
+
+def test_a_run_is_exported_and_the_line_that_does_it_is_shown(scene: Scene) -> None:
+    _, panel = opened(scene, THREE)
+    rows(panel).nth(1).locator("[data-key=pipeline]").click()
+    panel.get_by_role("button", name="Export…").click()
+    form = panel.get_by_role("form", name="Export the run")
+    form.get_by_label("Export as").select_option("script")
+    expect(form.get_by_label("Folder")).to_have_value("exports/training-script")
+    form.get_by_label("Folder").fill("written")
+    scene.page.keyboard.press("Enter")
+    run = rows(panel).nth(1).get_attribute("data-run")
+    expect(form.locator(".zb-did code")).to_have_text(f"%zen export script {run} --to written")
+    scene.shot("history-export")
+    (script,) = (scene.folder / "written").glob("*.py")
+    assert "lr" in script.read_text()
+    form.get_by_label("Folder").fill("")
+    form.get_by_role("button", name="Export", exact=True).click()
+    expect(form).to_contain_text("Name a folder.")
+
+
+def test_a_run_that_goes_on_is_opened_and_cancelled(scene: Scene) -> None:
+    book, panel = opened(scene, READY + "run = training.options(background=True)(lr=0.7, until='never')")
+    expect(rows(panel).first).to_have_attribute("data-state", "running")
+    rows(panel).first.locator("[data-key=pipeline]").click()
+    panel.get_by_role("button", name="Cancel run").click()
+    expect(rows(panel).first).to_have_attribute("data-state", "cancelled")
+    expect(panel.locator(".zb-box[data-step=wait]")).to_have_attribute("data-state", "cancelled")
+    expect(cell(book, 1).locator(".jp-OutputArea-child")).to_have_count(1)
+
+
 def test_two_ticked_runs_are_compared_and_one_is_opened(scene: Scene) -> None:
     _, panel = opened(scene, THREE)
     rows(panel).nth(1).get_by_role("checkbox").click()
@@ -236,6 +286,17 @@ def test_thousands_of_runs_are_paged_and_the_keyboard_is_enough(scene: Scene) ->
     expect(rows(panel).first.locator("[data-key='m:score']")).to_have_text("0.999")
     panel.get_by_role("button", name="Load older").click()
     expect(panel.locator(".zb-foot")).to_contain_text("1,300 runs loaded")
+    panel.get_by_role("button", name="Sort all").click()
+    expect(panel.locator(".zb-foot")).to_contain_text("100 runs loaded, the first of all in this order")
+    expect(panel.locator("[data-key='m:score']").nth(2)).to_have_text("0.999")
+    panel.get_by_role("button", name="Load more").click()
+    expect(panel.locator(".zb-foot")).to_contain_text("200 runs loaded")
+    assert panel.locator("[data-key='m:score']").nth(4).inner_text() == "0.998"
+    panel.get_by_role("button", name="score").click()
+    expect(rows(panel).first.locator("[data-key='m:score']")).to_have_text("0")
+    panel.get_by_role("button", name="score").click()
+    expect(panel.locator(".zb-foot")).to_contain_text("100 runs loaded, and there are older ones")
+    panel.get_by_role("button", name="score").click()
     panel.get_by_label("State", exact=True).select_option("failed")
     expect(panel.locator(".zb-foot")).to_contain_text("100 runs loaded")
     assert {one.strip() for one in column(panel, "state")} == {"failed"}

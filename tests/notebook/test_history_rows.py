@@ -29,10 +29,10 @@ def put(metadata: MetadataStore, at: int, state: RunState = RunState.SUCCEEDED, 
 
 def test_a_page_has_the_newest_runs_and_says_whether_there_are_older_ones(metadata: MetadataStore) -> None:
     ids = [put(metadata, at) for at in range(PAGE + 5)]
-    first, more = page(metadata, Wanted())
+    first, more = page(open_stack(), Wanted())
     assert [one.id for one in first] == ids[:4:-1]
     assert more
-    second, more = page(metadata, Wanted(), first[-1].id)
+    second, more = page(open_stack(), Wanted(), first[-1].id)
     assert [one.id for one in second] == ids[4::-1]
     assert not more
 
@@ -41,7 +41,7 @@ def test_a_row_has_the_runs_own_parameters_and_last_metrics_as_plain_json(metada
     run = put(metadata, 1)
     values = [MetricRecord(run, "fit", "loss", n, value, 1.0) for n, value in enumerate((0.5, 0.25))]
     metadata.write(Batch(metrics=[*values, MetricRecord(run, "fit", "broken", 0, math.nan, 1.0)]))
-    (row,) = rows_of(metadata, page(metadata, Wanted())[0])
+    (row,) = rows_of(metadata, page(open_stack(), Wanted())[0])
     assert row["values"] == {"p:lr": 0.5, "m:loss": 0.25, "m:broken": "NaN"}
     assert json.loads(json.dumps(row, allow_nan=False)) == row
 
@@ -49,26 +49,26 @@ def test_a_row_has_the_runs_own_parameters_and_last_metrics_as_plain_json(metada
 def test_only_what_changed_is_told(metadata: MetadataStore) -> None:
     done = put(metadata, 1)
     newest = Newest(Wanted())
-    told = newest.look(metadata)
+    told = newest.look(open_stack())
     assert told is not None
     assert told["ids"] == [done]
-    assert newest.look(metadata) is None
+    assert newest.look(open_stack()) is None
     running = put(metadata, 2, RunState.RUNNING)
-    told = newest.look(metadata)
+    told = newest.look(open_stack())
     assert told is not None
     assert [one["id"] for one in told["rows"]] == [running]
     metadata.write(Batch(metrics=[MetricRecord(running, "fit", "loss", 0, 0.5, 1.0)]))
-    told = newest.look(metadata)
+    told = newest.look(open_stack())
     assert told is not None
     assert [one["values"]["m:loss"] for one in told["rows"]] == [0.5]
     assert "ids" not in told
     metadata.write(Batch(runs=[RunUpdate(running, RunState.FAILED, 990.0, 995.0, "ValueError: no")]))
-    told = newest.look(metadata)
+    told = newest.look(open_stack())
     assert told is not None
     assert [(one["state"], one["error"]) for one in told["rows"]] == [("failed", "ValueError: no")]
-    assert newest.look(metadata) is None
+    assert newest.look(open_stack()) is None
     metadata.delete_runs([done])
-    told = newest.look(metadata)
+    told = newest.look(open_stack())
     assert told is not None
     assert told["ids"] == [running]
 
@@ -76,27 +76,27 @@ def test_only_what_changed_is_told(metadata: MetadataStore) -> None:
 def test_a_run_that_goes_on_is_followed_when_a_page_of_newer_ones_has_begun(metadata: MetadataStore) -> None:
     slow = put(metadata, 1, RunState.RUNNING)
     newest = Newest(Wanted())
-    newest.look(metadata)
+    newest.look(open_stack())
     for at in range(PAGE + 1):
         put(metadata, 10 + at)
-    newest.look(metadata)
+    newest.look(open_stack())
     metadata.write(Batch(runs=[RunUpdate(slow, RunState.SUCCEEDED, 990.0, 999.0)]))
-    told = newest.look(metadata)
+    told = newest.look(open_stack())
     assert told is not None
     assert [(one["id"], one["state"]) for one in told["rows"]] == [(slow, "succeeded")]
-    assert newest.look(metadata) is None
+    assert newest.look(open_stack()) is None
 
 
 def test_a_run_that_is_no_longer_as_was_wanted_is_gone(metadata: MetadataStore) -> None:
     put(metadata, 1, pipeline="scoring")
     running = put(metadata, 2, RunState.RUNNING)
     newest = Newest(Wanted.of({"state": "running", "pipeline": "training"}))
-    told = newest.look(metadata)
+    told = newest.look(open_stack())
     assert told is not None
     assert told["ids"] == [running]
-    assert told["wanted"] == {"pipeline": "training", "state": "running"}
+    assert told["wanted"] == {"pipeline": "training", "state": "running", "where": "", "order": ""}
     metadata.write(Batch(runs=[RunUpdate(running, RunState.SUCCEEDED, 990.0, 999.0)]))
-    told = newest.look(metadata)
+    told = newest.look(open_stack())
     assert told is not None
     assert (told["ids"], told["gone"]) == ([], [running])
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.notebook.kernels import Kernel, kernel
+from tests.notebook.kernels import LIMIT, Kernel, kernel
 
 PIPELINE = """
 import time
@@ -61,6 +64,21 @@ def test_a_run_as_the_last_value_is_not_shown_twice(k: Kernel) -> None:
             "text/html"
         ]
     )
+
+
+def test_a_step_opens_files_though_ipython_guards_open_in_a_notebook(k: Kernel, tmp_path: Path) -> None:
+    (tmp_path / "here.txt").write_text("read")
+    k.run("from zenbook import pipeline, step")
+    k.run("@step\ndef reads(path: str) -> str:\n    return open(path).read()")
+    k.run("@pipeline\ndef reading(path: str = 'here.txt'):\n    reads(path)")
+    assert k.run("print(reading().steps['reads'].outputs['output'].load())").text.endswith("read\n")
+    assert k.run("%%step cell\ntext = open('here.txt').read()\nprint(text)").text.startswith("read\n")
+
+
+def test_the_cells_of_another_notebook_do_not_run_among_the_names_of_this_one(k: Kernel, tmp_path: Path) -> None:
+    (tmp_path / "other.ipynb").write_text("{}")
+    for verb in ("run other.ipynb", "export airflow other.ipynb --to out"):
+        assert "put ! in the place of %" in k.run(f"%zen {verb}", ok=False).text
 
 
 def test_a_long_step_shows_the_run_while_it_goes_on(k: Kernel) -> None:
@@ -143,6 +161,66 @@ def test_a_killed_kernel_leaves_a_crashed_run_and_its_finished_steps(k: Kernel, 
         assert shown.result == "('crashed', {'load': 'succeeded', 'waits': 'crashed'})"
         other.run(PIPELINE)
         assert other.run("str(adding(n=9).steps['load'].state)").result == "'cached'"
+
+
+def asked(k: Kernel, line: str) -> str:
+    """What the pager shows."""
+    message = k.client.execute(line)
+    while True:
+        reply = k.client.get_shell_msg(timeout=LIMIT)
+        if reply["parent_header"].get("msg_id") == message:
+            return str(re.sub(r"\x1b\[[\d;]*m", "", reply["content"]["payload"][0]["data"]["text/plain"]))
+
+
+def test_a_question_mark_says_what_help_says(k: Kernel) -> None:
+    told = k.run("%zen --help").text.strip()
+    assert "zen run train.py:training --param lr=0.3" in told
+    assert told in asked(k, "%zen?")
+    assert "Example: %%step fit --retries 2" in asked(k, "%%step?")
+
+
+def test_an_edited_module_is_loaded_again_by_autoreload_and_its_steps_run_anew(k: Kernel, tmp_path: Path) -> None:
+    module = tmp_path / "reloaded.py"
+    text = "from zenbook import step\n\ndef factor():\n    return {0}\n\n@step\ndef times(x: int = 2):\n    return x * factor()\n"
+    module.write_text(text.format(10))
+    k.run("%load_ext autoreload\n%autoreload 2\nimport reloaded\nfrom zenbook import pipeline")
+    k.run("@pipeline\ndef multiplied(): reloaded.times()")
+    value = "multiplied().steps['times']"
+    assert k.run(f"one = {value}\nstr(one.state), one.outputs['output'].load()").result == "('succeeded', 20)"
+    assert k.run(f"str({value}.state)").result == "'cached'"
+    module.write_text(text.format(100))
+    os.utime(module, (time.time() + 5, time.time() + 5))  # not the same second as before
+    assert k.run(f"one = {value}\nstr(one.state), one.outputs['output'].load()").result == "('succeeded', 200)"
+    assert k.run("reloaded.times(3)").result == "300"
+
+
+def state_of_ipython(k: Kernel) -> str:
+    return k.run("""
+ip = get_ipython()
+{
+    "magics": {kind: sorted(all) for kind, all in ip.magics_manager.magics.items()},
+    "events": {name: len(all) for name, all in ip.events.callbacks.items()},
+    "matchers": len(ip.Completer.custom_matchers),
+    "errors": [one.__name__ for one in ip.custom_exceptions],
+    "transformers": len(ip.input_transformers_cleanup) + len(ip.input_transformers_post) + len(ip.ast_transformers),
+    "own": sorted(one for one in vars(ip) if one not in ("_zenbook_steps", "custom_exceptions", "CustomTB")),
+    "excepthook": __import__("sys").excepthook.__name__,
+    "warnings": __import__("warnings").showwarning.__module__,
+    "stdout": type(__import__("sys").stdout).__name__,
+}""").result
+
+
+def test_unloading_leaves_no_state_of_ipython_changed(k: Kernel) -> None:
+    k.run("%unload_ext zenbook")
+    before = state_of_ipython(k)
+    k.run("%load_ext zenbook\n%load_ext zenbook\n%reload_ext zenbook")
+    k.run("adding()")
+    k.run("adding.undefined", ok=False)
+    k.run("%zen rusn", ok=False)
+    assert state_of_ipython(k) != before
+    k.run("%unload_ext zenbook")
+    assert state_of_ipython(k) == before
+    k.run("%load_ext zenbook")
 
 
 def test_loading_twice_unloading_and_reloading_leaves_ipython_as_it_was(k: Kernel) -> None:

@@ -65,10 +65,11 @@ def svg(output):
     ).decode()
 
 
-def test_a_quick_run_shows_one_final_picture(executed):
-    (outputs,), said = executed("p = started(3)\nfor at in range(3): step(p, f'step-{at}')\nended(p)")
-    assert [kind for _, kind, _ in said] == ["display_data"]
-    (output,) = outputs
+def test_a_quick_run_shows_one_final_picture_above_what_it_prints(executed):
+    (outputs,), said = executed("p = started(3)\nprint('hi')\nfor at in range(3): step(p, f'step-{at}')\nended(p)")
+    assert [kind for _, kind, _ in said] == ["display_data", "update_display_data"]
+    assert not said[0][2]["data"]["text/html"]
+    output, _ = outputs
     assert output.output_type == "display_data"
     assert set(output.data) == {"text/html", "text/plain"}
     assert output.data["text/plain"].startswith("training r1 succeeded in")
@@ -95,7 +96,7 @@ def test_a_step_that_blocks_is_shown_while_it_runs_in_the_cell_that_runs_it(exec
         "p = started(2)\nstep(p, 'step-0')\nstep(p, 'step-1', 1.0)\nended(p)",
         "'another cell'",
     )
-    (shown_at, _, content), *_, (ended_at, _, _) = said
+    _, (shown_at, _, content), *_, (ended_at, _, _) = said
     assert "1 running" in content["data"]["text/plain"]
     assert ended_at - shown_at > 0.6, "shown about 0.15 s after the start, not at the end"
     assert len(first) == 1
@@ -138,25 +139,6 @@ def test_what_a_step_captures_does_not_hold_the_progress(executed):
 def test_two_runs_in_one_cell_have_two_outputs(executed):
     (outputs,), _ = executed("for run in 'ab':\n    p = started(1, run)\n    step(p, 'step-0')\n    ended(p)")
     assert [one.data["text/plain"].split()[1] for one in outputs] == ["a", "b"]
-
-
-def test_a_hundred_quick_steps_cost_less_than_three_milliseconds(executed):
-    (outputs,), _ = executed(
-        "from IPython.utils.capture import capture_output\n"
-        "def cost():\n"
-        "    p = started(100)\n"
-        "    began = time.perf_counter()\n"
-        "    for at in range(100): step(p, f'step-{at}')\n"
-        "    took = time.perf_counter() - began\n"
-        "    with capture_output(): ended(p)\n"
-        "    return took, time.perf_counter() - began\n"
-        "costs = [cost() for _ in range(20)]\n"
-        "print(min(one for one, _ in costs) * 1000, min(all for _, all in costs) * 1000)"
-    )
-    steps, everything = map(float, outputs[-1].text.split())
-    assert steps < 3
-    assert everything < 15, "with the last picture and its display"
-    print(steps, everything)
 
 
 def test_without_ipython_it_says_so():

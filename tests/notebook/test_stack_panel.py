@@ -249,6 +249,21 @@ def test_a_store_is_registered_with_a_wrong_port_and_then_the_right_one(scene: S
     assert not [one for one in scene.heard if SECRET in one]
 
 
+def test_tab_completes_names_in_a_cell(scene: Scene) -> None:
+    book = scene.open(OTHER, "")
+    book.run(1)
+    book.done(1)
+    keys = scene.page.keyboard
+    book.root.locator(".jp-CodeCell").nth(2).locator(".cm-content").click()
+    keys.type("%zen stack use o")
+    keys.press("Tab")
+    offered = scene.page.locator(".jp-Completer")
+    expect(offered.locator(".jp-mod-active")).to_contain_text("other")
+    scene.shot("completion")
+    keys.press("Enter")
+    expect(book.root.locator(".jp-CodeCell").nth(2).locator(".cm-content")).to_have_text("%zen stack use other")
+
+
 def test_the_panel_answers_while_a_cell_runs(scene: Scene) -> None:
     wait = "import time\nfrom pathlib import Path\nwhile not Path('go').exists():\n    time.sleep(0.02)"
     book = scene.open(OTHER, wait)

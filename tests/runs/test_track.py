@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +50,22 @@ def of_unknown_length() -> int:
     return sum(zenbook.track(one for one in range(3)))
 
 
+@step(cache=False)
+def gets_stuck(told: str) -> int:
+    from pathlib import Path
+    from time import sleep
+
+    for one in zenbook.track(range(10)):
+        while one == 7 and not Path(told).exists():
+            sleep(0.01)
+    return 1
+
+
+@pipeline
+def sticking(told: str):
+    gets_stuck(told)
+
+
 @pipeline
 def tracking(count: int, pause: float = 0.0):
     goes_through(count, pause)
@@ -73,6 +90,20 @@ def test_a_slow_step_is_told_of_at_most_ten_times_a_second(heard: Heard) -> None
     times = [one.at for one in heard.progress]
     assert 4 <= len(times) <= 8
     assert all(b - a > 0.09 for a, b in pairwise(times[:-1]))
+
+
+def test_the_last_item_before_one_that_takes_long_is_told(heard: Heard, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    hear = heard.on_event
+
+    def go_on(event: Event) -> None:
+        hear(event)
+        if isinstance(event, Progressed) and event.done == 7:
+            told.touch()
+
+    heard.on_event = go_on  # type: ignore[method-assign]
+    sticking(str(told))
+    assert heard.progress[-1].done == 10
 
 
 def test_a_generator_has_no_total(heard: Heard) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,12 +10,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zenbook.cli import completion
+from zenbook.cli.places import place_for
 from zenbook.cli.runs import pairs_of
-from zenbook.cli.tree import Notebook, Tree
+from zenbook.cli.tree import Tree
 from zenbook.errors import RunError, ZenbookError, did_you_mean
 
 if TYPE_CHECKING:
+    from zenbook.core.plan import Plan
     from zenbook.runs.exporting import Exporter
+
+
+_RUN = re.compile(r"\d{8}-\d{6}-\w+")  # as `new_run_id` makes them
 
 
 class Exporters(Tree):
@@ -56,12 +62,17 @@ def export() -> None:
 
 def _command(exporter: Exporter) -> click.Command:
     options = [
-        click.Argument(["target"], required=False, metavar="[PIPELINE | FILE[:PIPELINE]]"),
+        click.Argument(["target"], required=False, metavar="[PIPELINE | RUN | FILE[:PIPELINE]]"),
         click.Option(
             ["--to"], required=True, type=click.Path(path_type=Path), metavar="DIR", help="The folder to write."
         ),
         click.Option(
             ["--check"], is_flag=True, help="Write nothing: say what would change, and exit 1 if anything would."
+        ),
+        click.Option(
+            ["--static"],
+            is_flag=True,
+            help="Execute nothing of a notebook's file but imports, definitions and constants.",
         ),
         click.Option(
             ["--param", "-p", "params"], multiple=True, metavar="K=V", help="A parameter's value; may be repeated."
@@ -86,12 +97,23 @@ def _command(exporter: Exporter) -> click.Command:
         )
 
     def export_to(
-        target: str | None, to: Path, check: bool, params: Sequence[str], stack_name: str | None, **chosen: Any
+        target: str | None,
+        to: Path,
+        check: bool,
+        static: bool,
+        params: Sequence[str],
+        stack_name: str | None,
+        **chosen: Any,
     ) -> Any:
         from zenbook.runs.exporting import check_export, make_files, write_export
 
         folder = to.expanduser().absolute()  # a notebook's file is executed in its own folder
-        plan = _runnable(target).plan(pairs_of(params), stack=stack_name)
+        if target is not None and _RUN.fullmatch(target):
+            plan = _plan_of_run(target, as_it_was=not (params or stack_name or static))
+        else:
+            place, name = place_for(target)
+            runnable = (place.analysed() if static else place).find(name)
+            plan = runnable.plan(pairs_of(params), stack=stack_name)
         files = make_files(exporter, plan, {key: one for key, one in chosen.items() if one not in (None, ())})
         return check_export(files, folder) if check else write_export(files, folder)
 
@@ -105,15 +127,12 @@ def _command(exporter: Exporter) -> click.Command:
     )
 
 
-def _runnable(target: str | None) -> Any:
-    from zenbook.runs.targets import find_target
+def _plan_of_run(run: str, *, as_it_was: bool) -> Plan:
+    from zenbook.runs.history import find_run
 
-    notebook: Notebook | None = click.get_current_context().obj
-    if notebook is not None and (target is None or not target.partition(":")[0].endswith((".py", ".ipynb"))):
-        return notebook.place.find(target)
-    if target is None:
-        raise RunError("What is to be exported?", "Name a file: zen export airflow train.py:training --to DIR.")
-    return find_target(target)
+    if not as_it_was:
+        raise RunError(f"Run {run} is exported as it was.", "Name its pipeline to give it other values.")
+    return find_run(run).plan
 
 
 VERBS = (export,)

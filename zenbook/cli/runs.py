@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from zenbook.cli import completion
+from zenbook.cli.places import place_for
 from zenbook.cli.tree import Notebook, Text, Tree, needed
 from zenbook.errors import RunError
 
@@ -33,9 +34,7 @@ from zenbook.errors import RunError
 )
 @click.option("--no-cache", is_flag=True, help="Run every step, even if nothing changed.")
 @click.option("--background", is_flag=True, help="Don't wait: a process of its own runs it, and outlives this one.")
-@click.pass_context
 def run(
-    ctx: click.Context,
     target: str | None,
     params: Sequence[str],
     stack_name: str | None,
@@ -49,16 +48,8 @@ def run(
     zen run train.py:training -p lr=0.3
     zen run notebook.ipynb
     """  # noqa: D301
-    from zenbook.runs.targets import find_target
-
-    notebook: Notebook | None = ctx.obj
-    if notebook is not None and (target is None or not target.partition(":")[0].endswith((".py", ".ipynb"))):
-        runnable = notebook.place.find(target)
-    elif target is not None:
-        runnable = find_target(target)
-    else:
-        raise RunError("What is to run?", "Name a file: zen run train.py:training, or zen run notebook.ipynb.")
-    return runnable.run(pairs_of(params), stack=stack_name, cache=not no_cache, background=background)
+    place, name = place_for(target)
+    return place.find(name).run(pairs_of(params), stack=stack_name, cache=not no_cache, background=background)
 
 
 def pairs_of(pairs: Sequence[str]) -> dict[str, str]:

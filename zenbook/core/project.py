@@ -20,12 +20,14 @@ from zenbook.core.project_module import (
     absolute,
     acts,
     binds_read,
+    called_at_top,
     cut_out,
     dotted,
     is_main_guard,
     package_of,
     project_file,
     read_module,
+    root_of,
     top_level_imports,
 )
 from zenbook.core.scope import Chain
@@ -167,6 +169,7 @@ class ProjectCode:
         if statement.reached:
             return
         statement.reached = True
+        self._refuse_a_pipelines_call(mod, statement)
         at_top = set(map(id, top_level_imports(statement.node)))
         for node in statement.names.imports:
             if id(node) not in at_top:
@@ -185,6 +188,28 @@ class ProjectCode:
                     "Make the path a parameter of the step.",
                 )
             self._read_in(mod, chain)
+
+    def _refuse_a_pipelines_call(self, mod: ProjectModule, statement: Statement) -> None:
+        """A step that needs the module would run the whole pipeline again, as a plain function."""
+        for name in called_at_top(statement.node):
+            if self._is_pipeline(mod, name):
+                raise CaptureError(
+                    f"{mod.path}, line {statement.node.lineno} runs the pipeline {name!r} whenever the module is "
+                    "imported, so each of its steps would run it again.",
+                    "Put that under `if __name__ == '__main__':`, or into a cell.",
+                )
+
+    def _is_pipeline(self, mod: ProjectModule, name: str) -> bool:
+        if name in mod.pipelines:
+            return True
+        for statement in mod.binders.get(name, ()):
+            node = statement.node
+            if isinstance(node, ast.ImportFrom) and self.is_project(source := absolute(node, package_of(mod))):
+                names = [one.name for one in node.names if bound_by_import(one, node) == name]
+                home = self._modules.get(source) or read_module(source)
+                if any(one in home.pipelines for one in names):
+                    return True
+        return False
 
     def _read_in(self, mod: ProjectModule, chain: Chain) -> None:
         if chain[0] in mod.binders or mod.stars:
@@ -264,9 +289,7 @@ class ProjectCode:
         )
 
     def _is_own_decorator(self, mod: ProjectModule, decorator: ast.expr) -> bool:
-        root = decorator
-        while isinstance(root, ast.Call | ast.Attribute | ast.Subscript):
-            root = root.func if isinstance(root, ast.Call) else root.value
+        root = root_of(decorator)
         if not isinstance(root, ast.Name):
             return False
         for statement in mod.binders.get(root.id, ()):

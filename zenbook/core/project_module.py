@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +40,7 @@ class ProjectModule:
     future: tuple[str, ...] = ()
     read_anywhere: frozenset[str] = frozenset()
     dropped: tuple[int, ...] = ()  # lines of @step decorators, which do not travel
+    pipelines: frozenset[str] = frozenset()  # the functions with @pipeline
 
 
 def project_file(name: str) -> str | None:
@@ -101,34 +102,72 @@ def read_module(name: str) -> ProjectModule:
     )
     body = [node for node in tree.body if not (isinstance(node, ast.ImportFrom) and node.module == "__future__")]
     ours = _zenbook_names(body)
+    pipelines = _pipelines(body, ours)
     dropped = tuple(line for node in body for line in _drop_decorators(node, ours))
     statements = [Statement(node, names_of([node], future_annotations="annotations" in future)) for node in body]
     read = {chain[0] for one in statements for chain in one.names.reads | one.names.soft}
     return ProjectModule(
-        name, path, package, text, statements, future=future, read_anywhere=frozenset(read) | ours, dropped=dropped
+        name,
+        path,
+        package,
+        text,
+        statements,
+        future=future,
+        read_anywhere=frozenset(read) | ours.keys(),
+        dropped=dropped,
+        pipelines=pipelines,
     )
 
 
-def _zenbook_names(body: list[ast.stmt]) -> frozenset[str]:
-    """The names that a module imports from zenbook."""
-    names = set()
+def _zenbook_names(body: list[ast.stmt]) -> dict[str, str]:
+    """The names that a module imports from zenbook, and what each is called there."""
+    names: dict[str, str] = {}
     for node in body:
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "zenbook":
-            names |= {bound_by_import(one, node) for one in node.names}
+            names |= {bound_by_import(one, node): one.name for one in node.names}
         elif isinstance(node, ast.Import):
-            names |= {bound_by_import(one, node) for one in node.names if one.name.partition(".")[0] == "zenbook"}
-    return frozenset(names)
+            own = [one for one in node.names if one.name.partition(".")[0] == "zenbook"]
+            names |= {bound_by_import(one, node): one.name for one in own}
+    return names
 
 
-def _drop_decorators(node: ast.stmt, ours: frozenset[str]) -> list[int]:
+def _pipelines(body: list[ast.stmt], ours: Mapping[str, str]) -> frozenset[str]:
+    """The functions that zenbook's decorator makes pipelines."""
+    return frozenset(
+        node.name
+        for node in body
+        if isinstance(node, ast.FunctionDef)
+        for chain in [dotted(one.func if isinstance(one, ast.Call) else one) for one in node.decorator_list]
+        if chain and chain[0] in ours and [ours[chain[0]], *chain[1:]][-1] == "pipeline"
+    )
+
+
+def called_at_top(node: ast.stmt) -> Iterator[str]:
+    """The names whose values a statement calls, or whose methods, while its module is imported."""
+    waiting: list[ast.AST] = [node]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            continue
+        if isinstance(one, ast.Call) and isinstance(root := root_of(one), ast.Name):
+            yield root.id
+        waiting += ast.iter_child_nodes(one)
+
+
+def root_of(node: ast.expr) -> ast.expr:
+    """What a chain of calls, attributes and items begins with: ``a`` of ``a.b(c)[d]``."""
+    while isinstance(node, ast.Call | ast.Attribute | ast.Subscript):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node
+
+
+def _drop_decorators(node: ast.stmt, ours: Mapping[str, str]) -> list[int]:
     """Take zenbook's decorators off a function: they say how it is run here, not what it does. Gives their lines."""
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return []
     lines: list[int] = []
     for decorator in list(node.decorator_list):
-        root = decorator
-        while isinstance(root, ast.Call | ast.Attribute):
-            root = root.func if isinstance(root, ast.Call) else root.value
+        root = root_of(decorator)
         if isinstance(root, ast.Name) and root.id in ours:
             node.decorator_list.remove(decorator)
             lines += range(decorator.lineno, (decorator.end_lineno or decorator.lineno) + 1)

@@ -11,15 +11,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-from zenbook.core.capsule import Piece
+from zenbook.core.capsule import MAIN, Piece
 from zenbook.core.constants import NotAConstantError, Renderer
 from zenbook.core.items import Item
+from zenbook.core.left_out import LeftOut
 from zenbook.core.project import NO_FILE, ProjectCode
 from zenbook.core.scope import Chain, Names
 from zenbook.core.source import place_of_name
 from zenbook.errors import CaptureError
 
-MAIN = "__main__"
 MISSING = object()
 HINT = "Pass it to the step as an input, make it a parameter, or create it inside the step."
 
@@ -80,8 +80,10 @@ class Reaching(ABC):
             return False  # the same in a capsule
         value = MISSING if main and self.absent(name) else namespace.get(name, MISSING)
         self.watched.append((namespace, name, value))
-        if value is MISSING:
+        if value is MISSING or _stands_in(name, value):
             return self._read_builtin(name, where)
+        if isinstance(value, LeftOut):
+            raise CaptureError(f"{self.step} reads `{name}`{where}, and {value.why}.", value.way_out)
         if name in NO_FILE:
             raise CaptureError(
                 f"{self.step} reads `{name}`{where}, and its code has no file where it runs.",
@@ -188,6 +190,11 @@ class Reaching(ABC):
         return CaptureError(
             f"{self.step} reaches two different objects by the name `{name}`{where}.", "Give one of them another name."
         )
+
+
+def _stands_in(name: str, value: Any) -> bool:
+    """Whether a function only guards the builtin of its name, as IPython's `open` does in a notebook."""
+    return name in vars(builtins) and getattr(value, "__wrapped__", None) is vars(builtins)[name]
 
 
 def is_main(namespace: dict[str, Any]) -> bool:

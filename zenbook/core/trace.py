@@ -145,7 +145,7 @@ class Trace:
             elif key in supplied or step.parameters[key].kind in _SPREAD:
                 encoded[key] = self._give(value, key, inputs, name)
         after = tuple(dict.fromkeys(self._node_of(one) for one in step.after))
-        doc = (step.function.__doc__ or "").strip().partition("\n")[0]
+        doc = inspect.cleandoc(step.function.__doc__ or "")
         node = Node(name, step.name, StepKind.FUNCTION, step.outputs, encoded, inputs, after, step.options_, doc)
         self.nodes.append(node)
         self.steps[name] = step

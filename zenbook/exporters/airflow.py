@@ -7,7 +7,9 @@ starts zenbook's worker with the interpreter in which zenbook and the user's pac
 from __future__ import annotations
 
 import datetime
+import json
 import re
+import shlex
 from importlib.resources import files as resources
 from string import Template
 from typing import Annotated, Any
@@ -17,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from zenbook.core.plan import Plan
 from zenbook.exporters.airflow_dag import dag_source
 from zenbook.exporters.reading import readable_source
+from zenbook.runs.bindings import as_plain
 from zenbook.runs.exporting import Exporter, ExportError
 from zenbook.runs.naming import dag_id_of
 
@@ -33,6 +36,14 @@ def _safe_for_templates(value: str) -> str:
     if any(mark in value for mark in _TEMPLATE_MARKS) or value.endswith((".sh", ".bash")):
         raise ValueError("Airflow would take it for a template: name a plain path")
     return value
+
+
+def _pairs(values: tuple[str, ...]) -> tuple[str, ...]:
+    for one in values:
+        if not all(one.rpartition("=")):
+            raise ValueError("write it as STEP=PATH")
+        _safe_for_templates(one)
+    return values
 
 
 def _one_schedule(value: str | None) -> str | None:
@@ -68,6 +79,9 @@ class AirflowOptions(BaseModel):
     tags: tuple[str, ...] = Field((), description="The DAG's tags, beside zenbook's own.")
     python: Annotated[str, AfterValidator(_safe_for_templates)] = Field(
         "python3", description="The interpreter that runs the steps: zenbook and your packages are installed there."
+    )
+    step_pythons: Annotated[tuple[str, ...], AfterValidator(_pairs)] = Field(
+        (), description="Another interpreter for one step, as STEP=PATH; may be repeated."
     )
 
 
@@ -117,7 +131,7 @@ def _readme(plan: Plan, options: Any, dag_id: str, module: str) -> str:
     if plan.params:
         names = ", ".join(f"`{name}`" for name in plan.bindings) or "none"
         fixed = ", ".join(f"`{name}`" for name in plan.params if name not in plan.bindings)
-        params = f"Parameters that a trigger may set: {names}."
+        params = f"Parameters of the DAG: {names}."
         params += f" Fixed when this was exported, since the wiring depends on them: {fixed}." if fixed else ""
     else:
         params = "The pipeline has no parameters."
@@ -133,9 +147,16 @@ def _readme(plan: Plan, options: Any, dag_id: str, module: str) -> str:
         module=module,
         python=options.python,
         params=params,
+        conf=_conf(plan),
         given=given,
         python_version=plan.python,
     )
+
+
+def _conf(plan: Plan) -> str:
+    """What a trigger may say, as a word of a shell."""
+    said = {name: as_plain(plan.params[name]) for name in plan.bindings}
+    return shlex.quote(json.dumps(said, ensure_ascii=False))
 
 
 def _line(text: str) -> str:

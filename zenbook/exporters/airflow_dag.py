@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import datetime
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from zenbook.core.digest import digest_of_text
 from zenbook.core.graph import Graph, Node
 from zenbook.core.plan import Plan
+from zenbook.errors import did_you_mean
+from zenbook.exporters.layout import WIDTH, Block, escaped, laid_out, literal, mapping, one_a_line, prose, quoted
 from zenbook.runs.bindings import as_plain
+from zenbook.runs.exporting import ExportError
 from zenbook.runs.scheduled import task_ids
 
 BACKSTOP = 60  # seconds beyond a step's own time limit, which its worker keeps
 VERSION_TAG = "zenbook-"
-WIDTH = 110
+_TOLD = "Written by zenbook from a notebook: export it again rather than edit this file."
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+# Airflow 3 has `Param` in `airflow.sdk` too, but ruff's rules for Airflow know this place only.
 _IMPORTS = """\
 try:  # Airflow 3
     from airflow.providers.standard.operators.bash import BashOperator
@@ -26,10 +29,11 @@ except ImportError:  # Airflow 2
     from airflow.operators.bash import BashOperator
 """
 _SETTINGS = """\
-# The interpreter that runs the steps: zenbook and the packages of requirements.txt are installed there, not here.
+# The interpreter that runs the steps. What requirements.txt lists is installed there,
+# and not where Airflow is.
 PYTHON = os.environ.get("ZENBOOK_PYTHON", {python})
 
-# Every task starts the same command; what differs comes to it by its environment.
+# All tasks start the same command; what differs comes to it by its environment.
 RUN_STEP = 'exec "$ZENBOOK_PYTHON" -m zenbook.runs.worker "$ZENBOOK_PLAN" --airflow'
 STEP = {{
     "ZENBOOK_PYTHON": PYTHON,
@@ -68,8 +72,8 @@ def _source(plan: Plan, options: Any, dag_id: str, version: str) -> str:
             param_3="\n    from airflow.sdk.definitions.param import Param" if params else "",
             param_2="\n    from airflow.models.param import Param" if params else "",
         ),
-        _SETTINGS.format(python=_literal(options.python)),
-        "\n" + _dag(plan, options, dag_id, version, params, ids),
+        _SETTINGS.format(python=quoted(options.python)),
+        _dag(plan, options, dag_id, version, params, ids),
     ]
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
@@ -83,54 +87,71 @@ def _imports(plan: Plan) -> str:
 
 def _docstring(plan: Plan) -> str:
     body = plan.doc.strip() or f"The pipeline {plan.pipeline!r}."
-    told = "Written by zenbook: change the notebook and export it again, or change this file and keep it."
-    text = f"{body}\n\n{told}\n"
-    escaped = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-    escaped = "".join(one if one == "\n" or one.isprintable() else _escaped(one) for one in escaped)
-    return f'"""{escaped}"""' if not escaped.startswith('"') else f'"""\\{escaped}"""'
+    text = "\n".join(one.rstrip() for one in f"{body}\n\n{_TOLD}\n".split("\n"))
+    safe = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    safe = "".join(one if one == "\n" else escaped(one) for one in safe)
+    return f'"""{safe}"""' if not safe.startswith('"') else f'"""\\{safe}"""'
 
 
-def _escaped(character: str) -> str:
-    code = ord(character)
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-def _dag(plan: Plan, options: Any, dag_id: str, version: str, params: Mapping[str, str], ids: Mapping[str, str]) -> str:
+def _dag(
+    plan: Plan, options: Any, dag_id: str, version: str, params: Mapping[str, Block], ids: Mapping[str, str]
+) -> str:
     tags = [*dict.fromkeys(["zenbook", *options.tags]), *([version] if version else [])]
-    arguments = [
-        f"dag_id={_literal(dag_id)}",
-        "doc_md=__doc__",
-        f"schedule={_literal(options.schedule)}",
-        f"start_date={_date(options.start_date)}",
-        "catchup=False",
-        *([f"params={_mapping(params)}"] if params else []),
-        f'default_args={{"owner": {_literal(options.owner)}, "retries": {options.retries}}}',
-        f"tags=[{', '.join(map(_literal, tags))}]",
-    ]
-    lines = ["with DAG(", *(f"    {one}," for one in arguments), "):"]
-    for node in plan.graph:
-        lines += [_indented(_task(node, ids[node.name]))]
+    head = Block(
+        "with DAG(",
+        (
+            f"dag_id={quoted(dag_id)}",
+            "doc_md=__doc__",
+            _argument("schedule", literal(options.schedule)),
+            f"start_date={_date(options.start_date)}",
+            "catchup=False",
+            *([_argument("params", mapping(params))] if params else []),
+            _argument("default_args", literal({"owner": options.owner, "retries": options.retries})),
+            _argument("tags", literal(tags)),
+        ),
+        "):",
+    )
+    others = _pythons(plan, options.step_pythons)
+    tasks = [_task(node, ids[node.name], others.get(node.name)) for node in plan.graph]
     edges = [f"    {line}" for line in _edges(plan.graph, ids)]
-    return "\n".join([*lines, *([""] if edges else []), *edges])
+    return "\n".join([one_a_line(head), *tasks, *([""] if edges else []), *edges])
 
 
-def _task(node: Node, name: str) -> str:
-    arguments = [f"task_id={_literal(name)}"]
+def _task(node: Node, name: str, python: str | None) -> str:
+    arguments: list[str | Block] = [f"task_id={quoted(name)}"]
     if node.name != name:
-        arguments.append(f"task_display_name={_literal(node.name)}")
-    arguments += ["bash_command=RUN_STEP", "env=STEP", "append_env=True"]
+        arguments.append(f"task_display_name={quoted(node.name)}")
+    own = f', "ZENBOOK_PYTHON": {quoted(python)}' if python is not None else ""
+    env = f"{{**STEP{own}}}" if own else "STEP"
+    arguments += ["bash_command=RUN_STEP", f"env={env}", "append_env=True"]
     retries = node.options.retries
     if retries.count:
         arguments += [f"retries={retries.count}", f"retry_delay={_delta(retries.delay)}"]
     if node.options.timeout is not None:
-        arguments.append(
-            f"execution_timeout={_delta(node.options.timeout + BACKSTOP)},  "
-            f"# its worker ends the step after {_spoken(node.options.timeout)}"
-        )
+        arguments.append(f"execution_timeout={_delta(node.options.timeout + BACKSTOP)}")
     if node.doc:
-        arguments.append(f"doc_md={_literal(node.doc if not node.doc.endswith('.md') else node.doc + ' ')}")
-    lines = [one if "  #" in one else f"{one}," for one in arguments]
-    return "\n".join([f"{name} = BashOperator(", *(f"    {line}" for line in lines), ")"])
+        arguments.append(_argument("doc_md", prose(node.doc if not node.doc.endswith(".md") else node.doc + " ")))
+    made = one_a_line(Block(f"{name} = BashOperator(", tuple(arguments), ")"), 4)
+    note = f"    # Its worker ends this step after {_spoken(node.options.timeout)}.\n" if node.options.timeout else ""
+    return f"{note}    {made}"
+
+
+def _pythons(plan: Plan, pairs: Iterable[str]) -> dict[str, str]:
+    """The interpreters of the steps that have their own, by step. Raises `ExportError` for a step that there is not."""
+    found = {}
+    names = [node.name for node in plan.graph]
+    for pair in pairs:
+        step, _, path = pair.rpartition("=")
+        if step not in names:
+            raise ExportError(
+                f"The pipeline {plan.pipeline!r} has no step {step!r}.", did_you_mean(step, names, noun="step")
+            )
+        found[step] = path
+    return found
+
+
+def _argument(name: str, value: str | Block) -> str | Block:
+    return value.after(f"{name}=") if isinstance(value, Block) else f"{name}={value}"
 
 
 def _edges(graph: Graph, ids: Mapping[str, str]) -> Iterator[str]:
@@ -145,13 +166,18 @@ def _edges(graph: Graph, ids: Mapping[str, str]) -> Iterator[str]:
         sources = above[node.name]
         if not sources or node.name in done:
             continue
-        line = ids[sources[0]] if len(sources) == 1 else f"[{', '.join(ids[one] for one in sources)}]"
+        line = ids[sources[0]]
+        if len(sources) > 1:
+            several = Block("[", tuple(ids[one] for one in sources), "]")
+            line = laid_out(several, 4, ending=f" >> {ids[node.name]}").removesuffix(f" >> {ids[node.name]}")
         current = node.name
         while True:
             line += f" >> {ids[current]}"
             done.add(current)
             following = [one for one in below[current] if above[one] == [current]]
-            if len(below[current]) != 1 or not following or len(line) > WIDTH - 40:
+            if len(below[current]) != 1 or not following:
+                break
+            if len(line) + len(ids[following[0]]) + 8 > WIDTH:
                 break
             current = following[0]
         yield line
@@ -169,7 +195,7 @@ def _reduced(graph: Graph) -> dict[str, list[str]]:
     return found
 
 
-def _params(plan: Plan) -> dict[str, str]:
+def _params(plan: Plan) -> dict[str, Block]:
     """The parameters that a trigger may set, as source."""
     found = {}
     for name in plan.params:
@@ -177,32 +203,8 @@ def _params(plan: Plan) -> dict[str, str]:
             continue
         value = as_plain(plan.params[name])
         kind = _TYPES.get(type(value))
-        typed = f", type={_literal(kind)}" if kind is not None else ""
-        found[name] = f"Param({_literal(value)}{typed})"
+        found[name] = Block("Param(", (literal(value), *([f"type={quoted(kind)}"] if kind is not None else [])), ")")
     return found
-
-
-def _mapping(entries: Mapping[str, str]) -> str:
-    body = ", ".join(f"{_literal(key)}: {value}" for key, value in entries.items())
-    if len(body) < WIDTH - 20:
-        return f"{{{body}}}"
-    return "{\n" + "".join(f"        {_literal(key)}: {value},\n" for key, value in entries.items()) + "    }"
-
-
-def _literal(value: Any) -> str:
-    """A plain value as Python source, with double quotes where it is a text; ASCII, so that no reader is misled."""
-    if isinstance(value, str):
-        return _text(value)
-    if isinstance(value, list):
-        return f"[{', '.join(map(_literal, value))}]"
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{_literal(key)}: {_literal(one)}' for key, one in value.items())}}}"
-    return repr(value)
-
-
-def _text(value: str) -> str:
-    made = json.dumps(value, ensure_ascii=False)
-    return made if value.isprintable() and json.loads(made) == value else ascii(value)
 
 
 def _date(day: datetime.date) -> str:
@@ -220,10 +222,6 @@ def _delta(seconds: float) -> str:
 
 def _spoken(seconds: float) -> str:
     return f"{seconds / 60:g} min" if seconds >= 120 and not seconds % 60 else f"{seconds:g} s"
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.splitlines())
 
 
 __all__ = ["BACKSTOP", "VERSION_TAG", "dag_source", "version_of"]

@@ -6,34 +6,42 @@ read when the browser asks for them.
 
 from __future__ import annotations
 
+import shlex
 import threading
 import time
-import uuid
+from pathlib import Path
 from typing import Any
 
-from zenbook.errors import RunError, ZenbookError
+from zenbook.errors import QueryError, RunError, ZenbookError
 from zenbook.notebook.history_rows import Newest, Wanted, page, rows_of
 from zenbook.notebook.opened_run import OpenedRun
 from zenbook.notebook.panel_state import LOOK
+from zenbook.notebook.progress import Output, bundle_of
+from zenbook.runs.exporting import exporter_names
 from zenbook.runs.failures import one_line
 from zenbook.runs.run import Run
 from zenbook.stack.stack import OpenStack, open_stack
 
 INTERVAL = 1.0  # seconds between two looks
 _SHARE = 5  # looking takes at most one part of so many of the time
+_PICTURE = 20.0  # seconds from one picture for the notebook's file to the next
 _PATIENCE = 30.0  # seconds without a word of the browser after which nobody looks
 
 
 def show_history(shell: Any) -> None:
     """Show the runs of the active stack in the cell that runs now, as a panel or, where there are none, as a table."""
-    from zenbook.notebook.run_panel import panels_work
+    from zenbook.notebook.front_end import panels_work
+
+    if panels_work():
+        HistoryPanel().show()
+    else:
+        shell.display_pub.publish(_picture())
+
+
+def _picture() -> dict[str, Any]:
     from zenbook.runs.history import list_runs
 
-    bundle: dict[str, Any] = {}
-    if panels_work():
-        bundle = HistoryPanel().bundle()
-    table = list_runs()  # what a front end without widgets shows
-    shell.display_pub.publish({**bundle, "text/html": table._repr_html_(), "text/plain": repr(table)})
+    return bundle_of(list_runs())
 
 
 class HistoryPanel:
@@ -42,27 +50,34 @@ class HistoryPanel:
     def __init__(self) -> None:
         from zenbook.notebook.history_widget import HistoryWidget
 
-        self._panel = uuid.uuid4().hex
+        self._output = Output()
+        self._pictured_at = 0.0
         self._telling = threading.RLock()  # held while the browser is told
         self._newest = Newest(Wanted())
+        self._wished = threading.Lock()  # held for moments: the browser waits for it
+        self._wish: Wanted | None = None  # what the browser wants to see from now on
+        self._wake = threading.Event()
         self._stack: OpenStack | None = None  # the one whose runs were told
         self._away = ""
+        self._wrong: dict[str, Any] | None = None
         self._watched_until = 0.0
         self._thread: threading.Thread | None = None
         self._rested = threading.Event()
         self._opened: OpenedRun | None = None
         self._widget = HistoryWidget(self._describe, self.answer)
 
-    def bundle(self) -> dict[str, Any]:
-        """What a front end shows the panel by."""
-        return self._widget.bundle()
+    def show(self) -> None:
+        """Show it now, or renew the table that is seen where the panel can't be."""
+        self._pictured_at = time.monotonic()
+        self._output.show(self._widget.placed(_picture(), "Run the cell again for the panel."))
 
     def _describe(self) -> dict[str, Any]:
         """All that a page needs that shows the panel for the first time."""
         with self._telling:
             self._newest = Newest(self._newest.wanted)
-            self._stack, self._away = None, ""
-            return {"look": LOOK, "now": time.time(), "panel": self._panel, "first": self._news() or {}}
+            self._stack, self._away, self._wrong = None, "", None
+            look = {"look": LOOK, "exporters": exporter_names()}
+            return {**look, "now": time.time(), "first": self._news() or {}}
 
     # --- what happens ------------------------------------------------------------------------------------------------
 
@@ -74,8 +89,16 @@ class HistoryPanel:
             if self._stack is None or self._stack is not stack:
                 self._newest = Newest(self._newest.wanted)
                 switch = {"stack": stack.stack.label, "production": stack.stack.production, "anew": True}
-            found = self._newest.look(stack.metadata)
             self._stack = stack
+            found = self._newest.look(stack)
+            if self._wrong is not None:  # the names that it has are known by now
+                found = found or {"wanted": self._newest.wanted.told(), "rows": [], "gone": []}
+                self._wrong = None
+        except QueryError as error:
+            told = {"wanted": self._newest.wanted.told(), "wrong": _said(error, pointing=False)}
+            news = None if told == self._wrong else told
+            self._wrong = told
+            return news
         except ZenbookError as error:
             away = _said(error)
             news = None if away == self._away else {"away": away}
@@ -86,11 +109,11 @@ class HistoryPanel:
         return {**switch, **back, **(found or {})} or None
 
     def _watch(self, wanted: Wanted, *, fresh: bool) -> None:
-        with self._telling:
+        with self._wished:
             self._watched_until = time.monotonic() + _PATIENCE
             if fresh or wanted != self._newest.wanted:
-                self._newest = Newest(wanted)
-                self._tell(self._news())
+                self._wish = wanted  # the thread looks: a question in SQL may take long, and the browser asks on
+                self._wake.set()
             if self._thread is None or not self._thread.is_alive():
                 self._rested = threading.Event()
                 self._thread = threading.Thread(
@@ -99,12 +122,26 @@ class HistoryPanel:
                 self._thread.start()
 
     def _live(self, rested: threading.Event) -> None:
-        took = 0.0
-        while not rested.wait(max(INTERVAL, _SHARE * took)) and time.monotonic() < self._watched_until:
+        took, changed = 0.0, False
+        while time.monotonic() < self._watched_until:
+            self._wake.wait(max(INTERVAL, _SHARE * took))
+            self._wake.clear()
+            if rested.is_set():
+                return
             began = time.monotonic()
             with self._telling:
-                self._tell(self._news())
-            took = time.monotonic() - began
+                with self._wished:
+                    wish, self._wish = self._wish, None
+                if wish is not None:
+                    self._newest, self._wrong = Newest(wish), None
+                news = self._news()
+                self._tell(news)
+                changed = changed or news is not None
+            if changed and time.monotonic() - self._pictured_at > _PICTURE:
+                changed = False
+                self.show()
+            # The first look at something new is no measure: it may import, and read the whole history.
+            took = 0.0 if wish is not None else time.monotonic() - began
 
     def _tell(self, message: dict[str, Any] | None) -> None:
         if message is not None:
@@ -132,10 +169,11 @@ class HistoryPanel:
                 return None
             case "rest":
                 self._rested.set()
+                self._wake.set()
                 self._thread = None
                 return None
             case "page":
-                return self._page(Wanted.of(asked.get("wanted", {})), asked.get("before"))
+                return self._page(Wanted.of(asked.get("wanted", {})), asked)
             case "open":
                 return self._open(Run(runs[0], self._shown(asked)))
             case "close":
@@ -145,6 +183,8 @@ class HistoryPanel:
                 return self._compare(runs, asked)
             case "resume":
                 return self._resume(Run(runs[0], self._shown(asked)))
+            case "export":
+                return self._export(Run(runs[0], self._shown(asked)), asked)
             case "delete":
                 return self._delete(runs, asked)
             case _:
@@ -157,9 +197,9 @@ class HistoryPanel:
             raise RunError("Another stack has been switched on.", "Look at its runs, and try again.")
         return stack
 
-    def _page(self, wanted: Wanted, before: str | None) -> dict[str, Any]:
+    def _page(self, wanted: Wanted, asked: dict[str, Any]) -> dict[str, Any]:
         stack = self._stack or open_stack()
-        records, more = page(stack.metadata, wanted, before)
+        records, more = page(stack, wanted, asked.get("before"), offset=int(asked.get("offset", 0)))
         rows = rows_of(stack.metadata, records)
         with self._telling:
             self._newest.follow(rows)
@@ -191,6 +231,17 @@ class HistoryPanel:
         made = launch_in_background(run.plan, run._stack)
         return {"done": f"Run {run.id} goes on as {made.id}, in the background."}
 
+    def _export(self, run: Run, asked: dict[str, Any]) -> dict[str, Any]:
+        from zenbook.runs.exporting import find_exporter, make_files, write_export
+
+        target, folder = str(asked["target"]), str(asked["folder"]).strip()
+        if not folder:
+            raise RunError("Where is it to be written?", "Name a folder.")
+        where = Path(folder).expanduser().absolute()
+        written = write_export(make_files(find_exporter(target), run.plan, {}), where)
+        line = f"%zen export {target} {run.id} --to {shlex.quote(folder)}"
+        return {"exported": repr(written), "line": line}
+
     def _delete(self, runs: list[str], asked: dict[str, Any]) -> dict[str, Any]:
         from zenbook.runs.housekeeping import delete_runs
 
@@ -199,5 +250,9 @@ class HistoryPanel:
         return {"deleted": runs, "done": f"{many} deleted. What only they had made goes with: %zen gc --delete"}
 
 
-def _said(error: ZenbookError) -> str:
-    return " ".join(one for one in (error.message, error.hint) if one)
+def _said(error: ZenbookError, *, pointing: bool = True) -> str:
+    """The error in one line; without ``pointing`` what points at a place in the query is left out."""
+    lines = error.hint.splitlines()
+    if not pointing:
+        lines = [one for one in lines if one.strip(" ^") and not one.startswith("LINE ")]
+    return " ".join([error.message, *lines])

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from zenbook.core.states import RunState
 from zenbook.core.values import show
+from zenbook.errors import QueryError, did_you_mean
 from zenbook.runs.crashes import healed
 from zenbook.runs.table import cut, one_line
 from zenbook.stack.components import MetadataStore
 from zenbook.stack.records import RunQuery, RunRecord
+from zenbook.stack.stack import OpenStack
 
 PAGE = 100  # runs
+_COLUMNS = {
+    "state": "state",
+    "pipeline": "pipeline",
+    "id": "id",
+    "started": "started_at",
+    "took": "seconds",
+    "stack": "stack",
+    "error": "error",
+}
 _GOING_ON = (RunState.PENDING, RunState.RUNNING)
 _FOLLOWED = 20  # runs that go on though many newer ones have begun: so many are looked at again
 _LONGEST = 200  # characters of a value
@@ -30,16 +41,30 @@ class Wanted:
 
     pipeline: str | None = None
     state: RunState | None = None
+    where: str = ""  # a condition in SQL
+    order: str = ""  # of all runs by a column: its key, with a minus before it for the largest first
 
     @classmethod
     def of(cls, asked: Mapping[str, Any]) -> Wanted:
         """As the browser says it."""
         state = asked.get("state")
-        return cls(asked.get("pipeline") or None, RunState(state) if state in list(RunState) else None)
+        known = RunState(state) if state in list(RunState) else None
+        where, order = (str(asked.get(one) or "").strip() for one in ("where", "order"))
+        return cls(asked.get("pipeline") or None, known, where, order)
 
     def told(self) -> dict[str, str]:
         """As the browser says it."""
-        return {"pipeline": self.pipeline or "", "state": self.state or ""}
+        return {
+            "pipeline": self.pipeline or "",
+            "state": self.state or "",
+            "where": self.where,
+            "order": self.order,
+        }
+
+    @property
+    def in_sql(self) -> bool:
+        """Whether the history has to be asked in SQL, which the store alone can't answer."""
+        return bool(self.where or self.order)
 
     def query(self, *, limit: int, before: str | None = None) -> RunQuery:
         """As the store is asked; runs of single cells are left out."""
@@ -47,16 +72,57 @@ class Wanted:
         return RunQuery(pipeline=self.pipeline, states=states, limit=limit, before=before, kind="pipeline")
 
     def takes(self, run: RunRecord) -> bool:
-        """Whether it shows the run."""
+        """Whether it shows the run, as far as can be said without asking."""
         return self.pipeline in (None, run.pipeline) and self.state in (None, run.state)
 
 
-def page(metadata: MetadataStore, wanted: Wanted, before: str | None = None) -> tuple[list[RunRecord], bool]:
-    """One page of runs, newest first, and whether there are older ones."""
+def page(
+    stack: OpenStack, wanted: Wanted, before: str | None = None, *, offset: int = 0
+) -> tuple[list[RunRecord], bool]:
+    """One page of runs, newest first or in the order that is wanted, and whether there are more.
+
+    It begins after the run ``before``; in an order, after so many runs as ``offset`` says. Raises `QueryError`.
+    """
+    metadata = stack.metadata
     if wanted.state is not None and wanted.state.ended:  # some that seem to go on may have crashed
         healed(metadata, metadata.runs(replace(wanted.query(limit=PAGE), states=_GOING_ON)))
-    found = metadata.runs(wanted.query(limit=PAGE + 1, before=before))
+    if wanted.in_sql:
+        found = _asked(stack, wanted, before, offset)
+    else:
+        found = metadata.runs(wanted.query(limit=PAGE + 1, before=before))
     return [one for one in healed(metadata, found[:PAGE]) if wanted.takes(one)], len(found) > PAGE
+
+
+def _asked(stack: OpenStack, wanted: Wanted, before: str | None, offset: int) -> list[RunRecord]:
+    from zenbook.runs.mirror import mirror_of
+    from zenbook.runs.selection import select_runs
+
+    mirror = mirror_of(stack)
+    mirror.cursor().close()  # it knows the names of the fields from here on
+    found: list[RunRecord] = select_runs(
+        stack,
+        pipeline=wanted.pipeline,
+        state=wanted.state,
+        where=wanted.where or None,
+        order_by=_order(wanted.order, mirror.field) if wanted.order else None,
+        limit=PAGE + 1,
+        before=None if wanted.order else before,
+        offset=offset if wanted.order else 0,
+    )
+    return found
+
+
+def _order(order: str, field: Callable[[str, str], str]) -> str:
+    """A column's key as an expression of SQL. Raises `QueryError` for a column that the panel does not have."""
+    from zenbook.runs.mirror.tables import quoted
+
+    down, key = ("-", order[1:]) if order.startswith("-") else ("", order)
+    section = {"p:": "params", "m:": "metrics"}.get(key[:2])
+    if section is not None:
+        return f"{down}{section}.{quoted(field(section, key[2:]))}"
+    if key not in _COLUMNS:
+        raise QueryError(f"Runs can't be sorted by {key!r}.", did_you_mean(key, _COLUMNS, noun="column"))
+    return f"{down}{_COLUMNS[key]}"
 
 
 def rows_of(metadata: MetadataStore, runs: Sequence[RunRecord]) -> list[Row]:
@@ -88,12 +154,13 @@ class Newest:
                 self._rows[row["id"]] = row
                 self._going_on.add(row["id"])
 
-    def look(self, metadata: MetadataStore) -> dict[str, Any] | None:
-        """What has changed, or None.
+    def look(self, stack: OpenStack) -> dict[str, Any] | None:
+        """What has changed, or None. Raises `QueryError`.
 
         ``ids`` are those of the page: what is newer than its end and not in it is gone.
         """
-        runs, more = page(metadata, self.wanted)
+        metadata = stack.metadata
+        runs, more = page(stack, self.wanted)
         ids = [one.id for one in runs]
         older = self._older(metadata, set(ids))
         gone = [one.id for one in older if not self.wanted.takes(one)]

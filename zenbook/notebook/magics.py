@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import shlex
 from typing import TYPE_CHECKING, Any, cast
@@ -58,7 +59,19 @@ def _line_magic(shell: Any) -> Any:
             raise DefinitionError(f"The line can't be read: {error}.", "Is a quotation mark missing?") from None
         return invoke(words or ["--help"], KernelNotebook(shell, steps_of(shell), line))
 
+    zen.getdoc = lambda: f"{inspect.getdoc(zen)}\n\n{_help('zen')}"  # type: ignore[attr-defined]  # ``%zen?`` asks it
     return zen
+
+
+def _help(name: str) -> str:
+    """What ``--help`` says."""
+    import click
+
+    from zenbook.cli import zen
+    from zenbook.notebook.step_options import COMMAND
+
+    command = zen if name == "zen" else COMMAND
+    return command.get_help(click.Context(command, info_name=name))
 
 
 def _expanded(shell: Any, line: str) -> str:
@@ -120,4 +133,5 @@ def _cell_magic(shell: Any) -> Any:
             polish(error)
             raise
 
+    step.getdoc = lambda: f"{inspect.getdoc(step)}\n\n{_help('%%step')}"  # type: ignore[attr-defined]
     return step

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from zenbook.errors import RunError
 from zenbook.notebook.cells import NotebookSteps
 from zenbook.runs.pipeline import Pipeline
 from zenbook.runs.run import Run
@@ -25,6 +26,10 @@ class KernelNotebook:
     def place(self) -> KernelNotebook:
         """Itself: it is where the verbs look."""
         return self
+
+    def analysed(self) -> KernelNotebook:
+        """Its cells have been executed. Raises `RunError`."""
+        raise RunError("This notebook's cells have run already.", "--static is for a notebook's file.")
 
     def find(self, name: str | None) -> Runnable:
         """A pipeline of the notebook; without a name its step cells, or the only pipeline. Raises `RunError`."""
@@ -50,7 +55,8 @@ class KernelNotebook:
 
     def open_panel(self, run: Run) -> None:
         """Show a run as a panel whose steps can be opened; where there are no widgets, as its picture."""
-        from zenbook.notebook.run_panel import open_panel, panels_work
+        from zenbook.notebook.front_end import panels_work
+        from zenbook.notebook.run_panel import open_panel
 
         if panels_work():
             open_panel(run)

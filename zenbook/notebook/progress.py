@@ -35,12 +35,25 @@ class Output:
             raise RuntimeError(msg)
         self._publish = shell.display_pub.publish
         self._display = uuid.uuid4().hex
-        self.shown = False
+        self._there = self.shown = False
+
+    def reserve(self) -> None:
+        """Take the place now, empty: what is printed from now on comes below."""
+        self._put({"text/html": "", "text/plain": ""})
 
     def show(self, bundle: dict[str, Any]) -> None:
         """Show a MIME bundle in the place of what was shown before."""
-        update, self.shown = self.shown, True
+        self.shown = True
+        self._put(bundle)
+
+    def _put(self, bundle: dict[str, Any]) -> None:
+        update, self._there = self._there, True
         self._publish(bundle, transient={"display_id": self._display}, update=update)
+
+
+def bundle_of(shown: Any) -> dict[str, Any]:
+    """An object that draws itself, as a MIME bundle."""
+    return {"text/html": shown._repr_html_(), "text/plain": repr(shown)}
 
 
 class NotebookProgress:
@@ -66,6 +79,7 @@ class NotebookProgress:
         with self._lock:
             if isinstance(event, RunStarted):
                 self._began = time.monotonic()
+                self._output.reserve()
             elif isinstance(event, RunFinished):
                 self._ended = True
                 self._show()

@@ -6,14 +6,10 @@ What happens is noted at once and sent by a thread of the panel's own, so that a
 from __future__ import annotations
 
 import contextvars
-import importlib.util
 import os
 import signal
 import threading
 import time
-import uuid
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zenbook.core.events import (
@@ -27,6 +23,7 @@ from zenbook.core.events import (
     StepStarted,
 )
 from zenbook.errors import RunError, ZenbookError
+from zenbook.notebook.front_end import hears_while_busy, kernel_id
 from zenbook.notebook.log_tail import LogTail
 from zenbook.notebook.panel_state import Changes, description, everything, patches
 from zenbook.notebook.progress import DELAY, Output
@@ -41,19 +38,11 @@ if TYPE_CHECKING:
     from zenbook.stack.stack import OpenStack
 
 INTERVAL = 0.1  # seconds between two messages
+_KEPT = 30.0  # seconds from one picture for the notebook's file to the next
+_UNHEARD = 2.0  # the same where no page has said that it shows the panel: it may know no widgets
 _AGAIN = (0.4, 1.5, 4.0, 10.0)  # seconds after which all is told again: a browser that still loads hears nothing
 _TAIL_LINES, _TAIL = 3, 500  # of the log, in a message
 _LINES = 500  # of the log, in an answer
-
-
-def panels_work() -> bool:
-    """Whether the front end can show widgets: it belongs to a Jupyter server, and the packages are there."""
-    return bool(os.environ.get("JPY_SESSION_NAME")) and _is_installed("anywidget") and _is_installed("ipywidgets")
-
-
-@cache
-def _is_installed(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None
 
 
 def open_panel(run: Run) -> None:
@@ -76,9 +65,9 @@ class RunPanel:
         self._changes = Changes()
         self._tails: dict[str, LogTail] = {}
         self._spoke = self._last = ""  # the step that printed since the browser was told, and the one that ever did
-        self._panel = uuid.uuid4().hex
         self._widget: RunWidget | None = None
-        self._opened_at = 0.0
+        self._opened_at = self._pictured_at = 0.0
+        self._heard = False  # of a page that shows the panel
         self._lock = threading.RLock()  # held while the browser is told
         self._noting = threading.Lock()  # held for moments: the run's threads wait for it
         self._over = threading.Event()
@@ -126,6 +115,8 @@ class RunPanel:
 
     def open(self) -> None:
         """Show the panel in a moment, also if a step blocks the main thread by then."""
+        if not self._small:
+            self._output.reserve()
         # ipykernel finds the cell that an output belongs to in the context.
         context = contextvars.copy_context()
         self._thread = threading.Thread(target=context.run, args=(self._live,), daemon=True, name="zenbook-panel")
@@ -138,6 +129,9 @@ class RunPanel:
             if bundle is not None:
                 self._output.show(bundle)
             if self._widget is not None:
+                if bundle is not None and self._widget.pages > 1:
+                    # A page that was loaded again takes no updates of outputs which it has from the file.
+                    self._widget.send({"picture": bundle["text/html"]})
                 self._widget.end()
                 self._widget = None
 
@@ -158,14 +152,25 @@ class RunPanel:
                 again.pop(0)
                 self._tell_all()
             self.send()
+            if time.monotonic() - self._pictured_at > (_KEPT if self._heard or not hears_while_busy() else _UNHEARD):
+                with self._lock:
+                    if not self._over.is_set():
+                        self._show_picture()
 
     def show(self) -> None:
         """Show the panel now."""
         with self._lock:
             self._widget = self._made()
-            shown = {} if self._widget is None else self._widget.bundle()
-            self._output.show({**shown, **self._picture()})  # a front end without widgets shows the picture
             self._opened_at = time.monotonic()
+            self._show_picture()
+
+    def _show_picture(self) -> None:
+        """Show the run as it is now in the element in whose place the page shows the panel."""
+        self._pictured_at = time.monotonic()
+        picture = self._picture()
+        if self._widget is not None:
+            picture = self._widget.placed(picture, f"See it as it is: %zen show {self.view.run}")
+        self._output.show(picture)
 
     def _made(self) -> RunWidget | None:
         from zenbook.notebook.run_widget import RunWidget
@@ -191,7 +196,7 @@ class RunPanel:
                 return
             if self._widget is None:
                 if self.shown:
-                    self._output.show(self._picture())
+                    self._show_picture()
                 return
             for patch in patches(self.view, changes, self._base):
                 self._widget.send(patch)
@@ -203,7 +208,7 @@ class RunPanel:
 
     def _describe(self) -> dict[str, Any]:
         here = is_driven_here(self.view.run)
-        more = {"panel": self._panel, "here": here, "kernel": _kernel_id(), "small": self._small}
+        more = {"here": here, "hears": hears_while_busy(), "kernel": kernel_id(), "small": self._small}
         return description(self.view, self._base) | more
 
     # --- what the browser asks --------------------------------------------------------------------------------------
@@ -216,14 +221,19 @@ class RunPanel:
             reply = {"sorry": " ".join(one for one in (error.message, error.hint) if one)}
         except Exception as error:  # noqa: BLE001  # nobody sees what is raised here, so it is told in the browser
             reply = {"sorry": f"The kernel can't answer: {one_line(error)}"}
+        if reply is not None:
+            self._answered(asked, reply)
+
+    def _answered(self, asked: dict[str, Any], reply: dict[str, Any]) -> None:
         with self._lock:
-            if reply is not None and self._widget is not None:
+            if self._widget is not None:
                 self._widget.send({"asked": asked, **reply})
 
     def _reply(self, asked: dict[str, Any]) -> dict[str, Any] | None:
         name = str(asked.get("step", ""))
         match asked.get("ask"):
             case "state":
+                self._heard = True
                 self._tell_all()
                 self.send()
                 return None
@@ -232,7 +242,8 @@ class RunPanel:
             case "log":
                 return {"log": self._log(name, asked.get("first"))}
             case "cancel":
-                return {"cancelling": self._cancel()}
+                self._cancel(asked)
+                return None
             case _:
                 return None
 
@@ -255,22 +266,13 @@ class RunPanel:
             return log_lines(Run(self.view.run, self.records), name, first)
         return {"first": start, "total": total, "text": kept or ""}
 
-    def _cancel(self) -> bool:
+    def _cancel(self, asked: dict[str, Any]) -> None:
         """Interrupt the run, as the stop button does. Raises `RunError` where that can't be done from here."""
         from zenbook.runs.run import Run
 
         if is_driven_here(self.view.run):
+            self._answered(asked, {"cancelling": True})  # before the run ends, and its panel with it
             os.kill(os.getpid(), signal.SIGINT)
         else:
             Run(self.view.run, self.records).cancel()
-        return True
-
-
-def _kernel_id() -> str:
-    """The kernel's id at its server, which is in the name of its connection file; empty if it has none."""
-    from ipykernel.connect import get_connection_file
-
-    try:
-        return Path(get_connection_file()).stem.removeprefix("kernel-")
-    except RuntimeError:  # no kernel
-        return ""
+            self._answered(asked, {"cancelling": True})

@@ -8,5 +8,5 @@ from zenbook.notebook.panel_widget import PanelWidget, joined
 class RunWidget(PanelWidget):
     """Its script and its style are plain files."""
 
-    _esm = joined("run_panel.js", "run_graph.js", "step_details.js", "elements.js")
+    _esm = joined("run_panel.js", "place.js", "run_graph.js", "step_details.js", "elements.js")
     _css = joined("run_panel.css")

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from zenbook.errors import ZenbookError
-from zenbook.notebook.progress import Output
-from zenbook.notebook.run_panel import panels_work
+from zenbook.notebook.front_end import panels_work
+from zenbook.notebook.progress import Output, bundle_of
 from zenbook.notebook.stack_form import form, quoted, read, register_line, secrets_in
 from zenbook.notebook.stack_state import description, signature, sorry, state
 from zenbook.runs.failures import one_line
@@ -21,7 +21,7 @@ from zenbook.stack import registry, stacks
 from zenbook.stack.checks import Checked, check
 from zenbook.stack.choice import KINDS
 from zenbook.stack.flavour import ComponentKind, Flavour, flavour
-from zenbook.stack.stack import Stack
+from zenbook.stack.stack import Stack, active_name
 from zenbook.stack.workspace import Workspace
 
 LOOK_EVERY = 0.5  # seconds between two looks at config.yaml
@@ -33,13 +33,16 @@ def panel() -> None:
     """Show the stacks in the cell that runs now: pick one, see what changes, register; elsewhere as a table."""
     from IPython.display import display
 
+    if panels_work():
+        StackPanel().show()
+    else:
+        display(_table())  # type: ignore[no-untyped-call]
+
+
+def _table() -> Any:
     from zenbook.cli import invoke
 
-    table = invoke(["stack", "list"])
-    if panels_work():
-        StackPanel().show(table)
-    else:
-        display(table)  # type: ignore[no-untyped-call]
+    return invoke(["stack", "list"])
 
 
 class StackPanel:
@@ -48,16 +51,18 @@ class StackPanel:
     def __init__(self) -> None:
         from zenbook.notebook.stack_widget import StackWidget
 
+        self._output = Output()
         self._widget = StackWidget(description, self.answer)
         self._widget.observe(self._closed, "comm")
+        self._pictured = active_name()  # the stack that the table calls active
         self._telling = threading.Lock()
         self._starting = threading.Lock()
         self._until = 0.0
         self._watcher: threading.Thread | None = None
 
-    def show(self, table: Any) -> None:
-        """Show it now; a front end without widgets shows the table."""
-        Output().show({**self._widget.bundle(), "text/html": table._repr_html_(), "text/plain": repr(table)})
+    def show(self) -> None:
+        """Show it now, or renew the table that is seen where the panel can't be."""
+        self._output.show(self._widget.placed(bundle_of(_table()), "Run the cell again for the panel."))
 
     def answer(self, asked: Mapping[str, Any]) -> None:
         """Answer one message of the browser, when the answer is known."""
@@ -99,6 +104,13 @@ class StackPanel:
         with self._telling:
             if self._widget.comm is not None:
                 self._widget.send(message)
+                self._renew(message.get("state", {}).get("active", self._pictured))
+
+    def _renew(self, active: str) -> None:
+        """Have the table of the notebook's file call the right stack active."""
+        if self._output.shown and active != self._pictured:
+            self._pictured = active
+            self.show()
 
     # --- stacks -----------------------------------------------------------------------------------------------------
 

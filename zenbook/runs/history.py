@@ -132,15 +132,22 @@ def list_runs(
     return Runs(records, opened, more=len(found) > len(found[:limit]))
 
 
-def best(pipeline: str, metric: str, *, lower: bool = False, where: str | None = None, stack: str | None = None) -> Run:
+def best(
+    pipeline: str, metric: str, *, lower: bool | None = None, where: str | None = None, stack: str | None = None
+) -> Run:
     """The run of a pipeline that succeeded with the highest value of a metric, or with ``lower`` the lowest.
 
-    Of several it is the newest; ``where`` is one more condition in SQL. Raises `RunError` when there is none,
-    `QueryError` for a metric that no run has.
+    Without ``lower`` it is what `zenbook.better` was told, else the highest. Of several runs it is the newest;
+    ``where`` is one more condition in SQL. Raises `RunError` when there is none, `QueryError` for a metric that no run
+    has.
     """
+    from zenbook.runs.comparison.directions import known_directions
+    from zenbook.runs.comparison.values import Direction
     from zenbook.runs.selection import best_run
 
     opened = open_stack(stack)
+    if lower is None:
+        lower = known_directions(opened.workspace).get(metric) is Direction.LOWER
     found = best_run(opened, pipeline, metric, lower=lower, where=where)
     if found is None:
         raise RunError(f"No run of {pipeline!r} that succeeded has the metric {metric!r}.", "See `zen runs`.")

@@ -95,11 +95,19 @@ def undisturbed() -> Iterator[None]:
 
 
 @contextmanager
-def watched() -> Iterator[Watch]:
-    """Watch the global random states. What modules draw while they are imported is given back: see `_importing`."""
+def watched(imported: Callable[[], None]) -> Iterator[Watch]:
+    """Watch the global random states, and call ``imported`` whenever modules have been imported.
+
+    What modules draw while they are imported is given back: see `_importing`.
+    """
     watch = Watch()
     actual_import = builtins.__import__
-    builtins.__import__ = ours = _importing(actual_import, watch)
+
+    def look() -> None:
+        watch.look()  # NumPy may have come
+        imported()
+
+    builtins.__import__ = ours = _importing(actual_import, look)
     try:
         yield watch
     finally:
@@ -108,7 +116,7 @@ def watched() -> Iterator[Watch]:
             builtins.__import__ = actual_import
 
 
-def _importing(actual: Callable[..., Any], watch: Watch) -> Callable[..., Any]:
+def _importing(actual: Callable[..., Any], look: Callable[[], None]) -> Callable[..., Any]:
     """An import that leaves the states as they were.
 
     Some modules draw when they are first imported. Whether a step comes first is chance; it must not look as if the
@@ -134,7 +142,7 @@ def _importing(actual: Callable[..., Any], watch: Watch) -> Callable[..., Any]:
                 random.setstate(before[0])
                 if before[1] is not None:
                     _numpy_random().set_state(before[1])
-                watch.look()  # NumPy may have come
+                look()
 
     return importing
 

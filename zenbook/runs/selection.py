@@ -10,7 +10,7 @@ from zenbook.core.states import RunState
 from zenbook.errors import QueryError
 from zenbook.runs.mirror import mirror_of
 from zenbook.runs.mirror.tables import quoted
-from zenbook.runs.sql import is_alone, sql
+from zenbook.runs.sql import ask, is_alone
 from zenbook.stack.components import MetadataStore
 from zenbook.stack.records import RunRecord
 from zenbook.stack.stack import OpenStack
@@ -27,25 +27,27 @@ def select_runs(
     where: str | None = None,
     order_by: OrderBy | None = None,
     limit: int | None = None,
+    before: str | None = None,
+    offset: int = 0,
 ) -> list[RunRecord]:
     """The runs of pipelines for which a condition holds, in an order; ties newest first.
 
     ``order_by`` is an expression or several; a minus before one turns it round. Runs that have no value come last.
-    Raises `QueryError`.
+    Older ones than the run ``before``, and without the first ``offset``. Raises `QueryError`.
     """
     wanted = ["kind = 'pipeline'"]
     values: dict[str, str] = {}
-    for name, value in (("pipeline", pipeline), ("state", state)):
+    for name, value, how in (("pipeline", pipeline, "="), ("state", state, "="), ("id", before, "<")):
         if value is not None:
-            wanted.append(f"{name} = ${name}")
+            wanted.append(f"{name} {how} ${name}")
             values[name] = value
     if where is not None:
         wanted.append(f"(\n{_checked(where)}\n)")
     orders = [order_by] if isinstance(order_by, str) else [*(order_by or ())]
     ordered = ", ".join(_order(one) for one in (*orders, NEWEST))
-    limited = "" if limit is None else f"\nLIMIT {limit}"
+    limited = "" if limit is None else f"\nLIMIT {limit} OFFSET {offset}"
     query = f"SELECT id FROM runs WHERE {' AND '.join(wanted)}\nORDER BY {ordered}{limited}"
-    found: list[str] = sql(query, values, stack=stack.stack.name)["id"]
+    found: list[str] = ask(stack, query, values)["id"]
     return records_of(stack.metadata, found)
 
 

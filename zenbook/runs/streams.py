@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 Sink = Callable[[str, str], None]  # (stream, text)
 Passing = Callable[[str], None]  # told of a line that is still being rewritten
@@ -149,16 +149,28 @@ def _last_state(line: str) -> str:
     return line[line.rfind("\r") + 1 :]
 
 
+class Flushed(Protocol):
+    """What holds something back for a moment."""
+
+    def flush(self) -> None:
+        """Pass on what is held back."""
+
+
+def remind(held: Flushed) -> None:
+    """Have it flushed in a moment, by another thread: a step may be busy by then."""
+    _ticker.remind(held)
+
+
 class _Ticker:
     """A thread that passes on what was printed a moment ago, also while a step is busy and prints no more."""
 
     def __init__(self) -> None:
-        self.waiting: set[_Gathered] = set()
+        self.waiting: set[Flushed] = set()
         self.something = threading.Event()
         self.thread: threading.Thread | None = None
 
-    def remind(self, gathered: _Gathered) -> None:
-        self.waiting.add(gathered)
+    def remind(self, held: Flushed) -> None:
+        self.waiting.add(held)
         self.something.set()
         if self.thread is None:
             self.thread = threading.Thread(target=self.run, daemon=True, name="zenbook-logs")
@@ -169,8 +181,11 @@ class _Ticker:
         while self.something.wait():
             pause.wait(_EVERY)
             self.something.clear()
+            due = []
             while self.waiting:
-                self.waiting.pop().flush()
+                due.append(self.waiting.pop())
+            for one in due:  # what asks to be reminded once more waits for the next round
+                one.flush()
 
 
 _ticker = _Ticker()
@@ -185,10 +200,11 @@ class _Proxy:
         self.users = 0
 
     def write(self, text: str) -> int:
+        written = self.base.write(text)  # first: it refuses bytes, by which others find out what kind of stream it is
         sink = _sink.get()
         if sink is not None and sys._getframe(1).f_globals.get("__name__") != "logging":
             sink(self.name_of_stream, text)
-        return self.base.write(text)
+        return written
 
     def writelines(self, lines: Any) -> None:
         for line in lines:

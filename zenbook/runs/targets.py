@@ -36,7 +36,10 @@ class Runnable(Protocol):
 
 
 class Place(Protocol):
-    """Where runnables are looked for: a module, a notebook's file, the notebook itself."""
+    """Where runnables are looked for: a module, a notebook's file."""
+
+    def analysed(self) -> Place:
+        """The same place, of which only imports, definitions and constants are executed. Raises `RunError`."""
 
     def find(self, name: str | None) -> Runnable:
         """The runnable of that name; without a name, the only one. Raises `RunError`."""
@@ -137,6 +140,10 @@ class ModuleFile:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def analysed(self) -> Place:
+        """A module is imported or not. Raises `RunError`."""
+        raise RunError(f"{self.path.name} is a module: it is imported, or not.", "Only a notebook can be --static.")
+
     def find(self, name: str | None) -> Runnable:
         """The pipeline of that name. Raises `RunError`, and what importing the file raises."""
         folder, dotted = self.path.resolve().parent, self.path.stem
@@ -163,6 +170,12 @@ def _files_like(path: Path) -> str:
 
 def find_target(target: str) -> Runnable:
     """What ``FILE[:PIPELINE]`` names. Raises `RunError` for a file that is not there or of no known kind."""
+    place, name = place_of(target)
+    return place.find(name)
+
+
+def place_of(target: str) -> tuple[Place, str | None]:
+    """The file of ``FILE[:PIPELINE]`` as a place, and the pipeline's name. Raises `RunError` as `find_target`."""
     file, colon, name = target.rpartition(":") if ":" in target[2:] else (target, "", "")
     path = Path(file if colon else target)
     if not path.is_file():
@@ -172,4 +185,4 @@ def find_target(target: str) -> Runnable:
     if kind not in kinds:
         raise RunError(f"{path.name} is neither a Python file nor a notebook.", "Give a .py or an .ipynb file.")
     place: Place = kinds[kind].load()(path)
-    return place.find(name or None)
+    return place, name or None

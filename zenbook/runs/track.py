@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import TypeVar
 
 from zenbook.core.events import Progressed
 from zenbook.runs.context import current_step
+from zenbook.runs.streams import remind
 
 T = TypeVar("T")
 _EVERY = 0.1  # seconds between two events
@@ -30,18 +32,51 @@ def track(iterable: Iterable[T], total: float | None = None, label: str = "") ->
     if total is None and isinstance(iterable, Sized):
         total = len(iterable)
 
-    def tell(done: int) -> None:
-        context.listener.on_event(Progressed(context.run, context.step, done, total, label))
+    bar = _Bar(lambda done: context.listener.on_event(Progressed(context.run, context.step, done, total, label)))
+    try:
+        for item in iterable:
+            yield item
+            bar.go_on()
+        bar.tell()
+    finally:
+        bar.close()
 
-    tell(0)
-    told, done = time.monotonic(), 0
-    for item in iterable:
-        yield item
-        done += 1
-        if time.monotonic() - told >= _EVERY:
-            tell(done)
-            told = time.monotonic()
-    tell(done)
+
+class _Bar:
+    """Tells how many items are done, now and then, and the last of it also when the next item takes long."""
+
+    def __init__(self, tell: Callable[[int], None]) -> None:
+        self._tell = tell
+        self._done, self._told, self._at = 0, -1, 0.0
+        self._lock = threading.RLock()
+        self._reminded = self._closed = False
+        self.tell()
+
+    def go_on(self) -> None:
+        self._done += 1
+        if time.monotonic() - self._at >= _EVERY:
+            self.tell()
+        elif not self._reminded:
+            self._reminded = True
+            remind(self)
+
+    def flush(self) -> None:
+        with self._lock:
+            self._reminded = time.monotonic() - self._at < _EVERY
+            if self._reminded:  # something was told a moment ago
+                remind(self)
+            else:
+                self.tell()
+
+    def tell(self) -> None:
+        with self._lock:
+            if not self._closed and self._told != self._done:
+                self._told, self._at = self._done, time.monotonic()
+                self._tell(self._told)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
 
 
 __all__ = ["track"]

@@ -22,7 +22,7 @@ from zenbook.stack.flavour import ComponentKind
 from zenbook.stack.making import entry_of, make
 from zenbook.stack.secrets import variables_in
 from zenbook.stack.spool import send_spooled
-from zenbook.stack.workspace import Workspace
+from zenbook.stack.workspace import Config, Workspace
 
 DEFAULT = "default"
 
@@ -80,8 +80,12 @@ class Stack(BaseSettings):
         chosen = name or active_name()
         if chosen not in stack_names():
             raise StackError(f"There is no stack {chosen!r}.", did_you_mean(chosen, stack_names(), noun="stack"))
-        _refuse_unknown_variables(cls)
-        return cls(name=chosen)
+        said = (Workspace.find().config(), _variables())
+        kept = _made.get((cls, chosen))
+        if kept is None or kept[0] != said:  # making one takes a millisecond, and each question to the history asks
+            _refuse_unknown_variables(cls)
+            kept = _made[cls, chosen] = (said, cls(name=chosen))
+        return kept[1]
 
     @property
     def label(self) -> str:
@@ -137,6 +141,14 @@ class OpenStack:
         }
 
 
+_made: dict[tuple[type[Stack], str], tuple[tuple[Config, dict[str, str]], Stack]] = {}
+
+
+def _variables() -> dict[str, str]:
+    """The variables of the environment that may choose something."""
+    return {name: value for name, value in os.environ.items() if name.upper().startswith("ZENBOOK_")}
+
+
 def _refuse_unknown_variables(model: type[Stack]) -> None:
     """A misspelt ``ZENBOOK_STACK_…`` would otherwise choose nothing, and nobody would know.
 
@@ -144,9 +156,9 @@ def _refuse_unknown_variables(model: type[Stack]) -> None:
     """
     prefix = str(model.model_config["env_prefix"])
     known = ["ZENBOOK_STACK", "ZENBOOK_WORKSPACE", *(f"{prefix}{f.upper()}" for f in model.model_fields if f != "name")]
-    for variable in os.environ:
+    for variable in _variables():
         upper = variable.upper()
-        if upper.partition("__")[0] in known or not upper.startswith("ZENBOOK_"):
+        if upper.partition("__")[0] in known:
             continue
         if upper.startswith(prefix):
             hint = did_you_mean(variable, known, noun="variable", prefix="ZENBOOK_")

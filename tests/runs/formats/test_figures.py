@@ -1,3 +1,4 @@
+import base64
 import io
 import json
 
@@ -8,8 +9,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from zenbook.runs.formats import BundleFormat
+from zenbook.runs.formats.figures import FigureFormat
 
 
 @pytest.fixture
@@ -84,3 +87,16 @@ def test_a_figure_inside_another_value_does_not_open_either(store, figure):
 def test_an_axes_brings_its_figure(store, figure):
     loaded = store(figure.axes[0]).load()
     assert png(loaded.figure) == png(figure)
+
+
+def test_a_picture_of_a_busy_chart_fits_into_the_preview():
+    """A matrix of numbers, with colours that run into each other, took more than its 30 kB as a plain PNG."""
+    made, axes = plt.subplots(figsize=(4, 4))
+    axes.imshow(np.arange(100).reshape(10, 10))
+    for place in range(100):
+        axes.text(place % 10, place // 10, str(place), ha="center", va="center")
+    preview = FigureFormat().preview(made)
+    assert len(preview["png"]) <= 30_000
+    with Image.open(io.BytesIO(base64.b64decode(preview["png"]))) as image:
+        assert image.size == (320, 320)
+        assert len(image.convert("RGBA").getcolors(100_000)) > 50

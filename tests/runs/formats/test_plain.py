@@ -1,7 +1,6 @@
 import io
 import json
 import math
-import time
 
 import pytest
 
@@ -140,21 +139,6 @@ def test_json_written_by_force_names_what_it_cannot_hold():
 def test_previews_are_strict_and_short_json(value):
     text = json.dumps(format_for(value).preview(value), allow_nan=False)
     assert len(text) < 1000
-
-
-def test_scalars_take_microseconds():
-    def best(call, times=2000):
-        rounds = []
-        for _ in range(5):
-            start = time.perf_counter()
-            for _ in range(times):
-                call()
-            rounds.append((time.perf_counter() - start) / times * 1e6)
-        return min(rounds)
-
-    source = BytesSource(b"41.5")
-    assert best(lambda: format_for(41.5).write(41.5, io.BytesIO())) < 20  # 10 on a quiet machine
-    assert best(lambda: format_named("json").read(source)) < 20
 
 
 def test_a_map_of_an_empty_and_of_a_large_file_is_private_and_writable(tmp_path):

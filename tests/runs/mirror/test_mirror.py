@@ -18,7 +18,8 @@ from filelock import FileLock
 
 from tests.flavours.rows import new_run, run_of, step_of
 from zenbook.flavours.sql import SqlMetadataStore, sqlite_store
-from zenbook.runs.mirror import mirror, tables
+from zenbook.runs.mirror import copy, mirror, tables
+from zenbook.runs.mirror import files as mirror_files
 from zenbook.runs.mirror.mirror import Mirror, reading
 from zenbook.runs.mirror.views import field_names
 from zenbook.stack.records import Batch, MetricRecord, ParamRecord
@@ -99,6 +100,8 @@ def test_a_file_that_can_not_be_trusted_is_made_anew(
     elif harm == "another version":
         monkeypatch.setattr(tables, "VERSION", 99)
         monkeypatch.setattr(mirror, "VERSION", 99)
+        monkeypatch.setattr(mirror_files, "VERSION", 99)
+        monkeypatch.setattr(copy, "VERSION", 99)
     else:
         other = sqlite_store(tmp_path / "other.sqlite")
         add(other, *range(20, 26))
@@ -163,7 +166,7 @@ def test_without_a_file_the_answer_is_as_good(
     add(store, *range(8))
     (tmp_path / "mirror").write_text("a file where the folder should be")
     assert len(ids(Mirror(store, tmp_path / "mirror"))) == 8
-    monkeypatch.setattr(mirror, "PATIENCE", 0.05)
+    monkeypatch.setattr(mirror_files, "PATIENCE", 0.05)
     folder = tmp_path / "taken"
     folder.mkdir()
     with FileLock(folder / "writing.lock"):
@@ -253,6 +256,22 @@ def test_a_thousand_names_are_a_thousand_fields(store: SqlMetadataStore, tmp_pat
         found = cursor.sql('SELECT id FROM runs WHERE params."name 999" = 1008').to_arrow_table()
         assert found["id"].to_pylist() == ["run-0009"]
         assert len(cursor.sql("SELECT params FROM runs LIMIT 1").to_arrow_table().schema.field("params").type) == 1000
+
+
+@pytest.mark.usefixtures("few")
+def test_names_that_come_with_later_runs_have_columns_of_their_own_in_the_next_file(
+    store: SqlMetadataStore, tmp_path: Path
+) -> None:
+    one = Mirror(store, tmp_path / "mirror")
+    for start, name in ((0, "a"), (10, "b"), (20, "c")):
+        for n in range(start, start + 6):
+            run = run_of(n)
+            params = [ParamRecord(run.id, "", name, str(n))]
+            store.create_run(run, steps=[], params=params, code=[], environment=None)
+        assert len(ids(one)) == start * 6 // 10 + 6
+    with reading(one) as cursor:
+        answer = cursor.sql("SELECT sum(params.a), sum(params.b), sum(params.c) FROM runs").fetchall()
+    assert answer == [(sum(range(6)), sum(range(10, 16)), sum(range(20, 26)))]
 
 
 def test_names_that_differ_by_case_only_are_numbered() -> None:

@@ -17,8 +17,36 @@ function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+// What was done by clicking, as the line that does the same.
+function doneLine(line) {
+  const row = node("div", "zb-did"), code = node("code", "", line), copy = node("button", "zb-button", "Copy");
+  copy.type = "button";
+  copy.setAttribute("aria-label", `Copy ${line}`);
+  copy.onclick = async () => {
+    try {
+      await navigator.clipboard.writeText(line);
+    } catch { // a page that is not served securely has no clipboard
+      getSelection().selectAllChildren(code);
+      document.execCommand("copy");
+    }
+    put(copy, "Copied");
+    setTimeout(() => put(copy, "Copy"), 1500);
+  };
+  row.append(code, copy);
+  return row;
+}
+
 const pre = (text) => node("pre", "zb-pre", text);
 const faint = (text) => node("p", "zb-faint", text);
+const linked = (text) => {
+  const line = node("p", "zb-faint");
+  for (const part of text.split(/(https?:\/\/\S+)/)) {
+    const link = /^https?:/.test(part) ? node("a", "", part) : part;
+    if (link !== part) Object.assign(link, { href: part, target: "_blank", rel: "noopener" });
+    line.append(link);
+  }
+  return line;
+};
 const lineCount = (text) => text.split("\n").length - (text.endsWith("\n") ? 1 : 0);
 const tally = (steps) => steps.reduce((many, { state }) => ({ ...many, [state]: (many[state] ?? 0) + 1 }), {});
 const took = (step) => (step.state === "cached" || step.from == null || step.to == null ? "" : duration(step.to - step.from));

@@ -7,7 +7,13 @@ const STATES = ["running", "pending", "succeeded", "failed", "cancelled", "crash
 const HEARTBEAT = 10_000; // ms; the kernel stops looking when it hears nothing for three times as long
 const stores = new Map();
 
-export default { initialize: ({ model }) => void storeOf(model), render };
+export default { initialize, render };
+
+function initialize({ model, signal }) {
+  const store = storeOf(model), { panel } = model.get("start");
+  settle(model, panel, signal);
+  signal.addEventListener("abort", () => { clearInterval(store.beats); stores.delete(panel); });
+}
 
 // --- what is known --------------------------------------------------------------------------------------------------
 
@@ -20,7 +26,8 @@ function storeOf(model) {
 function makeStore(model, start) {
   const store = {
     model, look: start.look, offset: Date.now() / 1000 - start.now, stack: "", production: false, away: "", gone: false,
-    wanted: { pipeline: "", state: "" }, rows: new Map(), more: false, loading: false, older: false, pipelines: new Set(),
+    exporters: start.exporters,
+    wanted: { pipeline: "", state: "", where: "", order: "" }, wrong: "", rows: new Map(), more: false, loading: false, older: false, pipelines: new Set(),
     views: new Set(), seen: new Set(),
     now: () => Date.now() / 1000 - store.offset,
     send: (message) => { if (!store.gone) model.send({ ...message, stack: store.stack }); },
@@ -29,13 +36,14 @@ function makeStore(model, start) {
       store.rows.clear();
       store.loading = true;
       store.more = store.older = false;
+      store.wrong = "";
       store.send({ ask: "watch", wanted, fresh: true });
       store.views.forEach((view) => view.dirty());
     },
     loadOlder() {
       if (!store.more || store.older || store.loading) return;
       store.older = true;
-      store.send({ ask: "page", wanted: store.wanted, before: [...store.rows.keys()].reduce((a, b) => (a < b ? a : b)) });
+      store.send({ ask: "page", wanted: store.wanted, offset: store.rows.size, before: [...store.rows.keys()].reduce((a, b) => (a < b ? a : b)) });
       store.views.forEach((view) => view.dirty());
     },
     watch(view, visible) {
@@ -48,7 +56,7 @@ function makeStore(model, start) {
   take(store, start.first);
   model.on("msg:custom", (message) => receive(store, message));
   model.on("comm_live_update", () => { store.gone = true; store.views.forEach((view) => view.dirty()); });
-  setInterval(() => { if (store.seen.size) store.send({ ask: "watch", wanted: store.wanted }); }, HEARTBEAT);
+  store.beats = setInterval(() => { if (store.seen.size) store.send({ ask: "watch", wanted: store.wanted }); }, HEARTBEAT);
   return store;
 }
 
@@ -64,7 +72,7 @@ function receive(store, message) {
   store.views.forEach((view) => { if (message.asked) view.answered(message); view.dirty(); });
 }
 
-const sameFilter = (store, { wanted }) => wanted.pipeline === store.wanted.pipeline && wanted.state === store.wanted.state;
+const sameFilter = (store, { wanted }) => Object.keys(wanted).every((one) => wanted[one] === store.wanted[one]);
 
 function add(store, rows) {
   for (const row of rows) {
@@ -82,8 +90,11 @@ function take(store, message) {
   if (message.away !== undefined) store.away = message.away;
   if (!message.wanted || !sameFilter(store, message)) return;
   store.loading = false;
+  store.wrong = message.wrong ?? "";
+  if (store.wrong) return;
   const { ids } = message;
-  if (ids) {
+  if (ids && store.wanted.order) store.more = message.more || (store.rows.size > ids.length && store.more);
+  else if (ids) {
     const there = new Set(ids), end = message.more ? ids.at(-1) : "";
     if (message.more && !ids.some((id) => store.rows.has(id))) store.rows.clear(); // what came between is not here
     for (const id of [...store.rows.keys()]) if (id >= end && !there.has(id)) store.rows.delete(id);

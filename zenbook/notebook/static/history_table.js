@@ -73,8 +73,10 @@ function tableOf(view) {
   table.append(cols, head, body);
   const drawn = new Map(); // run → its row in the page and what it says
   const told = node("span", "zb-faint"), older = button("Load older", () => store.loadOlder(), "zb-older");
+  const all = button("Sort all", () => store.want({ ...store.wanted, order: (view.sort.down ? "-" : "") + view.sort.key }));
+  all.title = "Ask for the first of all runs in this order, not only of those that are loaded";
   foot.setAttribute("role", "status");
-  foot.append(told, older);
+  foot.append(told, older, all);
   let shape = "", numeric = new Set();
 
   const shown = () => view.columns.filter((one) => one.shown);
@@ -106,7 +108,12 @@ function tableOf(view) {
     cell.setAttribute("aria-sort", mine ? (down ? "descending" : "ascending") : "none");
     sorter.dataset.key = key;
     sorter.title = `${kind ? `${kind} ` : ""}${name}: sort${mine && !down ? " as they came" : ""}`;
-    sorter.onclick = () => { view.sort = !mine ? { key, down: true } : down ? { key, down: false } : null; frame.scrollTop = 0; view.dirty(); };
+    sorter.onclick = () => {
+      view.sort = !mine ? { key, down: true } : down ? { key, down: false } : null;
+      frame.scrollTop = 0;
+      if (store.wanted.order) store.want({ ...store.wanted, order: view.sort ? (view.sort.down ? "-" : "") + key : "" });
+      view.dirty();
+    };
     cell.append(sorter);
     return cell;
   };
@@ -167,13 +174,15 @@ function tableOf(view) {
     table.setAttribute("aria-rowcount", view.list.length + 1);
     draw();
     const { size } = store.rows, filtered = view.text.trim();
-    const none = store.loading ? "Looking…" : store.wanted.pipeline || store.wanted.state ? "No run is like that." : "There are no runs yet.";
+    const none = store.loading ? "Looking…" : store.wrong ? "" : store.wanted.pipeline || store.wanted.state || store.wanted.where ? "No run is like that." : "There are no runs yet.";
     const count = filtered ? `${view.list.length} of ${size.toLocaleString("en")} loaded runs` : `${size.toLocaleString("en")} run${size === 1 ? "" : "s"}${store.more ? " loaded" : ""}`;
-    const within = (view.sort || filtered) && store.more ? `; ${[view.sort && "sorted", filtered && "searched"].filter(Boolean).join(" and ")} among these, and there are older ones` : store.more ? ", and there are older ones" : "";
+    const sorted = view.sort && !store.wanted.order;
+    const within = store.wanted.order && store.more ? ", the first of all in this order" : (sorted || filtered) && store.more ? `; ${[sorted && "sorted", filtered && "searched"].filter(Boolean).join(" and ")} among these, and there are older ones` : store.more ? ", and there are older ones" : "";
     put(told, size ? count + within : none);
     older.hidden = !store.more;
+    all.hidden = !(sorted && store.more);
     older.disabled = store.older;
-    put(older, store.older ? "Loading…" : "Load older");
+    put(older, store.older ? "Loading…" : store.wanted.order ? "Load more" : "Load older");
   };
   const go = (to) => {
     const at = Math.max(0, Math.min(view.list.length - 1, to)), row = view.list[at];

@@ -4,18 +4,28 @@
 function toolsOf(view) {
   const { store } = view;
   const bar = node("div", "zb-tools-bar"), title = node("b", "", "Runs"), stack = node("span", "zb-stack");
-  const pipeline = field("input", "Pipeline", "any pipeline"), state = field("select", "State"), text = field("input", "Text", "text in id, pipeline, parameters");
+  const pipeline = field("input", "Pipeline", "any pipeline"), state = field("select", "State"), text = field("input", "Text", "id, pipeline, lr=0.3");
   const known = node("datalist");
   known.id = `zb-pipelines-${Math.random().toString(36).slice(2)}`;
   pipeline.setAttribute("list", known.id);
   pipeline.classList.add("zb-short");
   text.type = pipeline.type = "search";
   state.append(...["", ...STATES].map((one) => { const made = node("option", "", one || "any state"); made.value = one; return made; }));
+  const where = field("input", "Where", "metrics.accuracy > 0.9 and params.lr < 0.1"), mistake = node("div", "zb-mistake");
+  where.type = "search";
+  where.classList.add("zb-where");
+  where.title = "A condition in SQL: params.NAME, metrics.NAME, pipeline, state, started_at, seconds, tags, …";
+  where.spellcheck = false;
+  mistake.id = `${known.id}-mistake`;
+  mistake.setAttribute("role", "alert");
+  where.setAttribute("aria-describedby", mistake.id);
   const filter = () => {
-    const wanted = { pipeline: pipeline.value.trim(), state: state.value };
-    if (wanted.pipeline !== store.wanted.pipeline || wanted.state !== store.wanted.state) store.want(wanted);
+    const wanted = { ...store.wanted, pipeline: pipeline.value.trim(), state: state.value, where: where.value.trim() };
+    if (["pipeline", "state", "where"].some((one) => wanted[one] !== store.wanted[one])) store.want(wanted);
   };
-  pipeline.onchange = state.onchange = filter;
+  pipeline.onchange = state.onchange = where.onchange = filter;
+  where.oninput = () => { if (!where.value.trim()) filter(); };
+  where.onkeydown = (event) => { if (event.key === "Enter") filter(); };
   pipeline.oninput = () => { if (!pipeline.value.trim() || store.pipelines.has(pipeline.value.trim())) filter(); }; // typed in full or chosen
   pipeline.onkeydown = (event) => { if (event.key === "Enter") filter(); };
   text.oninput = () => { view.text = text.value; view.dirty(); };
@@ -23,7 +33,7 @@ function toolsOf(view) {
   const compare = button("Compare", () => view.compare([...view.ticked])), remove = button("Delete…", () => view.remove([...view.ticked]));
   const none = button("Untick", () => { view.ticked.clear(); view.dirty(); });
   ticked.append(count, compare, remove, none);
-  bar.append(title, stack, pipeline, known, state, text, columns.box, ticked);
+  bar.append(title, stack, pipeline, known, state, text, where, columns.box, ticked, mistake);
   return {
     bar,
     paint() {
@@ -31,6 +41,9 @@ function toolsOf(view) {
       stack.classList.toggle("zb-production", store.production);
       const names = [...store.pipelines].sort();
       if (known.childElementCount !== names.length) known.replaceChildren(...names.map((one) => { const made = node("option"); made.value = one; return made; }));
+      put(mistake, store.wrong);
+      mistake.hidden = !store.wrong;
+      where.setAttribute("aria-invalid", Boolean(store.wrong));
       ticked.hidden = !view.ticked.size;
       put(count, `${view.ticked.size} ticked`);
       compare.disabled = view.ticked.size < 2;
@@ -92,9 +105,12 @@ function belowOf(view, table) {
     const acts = [
       button("Copy id", () => copy(id)),
       button("Resume", () => { say("Resuming…"); store.send({ ask: "resume", runs: [id] }); }, "zb-resume"),
+      button("Export…", () => exportation.ask(id, row?.pipeline ?? "pipeline")),
       button("Delete…", () => remove([id])),
     ];
     opened.show(`Run ${id}`, acts, faint("…"));
+    exportation.box.hidden = true;
+    opened.body.before(exportation.box);
     opened.box.querySelector(".zb-resume").hidden = !row || !ended(row);
     store.send({ ask: "open", runs: [id] });
     say("");
@@ -117,6 +133,7 @@ function belowOf(view, table) {
     store.send({ ask: "compare", runs });
     say("");
   };
+  const exportation = exportOf(store, () => opened.box.querySelector(".zb-head button")?.focus());
   const remove = (runs) => {
     const what = runs.length === 1 ? `run ${runs[0]}` : `${runs.length} runs`;
     const where = store.production ? ` The stack ${store.stack.replace(" (production)", "")} is for production.` : "";
@@ -134,6 +151,7 @@ function belowOf(view, table) {
       const { ask, runs } = message.asked;
       if (message.opened) embed(message);
       if (message.html && ask === "compare") { compared.body.innerHTML = message.html; compared.box.scrollIntoView({ block: "nearest" }); }
+      if (ask === "export") return exportation.answered(message);
       if (message.deleted?.includes(view.opened)) opened.close();
       if (message.done) say(message.done);
       if (!message.sorry) return;
@@ -146,6 +164,48 @@ function belowOf(view, table) {
       if (row && resume) resume.hidden = !ended(row);
       put(note, store.gone ? "The kernel is gone, so this shows how it was. In a new one: %zen panel runs" : store.away || said);
       note.classList.toggle("zb-wrong", Boolean(store.away) || wrong);
+    },
+  };
+}
+
+// Where a run's plan is to be written, and as what; then the line that does the same.
+function exportOf(store, back) {
+  const box = node("form", "zb-export"), target = field("select", "Export as"), folder = field("input", "Folder"), said = node("div", "zb-exported");
+  const close = button("Close", () => { box.hidden = true; back(); });
+  let run = "", guessed = "";
+  target.append(...store.exporters.map((one) => { const made = node("option", "", one); made.value = one; return made; }));
+  const guess = (pipeline) => {
+    if (folder.value === guessed) folder.value = `exports/${pipeline}-${target.value}`;
+    guessed = `exports/${pipeline}-${target.value}`;
+  };
+  const go = button("Export", () => {});
+  close.type = "button";
+  said.setAttribute("role", "status");
+  box.setAttribute("aria-label", "Export the run");
+  box.append(node("span", "", "Export as"), target, node("span", "", "to"), folder, go, close, said);
+  box.onsubmit = (event) => {
+    event.preventDefault();
+    said.replaceChildren(faint("Writing…"));
+    store.send({ ask: "export", runs: [run], target: target.value, folder: folder.value });
+  };
+  box.onkeydown = (event) => {
+    if (event.key === "Escape") close.onclick();
+    event.stopPropagation();
+  };
+  return {
+    box,
+    ask(id, pipeline) {
+      run = id;
+      guess(pipeline);
+      target.onchange = () => guess(pipeline);
+      said.replaceChildren();
+      box.hidden = false;
+      target.focus();
+    },
+    answered(message) {
+      if (message.asked.runs[0] !== run) return;
+      if (message.sorry) return said.replaceChildren(node("span", "zb-wrong", message.sorry));
+      said.replaceChildren(pre(message.exported), doneLine(message.line));
     },
   };
 }

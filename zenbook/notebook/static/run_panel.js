@@ -3,12 +3,20 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const ENDED = ["succeeded", "cached", "failed", "crashed", "cancelled", "skipped"];
+const GOING = ["pending", "running"]; // of a run
 const SAID = { succeeded: "ran", pending: "to come" };
 const ACK = 1200; // ms to wait for the kernel before the server is asked to interrupt it
 const LINES = 2000; // of a log that are kept on the page
 const stores = new Map();
 
-export default { initialize: ({ model }) => void storeOf(model), render };
+export default { initialize, render };
+
+function initialize({ model, signal }) {
+  const store = storeOf(model), { panel } = store.start;
+  store.send({ ask: "state" }); // the kernel hears that somebody looks
+  settle(model, panel, signal, () => store.picture);
+  signal.addEventListener("abort", () => { store.over = true; stores.delete(panel); });
+}
 
 // --- what is known --------------------------------------------------------------------------------------------------
 
@@ -20,9 +28,9 @@ function storeOf(model) {
 
 function makeStore(model, start) {
   const store = {
-    start, views: new Set(), details: new Map(), run: ["pending", null, null, ""], metrics: [], tail: null,
+    start, views: new Set(), details: new Map(), run: ["pending", null, null, ""], metrics: [], tail: null, tails: new Map(),
     steps: start.steps.map(([name]) => ({ name, state: "pending", from: null, to: null, attempt: 0, error: "" })),
-    offset: Date.now() / 1000 - start.now, cancelling: false, gone: false,
+    offset: Date.now() / 1000 - start.now, cancelling: false, gone: false, over: false, picture: "",
     send: (message) => model.send(message),
     elapsed: () => Date.now() / 1000 - store.offset,
   };
@@ -33,6 +41,7 @@ function makeStore(model, start) {
 }
 
 function receive(store, message) {
+  if (message.picture) { store.picture = message.picture; return; }
   if (message.asked) return store.views.forEach((view) => view.answered(message));
   const changed = take(store, message);
   store.views.forEach((view) => view.dirty(changed));
@@ -43,7 +52,7 @@ function take(store, patch) {
   for (const [key, value] of Object.entries(patch ?? {})) {
     if (key === "r") store.run = value;
     else if (key === "m") store.metrics = value;
-    else if (key === "l") store.tail = value;
+    else if (key === "l") store.tails.set(value[0], store.tail = value);
     else for (const [index, one] of Object.entries(value)) {
       const step = store.steps[index];
       if (!step) continue;
@@ -149,7 +158,7 @@ function header(store, root) {
       part.style.background = start.look.colours[one];
       return part;
     }));
-    cancel.hidden = store.gone || !["pending", "running"].includes(now);
+    cancel.hidden = store.gone || !GOING.includes(now);
   };
   return {
     bar, track: lines, paint, tick,
@@ -175,7 +184,8 @@ async function cancelRun(store, button, note) {
   store.cancelling = "asked";
   store.send({ ask: "cancel" });
   await new Promise((done) => setTimeout(done, ACK));
-  if (store.cancelling !== "asked" || !store.start.here) return;
+  // What has ended since needs no interrupt: it would hit whatever runs next.
+  if (store.cancelling !== "asked" || !store.start.here || store.over || store.gone || !GOING.includes(store.run[0])) return;
   // A kernel that hears no messages while a cell runs is interrupted by its server, as by the stop button.
   const config = JSON.parse(document.getElementById("jupyter-config-data")?.textContent || "{}");
   const base = config.baseUrl ?? document.body.dataset.baseUrl ?? "/";

@@ -3,7 +3,7 @@
 const SVG = "http://www.w3.org/2000/svg";
 const WATCHED = 60_000; // ms after which the kernel is told again that somebody looks
 
-export default { render };
+export default { initialize: ({ model, signal }) => settle(model, model.get("start").panel, signal), render };
 
 function render({ model, el }) {
   const start = model.get("start");
@@ -19,7 +19,7 @@ function render({ model, el }) {
     model.send({ ...message, id });
   });
   const told = node("div", "zb-lines");
-  const lines = { add: (line) => addLine(told, line) };
+  const lines = { add: (line) => told.replaceChildren(doneLine(line)) };
   const known = { state: start.state };
   const change = (state) => {
     known.state = state;
@@ -55,25 +55,6 @@ function render({ model, el }) {
     model.off("msg:custom", receive);
     model.off("comm_live_update", lost);
   };
-}
-
-// What was done by clicking, as the line that does the same.
-function addLine(place, line) {
-  const row = node("div", "zb-did"), copy = node("button", "zb-button", "Copy");
-  copy.setAttribute("aria-label", `Copy ${line}`);
-  copy.onclick = async () => {
-    try {
-      await navigator.clipboard.writeText(line);
-    } catch { // a page that is not served securely has no clipboard
-      getSelection().selectAllChildren(code);
-      document.execCommand("copy");
-    }
-    put(copy, "Copied");
-    setTimeout(() => put(copy, "Copy"), 1500);
-  };
-  const code = node("code", "", line);
-  row.append(code, copy);
-  place.replaceChildren(row);
 }
 
 function buttonOf(text, onclick, kind = "") {

@@ -77,22 +77,24 @@ function detailsOf(store, focusStep) {
   const content = () => {
     const step = store.steps[at];
     if (tab === "Log") return showLog();
-    if (!facts) return body.replaceChildren(node("p", "zb-faint", tab === "Error" ? step.error : late ? "The kernel is busy: this comes when it is free." : "…"));
-    if (tab === "Error") body.replaceChildren(pre(facts.traceback || facts.error || step.error));
+    if (!facts) return body.replaceChildren(node("p", "zb-faint", tab === "Error" ? step.error : late ? busyWords(store) : "…"));
+    const notes = facts.notes.map((note) => linked(`Note: ${note}`));
+    if (tab === "Error") body.replaceChildren(pre(facts.traceback || facts.error || step.error), ...notes);
     else if (tab === "Code") body.replaceChildren(pre(facts.code || "(not recorded)"));
     else if (tab === "Parameters") body.replaceChildren(facts.params.length ? pairs(facts.params) : faint("It has no parameters."));
     else {
       const many = tab === "Inputs" ? facts.inputs : facts.outputs;
       const none = tab === "Inputs" ? "It takes nothing from other steps." : ENDED.includes(step.state) ? "It made nothing." : "Nothing yet: outputs are stored when the step has ended.";
       body.replaceChildren(...(tab === "Outputs" && facts.metrics.length ? [pairs(facts.metrics)] : []), ...(many.length ? many.map(artifact) : [faint(none)]),
-        ...(tab === "Outputs" ? facts.notes.map((note) => faint(`Note: ${note}`)) : []));
+        ...(tab === "Outputs" ? notes : []));
     }
   };
   const showLog = () => {
     const step = store.steps[at];
     let text = body.querySelector(".zb-log");
-    const fallback = store.tail?.[0] === at ? { first: Math.max(0, store.tail[1] - 3), total: store.tail[1], text: store.tail[2] } : null;
-    const shown = log ?? fallback;
+    const tail = store.tails.get(at); // what is here until the kernel answers
+    const shown = log ?? (tail && { first: Math.max(0, tail[1] - lineCount(tail[2])), total: tail[1], text: tail[2] });
+    if (!shown) return body.replaceChildren(faint(late ? busyWords(store) : "…"));
     if (!shown?.total) return body.replaceChildren(faint(step.state === "running" ? "It has printed nothing yet." : step.state === "cached" ? "It was served from the cache and printed nothing." : "It printed nothing."));
     const bottom = !text || text.scrollTop + text.clientHeight >= text.scrollHeight - 30;
     if (!text) {
@@ -155,6 +157,11 @@ function detailsOf(store, focusStep) {
       catchUp();
     },
   };
+}
+
+function busyWords({ start }) {
+  if (start.hears) return "The kernel is busy: this comes when it is free.";
+  return `This kernel answers nothing while a cell runs (ipykernel 7.1 and later do). When it is free: %zen panel ${start.run}`;
 }
 
 function artifact(one) {

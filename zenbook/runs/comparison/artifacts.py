@@ -243,7 +243,7 @@ def _figures(old: Any, new: Any) -> dict[str, Any]:
     from zenbook.runs.formats.figures import FigureFormat
 
     drawn = tuple(FigureFormat().preview(one).get("png", "") for one in (old, new))
-    return {"pictures": drawn} if all(drawn) else {"note": "the figures are too large for a preview"}
+    return {"pictures": drawn} if all(drawn) else {"note": "the figures are too rich for a preview"}
 
 
 def _plain(old: Any, new: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from zenbook.runs.formats.base import Format, Source
 from zenbook.runs.formats.container import read_container, write_container
 
 _WIDE = 320  # pixels of a preview
+_COLOURS = (128, 16)  # a chart of few colours is as good as with all of them, and a quarter as large
 _LARGEST = 30_000  # bytes of a preview in base64
 
 
@@ -38,12 +39,23 @@ class FigureFormat(Format):
         copy = self.read(BytesSource(file.getvalue()))
         width, height = (float(one) for one in copy.get_size_inches())
         facts: dict[str, Any] = {"size": [width, height], "axes": len(copy.axes)}
-        png = io.BytesIO()
-        copy.savefig(png, format="png", dpi=max(1.0, _WIDE / max(width, height, 0.1)))
-        picture = base64.b64encode(png.getvalue()).decode()
-        if len(picture) <= _LARGEST:
-            facts["png"] = picture
+        drawn = io.BytesIO()
+        copy.savefig(drawn, format="png", dpi=max(1.0, _WIDE / max(width, height, 0.1)))
+        for colours in _COLOURS:
+            picture = _with_few_colours(drawn, colours)
+            if len(picture) <= _LARGEST:
+                return facts | {"png": picture}
         return facts
+
+
+def _with_few_colours(drawn: BinaryIO, colours: int) -> str:
+    """A PNG with a palette, in base64."""
+    from PIL import Image  # matplotlib writes PNG by it
+
+    png = io.BytesIO()
+    with Image.open(drawn) as image:
+        image.quantize(colours, method=Image.Quantize.FASTOCTREE).save(png, "png", optimize=True)
+    return base64.b64encode(png.getvalue()).decode()
 
 
 def reduce_figure(figure: Any) -> Any:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import duckdb
 
 AT_ONCE = 1000  # runs whose rows are in Python's memory at once
+_GIT = ("commit", "branch", "dirty")
 _ARROW = {"VARCHAR": "string", "BIGINT": "int64", "DOUBLE": "float64", "BOOLEAN": "bool"}
 
 
@@ -34,7 +35,8 @@ class Copy:
         self._schema = schema
         self.places = Places()
         self.size = 0  # runs
-        self.known: set[str] = set()  # digests of code and environments that need not be copied again
+        self.known: set[str] = set()  # digests of code that need not be copied again
+        self._environments: dict[str, dict[str, Any]] = {"": {}}  # what is told of each, by digest
 
     def create(self, store: str, revision: int) -> None:
         """Make empty tables."""
@@ -48,20 +50,12 @@ class Copy:
         version, store, revision = self._one(f"SELECT version, store, revision FROM {self._schema}.facts")
         if version == VERSION:
             rows = self._all(f"SELECT section, name, kind, place FROM {self._schema}.columns")
-            used = self._all(
-                "SELECT column_name FROM duckdb_columns() WHERE table_name = 'runs' AND column_name LIKE 'v%' "
-                "AND database_name || '.' || schema_name = ?",
-                [self._schema],
-            )
-            numbers = [int(name[1:]) for (name,) in used if name[1:].isdecimal()]
+            columns = [row[0] for row in self._all(f"DESCRIBE {self._schema}.runs")]
+            numbers = [int(name[1:]) for name in columns if name[0] == "v" and name[1:].isdecimal()]
             of = {Name(section, name, Kind(kind)): place for section, name, kind, place in rows}
             self.places = Places(of, max(numbers, default=-1) + 1)
             self.size = self._one(f"SELECT count(*) FROM {self._schema}.revisions")[0]
-            self.known = {
-                digest
-                for name in ("code", "environments")
-                for (digest,) in self._all(f"SELECT digest FROM {self._schema}.{name}")
-            }
+            self.known = {digest for (digest,) in self._all(f"SELECT digest FROM {self._schema}.code")}
         return version, store, revision
 
     def revisions(self, above: int) -> dict[str, int]:
@@ -177,13 +171,13 @@ class Copy:
             one["state"] = str(one["state"])
             one["starred"] = any(mark.kind == "star" for mark in mine)
             one["tags"] = [mark.name for mark in mine if mark.kind == "tag"]
+            one.update(self._environment(store, one["environment"]))
             one["note"] = next((mark.text for mark in mine if mark.kind == "note"), "")
-        columns = [(name, kind, [one[name] for one in rows]) for name, kind in RUN_COLUMNS]
+        columns = [(name, kind, [one.get(name) for one in rows]) for name, kind in RUN_COLUMNS]
         for name, values in values_of({one["id"]: one["kind"] for one in rows}, params, metrics).items():
             columns.append((self._place(name), TYPES[name.kind], values))
         with self._as_table("wide", columns) as given:
             self._do(f"INSERT INTO {self._schema}.runs BY NAME SELECT * FROM {given}")
-        self._add_environments(store, {one["environment"] for one in rows})
 
     def _place(self, name: Name) -> str:
         known = name in self.places.of
@@ -200,15 +194,15 @@ class Copy:
                 self._do(f"INSERT INTO {self._schema}.code VALUES (?, ?)", [digest, source])
                 self.known.add(digest)
 
-    def _add_environments(self, store: MetadataStore, digests: set[str]) -> None:
-        for digest in sorted(digests - self.known - {""}):
-            found = store.environment(digest)
-            if found is not None:
-                body = json.loads(found.description)
-                git = body.get("git") or {}
-                row = [digest, body.get("python"), git.get("commit"), git.get("branch"), git.get("dirty")]
-                self._do(f"INSERT INTO {self._schema}.environments VALUES (?, ?, ?, ?, ?)", row)
-                self.known.add(digest)
+    def _environment(self, store: MetadataStore, digest: str) -> dict[str, Any]:
+        found = self._environments.get(digest)
+        if found is None:
+            record = store.environment(digest)
+            body = json.loads(record.description) if record is not None else {}
+            git = body.get("git") or {}
+            found = {"python": body.get("python")} | {f"git_{name}": git.get(name) for name in _GIT}
+            self._environments[digest] = found
+        return found
 
     # --- DuckDB -----------------------------------------------------------------------------------------------------
 

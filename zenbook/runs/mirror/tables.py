@@ -7,7 +7,7 @@ from typing import Any
 
 from zenbook.stack.records import InputRecord, LogRecord, MetricRecord, OutputRecord, ParamRecord, StepRecord
 
-VERSION = 1  # of these tables; a mirror of another version is made anew
+VERSION = 2  # of these tables; a mirror of another version is made anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,8 @@ COPIED = (STEPS, OUTPUTS, INPUTS, PARAMS, METRICS, LOGS)
 
 RUN_COLUMNS = (
     *(("id", T), ("pipeline", T), ("stack", T), ("state", T), ("created_at", D), ("started_at", D), ("ended_at", D)),
-    *(("error", T), ("host", T), ("user", T), ("process", T), ("orchestrator", T), ("environment", T)),
+    *(("error", T), ("host", T), ("user", T), ("process", T), ("orchestrator", T)),
+    *(("python", T), ("git_commit", T), ("git_branch", T), ("git_dirty", "BOOLEAN")),
     *(("kind", T), ("starred", "BOOLEAN"), ("tags", "VARCHAR[]"), ("note", T)),
 )
 OTHERS = {
@@ -66,7 +67,6 @@ OTHERS = {
     "revisions": (("run", T), ("revision", I)),
     "columns": (("section", T), ("name", T), ("kind", T), ("place", T)),
     "code": (("digest", T), ("source", T)),
-    "environments": (("digest", T), ("python", T), ("git_commit", T), ("git_branch", T), ("git_dirty", "BOOLEAN")),
 }
 
 

@@ -126,6 +126,7 @@ PARAMS_VIEW = View(
             "CASE WHEN value[1] = '\"' THEN json_extract_string(value, '$') ELSE value END",
         ),
         _same("json", "VARCHAR", "its value as it was recorded: exact JSON", of="value"),
+        _same("content", "VARCHAR", "blake3 of the file or folder that it names, 64 hex digits; '' of other values"),
     ),
 )
 
@@ -156,6 +157,7 @@ ARTIFACTS = View(
         _same("format", "VARCHAR", "how it is stored"),
         _same("size", "BIGINT", "bytes that are stored"),
         _DIGEST,
+        _same("member", "VARCHAR", "which object it is of several that are stored together; '' if it is alone"),
         _same("address", "VARCHAR", "where it is in the artifact store"),
         _same("preview", "VARCHAR", "JSON: shape, columns, the value of a scalar"),
         _same("note", "VARCHAR", "a warning about how it is stored"),
@@ -213,36 +215,50 @@ FUNCTIONS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the views are made of: a base, runs of which it is out of date, newer rows. What is empty is left out.
+
+    A union costs milliseconds of planning, and DuckDB doesn't look into it for what the answer needs.
+    """
+
+    base: bool
+    touched: bool
+    news: bool
+
+
 def define_views(
-    connection: duckdb.DuckDBPyConnection, places: Mapping[Name, str], *, base: bool, touched: bool
+    connection: duckdb.DuckDBPyConnection, places: Mapping[Name, str], parts: Parts
 ) -> dict[str, dict[str, str]]:
     """Make the views anew; gives the fields of ``params`` and ``metrics`` by their own names."""
-    tables = {view.table: _both(view.table, base=base, touched=touched) for view in VIEWS}
-    described = {name: _both(name, base=base, touched=False) for name in ("code", "environments")}
     fields = {
         section: field_names(one.name for one in places if one.section == section) for section in (PARAMS, METRICS)
     }
     for view in VIEWS:
         made = [f"{one.made} AS {quoted(one.name)}" for one in view.columns]
-        source = tables[view.table]
+        source = _rows(view.table, parts)
         if view is RUNS:
             made += [f"{_struct(section, places, fields[section])} AS {section}" for section in (PARAMS, METRICS)]
-            source += f" AS r LEFT JOIN {described['environments']} AS e ON r.environment = e.digest"
         if view is CODE:
-            source += f" AS s JOIN {described['code']} AS c ON s.capsule = c.digest"
+            source += f" AS s JOIN {_rows('code', parts)} AS c ON s.capsule = c.digest"
         connection.execute(
             f"CREATE OR REPLACE VIEW memory.main.{view.name} AS SELECT {', '.join(made)} FROM {source} {view.where}"
         )
     return fields
 
 
-def _both(table: str, *, base: bool, touched: bool) -> str:
+def _rows(table: str, parts: Parts) -> str:
     """The base's rows of runs that are not out of date, and the newer ones."""
-    if not base:
+    if not parts.base:
         return f"memory.news.{table}"
-    run = "id" if table == "runs" else "run"
-    but = f" ANTI JOIN memory.news.touched AS t ON b.{run} = t.run" if touched else ""
-    return f"(SELECT b.* FROM base.main.{table} AS b{but} UNION ALL BY NAME SELECT * FROM memory.news.{table})"
+    if table == "code" or not parts.touched:  # sources belong to no run
+        base = f"base.main.{table}"
+    else:
+        run = "id" if table == "runs" else "run"
+        base = f"(SELECT b.* FROM base.main.{table} AS b ANTI JOIN memory.news.touched AS t ON b.{run} = t.run)"
+    if not parts.news:
+        return base
+    return f"(FROM {base} UNION ALL BY NAME FROM memory.news.{table})"
 
 
 def field_names(names: Iterable[str]) -> dict[str, str]:
