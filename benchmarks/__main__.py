@@ -17,6 +17,7 @@ NAMES = (
     "object_stores",
     "comparing",
     "exporting",
+    "airflow_runs",
     "imports",
     "run_panel",
     "panels_in_browser",

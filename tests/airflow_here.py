@@ -1,10 +1,15 @@
-"""Real Airflows for tests: the environments that `make test` builds, and a live Airflow 3 or 2 on this machine only."""
+"""Real Airflows for tests: the environments that `make test` builds, and a live Airflow 3 or 2 on this machine only.
+
+A version is the end of an environment's name: 3 and 2 for the newest of each, 2.9 or 3.1 for an older one.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,7 +28,7 @@ PATIENCE = 180.0  # seconds for an Airflow to be well
 _LOADER = Path(__file__).parent / "airflow_loader.py"
 
 
-def python_of(version: int) -> Path:
+def python_of(version: str) -> Path:
     """The interpreter of an Airflow's environment."""
     python = CACHE / f"airflow-{version}" / "bin" / "python"
     if not (python.parent / "airflow").is_file():
@@ -31,7 +36,7 @@ def python_of(version: int) -> Path:
     return python
 
 
-def variables_of(version: int, home: Path, **more: str) -> dict[str, str]:
+def variables_of(version: str, home: Path, **more: str) -> dict[str, str]:
     """The environment of Airflow's processes, with nothing of the developer's own Airflow."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "ZENBOOK"))}
     return {
@@ -44,18 +49,24 @@ def variables_of(version: int, home: Path, **more: str) -> dict[str, str]:
     }
 
 
-def loaded_and_tested(
-    version: int, home: Path, *, run: Sequence[str] = (), conf: Mapping[str, Any] | None = None, **more: str
-) -> dict[str, Any]:
-    """Load all DAGs of ``home/dags``, and run some by ``dag.test()``.
+def new_home(version: str, home: Path) -> None:
+    """Make a home with an empty database, as the environment has one."""
+    made = python_of(version).parent.parent / "home"
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copy(made / "airflow.db", home)
+    settings = (made / "airflow.cfg").read_text()
+    (home / "airflow.cfg").write_text(settings.replace(str(made), str(home)))
+
+
+def loaded_and_tested(version: str, home: Path, *, run: Mapping[str, Any], **more: str) -> dict[str, Any]:
+    """Load all DAGs of ``home/dags``, and run some by ``dag.test()``, each with its ``conf``.
 
     Gives import errors, the seconds that each file took, deprecation warnings of the DAGs' files, and states of runs.
     """
     variables = variables_of(version, home, **more)
-    if not (home / "airflow.db").is_file():
-        airflow(variables, "db", "migrate")
+    new_home(version, home)
     done = subprocess.run(
-        [str(python_of(version)), str(_LOADER), json.dumps({"run": list(run), "conf": conf})],
+        [str(python_of(version)), str(_LOADER), json.dumps(run)],
         env=variables,
         capture_output=True,
         text=True,
@@ -83,7 +94,7 @@ class LiveAirflow:
 
     home: Path
     url: str
-    version: int
+    version: str
     account: dict[str, str] = field(default_factory=dict)  # settings of the orchestrator
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
@@ -107,17 +118,12 @@ class LiveAirflow:
 
     def stop(self, name: str) -> None:
         """End one of its processes with all that it has started."""
-        process = self.processes.pop(name)
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(process.pid, number)
-            except ProcessLookupError:
-                break
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                continue
-        process.wait(10)
+        _end([self.processes.pop(name)])
+
+    def stop_all(self) -> None:
+        """End all of its processes, side by side."""
+        _end(list(self.processes.values()))
+        self.processes.clear()
 
     def log(self) -> str:
         """What its processes have written last."""
@@ -125,30 +131,30 @@ class LiveAirflow:
 
     def health(self) -> dict[str, Any]:
         """What it says of itself."""
-        path = "/api/v2/monitor/health" if self.version == 3 else "/api/v1/health"
+        path = "/api/v2/monitor/health" if self.version == "3" else "/api/v1/health"
         with urllib.request.urlopen(self.url + path, timeout=5) as answer:
             return json.loads(answer.read())
 
 
 _COMMANDS = {
-    3: {
+    "3": {
         "api-server": ["api-server"],
         "scheduler": ["scheduler", "--skip-serve-logs"],
         "dag-processor": ["dag-processor"],
     },
-    2: {"api-server": ["webserver", "--workers", "1"], "scheduler": ["scheduler", "--skip-serve-logs"]},
+    "2": {"api-server": ["webserver", "--workers", "1"], "scheduler": ["scheduler", "--skip-serve-logs"]},
 }
 
 
 @contextmanager
-def live_airflow(version: int, home: Path, **more: str) -> Iterator[LiveAirflow]:
+def live_airflow(version: str, home: Path, **more: str) -> Iterator[LiveAirflow]:
     """An Airflow on this machine only, with a new database."""
     (home / "dags").mkdir(parents=True)
+    new_home(version, home)
     port = _free_port()
     made = LiveAirflow(home, f"http://127.0.0.1:{port}", version)
     made.variables = variables_of(version, home, **_settings(version, port, made.url), **more)
-    airflow(made.variables, "db", "migrate")
-    if version == 2:
+    if version == "2":
         made.account = {"username": "tester", "password": secrets.token_hex(8)}
         names = ["--username", "tester", "--firstname", "T", "--lastname", "T", "--email", "t@example.com"]
         airflow(made.variables, "users", "create", *names, "--role", "Admin", "--password", made.account["password"])
@@ -158,19 +164,30 @@ def live_airflow(version: int, home: Path, **more: str) -> Iterator[LiveAirflow]
         _wait_until_well(made)
         yield made
     finally:
-        for name in list(made.processes):
-            made.stop(name)
+        made.stop_all()
 
 
-def _settings(version: int, port: int, url: str) -> dict[str, str]:
+def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Terminate process groups; those that go on after a few seconds are killed."""
+    until = time.monotonic() + 4
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for one in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(one.pid, number)
+        for one in processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                one.wait(max(0.1, until - time.monotonic()) if number == signal.SIGTERM else 10)
+
+
+def _settings(version: str, port: int, url: str) -> dict[str, str]:
     common = {
-        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor" if version == 3 else "SequentialExecutor",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor" if version == "3" else "SequentialExecutor",
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "2",
         "AIRFLOW__SCHEDULER__DAG_DIR_LIST_INTERVAL": "2",
     }
-    if version == 2:
+    if version == "2":
         return common | {
             "AIRFLOW__WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
             "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": str(port),
@@ -194,7 +211,7 @@ def _settings(version: int, port: int, url: str) -> dict[str, str]:
 
 
 def _wait_until_well(made: LiveAirflow) -> None:
-    needed = ["metadatabase", "scheduler", *(["dag_processor"] if made.version == 3 else [])]
+    needed = ["metadatabase", "scheduler", *(["dag_processor"] if made.version == "3" else [])]
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         try:

@@ -1,5 +1,7 @@
 """Run by Airflow's own interpreter: load the dags folder, run some DAGs by `dag.test()`, and print what was found."""
 
+import contextlib
+import importlib
 import json
 import os
 import sys
@@ -13,7 +15,11 @@ try:
 except ImportError:
     from airflow.models.dagbag import DagBag
 
-DagBag(folder + "/nothing")  # what Airflow itself imports on first use is no file's doing
+with contextlib.suppress(ImportError):  # what Airflow imports itself on first use is no file's doing
+    importlib.import_module("airflow.providers.standard.operators.bash")
+with contextlib.suppress(ImportError):
+    importlib.import_module("airflow.operators.bash")
+DagBag(folder + "/nothing")
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     bag = DagBag(folder)
@@ -25,9 +31,9 @@ found = {
     "states": {},
     "zenbook": "zenbook" in sys.modules,
 }
-for key in wanted["run"]:
+for key, conf in wanted.items():
     try:
-        run = bag.dags[key].test(run_conf=wanted["conf"])
+        run = bag.dags[key].test(run_conf=conf)
         found["states"][key] = str(getattr(run.state, "value", run.state))
     except Exception as error:
         found["states"][key] = f"{type(error).__name__}: {error}"

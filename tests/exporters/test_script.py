@@ -137,6 +137,35 @@ def test_a_script_needs_no_zenbook_and_takes_parameters(project: Path) -> None:
     assert "zenbook" not in text.partition('"""\n')[2]
 
 
+WORDS = """
+import datetime
+from pathlib import Path
+from zenbook import pipeline, step
+
+@step
+def show(*values) -> str:
+    return repr(values)
+
+@pipeline
+def words(
+    n: int = 1, lr: float = 0.5, deep: bool = False, name: str = 'a "b"', where: Path = Path("data"),
+    day: datetime.date = datetime.date(2020, 1, 2), several: tuple = (1, "x"), nothing=None,
+):
+    show(n, lr, deep, name, where, day, several, nothing)
+"""
+
+
+def test_every_parameter_that_can_be_written_as_a_word_is_an_option(project: Path) -> None:
+    (project / "words.py").write_text(WORDS)
+    invoke(["export", "script", "words.py:words", "--to", "out"])
+    sys.modules.pop("words")
+    options = ["--n", "2", "--lr", "1", "--deep", "--name", "$(x)", "--where", "/tmp", "--day", "2021-02-03"]
+    done = run_alone(project / "out" / "words.py", *options, "--several", "(2, 'y')", "--nothing", "[3]")
+    assert done.returncode == 0, done.stderr
+    shown = "(2, 1.0, True, '$(x)', PosixPath('/tmp'), datetime.date(2021, 2, 3), (2, 'y'), [3])"
+    assert done.stdout == f"show.output: {shown!r:.200}\n"
+
+
 def test_a_notebooks_script_gives_what_the_cells_gave(workspace: Path) -> None:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(one) for one in CELLS])
     nbformat.write(notebook, workspace / "nb.ipynb")
@@ -144,7 +173,8 @@ def test_a_notebooks_script_gives_what_the_cells_gave(workspace: Path) -> None:
     for words in (["run", "nb.ipynb"], ["export", "script", "nb.ipynb", "--to", "out"]):
         done = subprocess.run([*zen, *words], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-    assert run_alone(workspace / "out" / "nb.py").returncode == 0
+    assert run_alone(workspace / "out" / "nb.py", "--rows", "5").returncode == 0
+    assert "unrecognized" in run_alone(workspace / "out" / "nb.py", "--rosw", "5").stderr
     space = made_by(workspace / "out" / "nb.py")
     run = find_run()
     values = run_values(run)

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 @pytest.fixture(scope="module")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAirflow]:
-    with live_airflow(2, tmp_path_factory.mktemp("airflow") / "home") as made:
+    with live_airflow("2", tmp_path_factory.mktemp("airflow") / "home") as made:
         yield made
 
 

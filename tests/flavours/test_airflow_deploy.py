@@ -64,7 +64,7 @@ def test_packages_that_differ_for_the_steps_are_listed() -> None:
 def test_an_interpreter_without_zenbook_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTHONPATH", raising=False)
     with pytest.raises(StackError, match="has no zenbook"):
-        list(differing_packages(str(python_of(2)), ()))
+        list(differing_packages(str(python_of("2")), ()))
     with pytest.raises(StackError, match="can't be asked what is installed"):
         list(differing_packages("/no/such/python", ()))
 

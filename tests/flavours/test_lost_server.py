@@ -20,7 +20,8 @@ from tests.notebook.kernels import kernel
 from tests.scripts import PATIENCE, run_zen, write_script
 from zenbook import pipeline, step
 from zenbook.runs.environment import EnvironmentQuestion
-from zenbook.runs.launch import _Launch, _record_of, params_of
+from zenbook.runs.launch import _Launch, _record_of
+from zenbook.runs.run_rows import params_of
 from zenbook.stack.records import RunQuery
 from zenbook.stack.stack import open_stack
 

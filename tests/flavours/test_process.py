@@ -16,7 +16,8 @@ from zenbook.errors import RunError, StackError
 from zenbook.runs import worker
 from zenbook.runs.environment import EnvironmentQuestion
 from zenbook.runs.identity import new_run_id
-from zenbook.runs.launch import _Launch, _record_of, params_of
+from zenbook.runs.launch import _Launch, _record_of
+from zenbook.runs.run_rows import params_of
 from zenbook.stack.stack import open_stack
 
 pytestmark = pytest.mark.usefixtures("workspace")

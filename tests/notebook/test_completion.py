@@ -87,3 +87,17 @@ def test_other_lines_are_completed_as_ever(k: Kernel) -> None:
     k.run("%unload_ext zenbook")
     assert tab(k, "%zen stack use p") != ["%zen stack use prod"]
     k.run("%load_ext zenbook")
+
+
+def test_names_in_a_cell_of_sql_are_completed(k: Kernel) -> None:
+    k.run("training(lr=0.1)\n%zen sql 'select 1'")  # which brings the mirror up to date
+    assert tab(k, "%%zen sql\nselect params.l") == ["%%zen sql\nselect params.lr"]
+    assert tab(k, "%%zen sql found\nselect id,\n  pipe") == ["%%zen sql found\nselect id,\n  pipeline"]
+    assert tab(k, "%%zen sql\nfrom artifact('training', 'f") == ["%%zen sql\nfrom artifact('training', 'fit"]
+    assert tab(k, '%zen sql "select * from ste') == ['%zen sql "select * from steps']
+    assert tab(k, "found = %zen sql 'select params.ro") == ["found = %zen sql 'select params.rows"]
+    assert tab(k, "%zen sql --sch") == ["%zen sql --schema"]
+    k.run("least = 1")
+    assert "%%zen sql\nselect id from runs where params.rows > {{least" in tab(
+        k, "%%zen sql\nselect id from runs where params.rows > {{lea"
+    )

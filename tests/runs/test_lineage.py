@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,8 +14,8 @@ import pytest
 import zenbook
 from zenbook import pipeline, step
 from zenbook.errors import RunError
-from zenbook.runs import lineage_search
 from zenbook.runs.lineage_entries import Lineage, Way
+from zenbook.stack.stack import open_stack
 
 
 @step
@@ -189,13 +190,48 @@ def test_it_shows_itself_as_a_table_and_a_picture(file: Path) -> None:
     assert {"load", "split", "fit", "score", "serve", "split.train"} <= words
 
 
-def test_older_runs_than_were_looked_at_are_said(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_runs_that_used_a_file_are_listed_with_their_parameters(file: Path) -> None:
+    runs = [training(file, c) for c in (1.0, 2.0)]
+    file.write_text("7")
+    training(file)
+    file.write_text("9")
+    listed = zenbook.lineage(file).used_in
+    assert [one.id for one in listed] == [one.id for one in reversed(runs)]
+    assert list(listed.df()["c"]) == [2.0, 1.0]
+    assert "c" in listed.compare().params
+
+
+def test_the_oldest_of_many_runs_is_found(file: Path) -> None:
+    """As with a history of years: what is asked for is in the first run, and thousands came after it."""
+    first = training(file)
+    store = open_stack().metadata
+    record = store.run(first.id)
+    for number in range(3000):
+        run = f"99990101-{number:06d}-aaaaaa"
+        store.create_run(replace(record, id=run, pipeline="other"), steps=[], params=[], code=[], environment=None)
+    found = zenbook.lineage(first.steps["fit"].outputs["output"])
+    assert ways(found) == {"upstream": {"load", "split"}, "made by": {"fit"}, "read by": {"score"}, "downstream": set()}
+    assert zenbook.lineage(file).runs == (first.id,)
+
+
+def test_of_very_many_steps_the_nearest_are_shown_and_it_is_said(file: Path) -> None:
+    run = training(file)
+    found = zenbook.lineage(run.steps["fit"].outputs["output"])
+    last = found.entries[-1]
+    many = replace(found, entries=(*found.entries, *(replace(last, distance=n) for n in range(3, 300))), edges=())
+    assert len(many.df()) == len(many.entries)
+    assert f"the nearest 200 of {len(many.entries)}" in repr(many)
+    assert "The picture shows the nearest 60 steps." in many._repr_html_()
+    assert many.picture().count("<g>") == 60 + 1
+
+
+def test_a_damaged_mirror_is_no_reason_to_know_no_lineage(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zenbook.runs.mirror.mirror.LEAST", 1)
     for c in (1.0, 2.0, 3.0):
-        training(file, c)
-    monkeypatch.setattr(lineage_search, "_PAGE", 1)
-    monkeypatch.setattr(lineage_search, "LOOKED_AT", 2)
-    found = zenbook.lineage(file)
-    assert found.partial
-    assert "of the newest 2 runs" in repr(found)
-    monkeypatch.setattr(lineage_search, "LOOKED_AT", 3)
-    assert not zenbook.lineage(file).partial
+        run = training(file, c)
+    assert len(zenbook.lineage(file).runs) == 3
+    for path in (open_stack().workspace.home / "mirror").glob("*.duckdb"):
+        data = path.read_bytes()
+        path.write_bytes(data[: 4096 * 3] + b"\xaa" * (len(data) - 4096 * 3))
+    assert run.id in zenbook.lineage(file).runs
+    assert len(zenbook.lineage(file).runs) == 3

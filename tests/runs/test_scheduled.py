@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import subprocess
@@ -198,6 +199,25 @@ def test_a_parameter_that_can_not_be_is_refused_before_anything_is_recorded(
     assert open_stack().metadata.runs(RunQuery()) == []
 
 
+def test_a_step_that_runs_with_another_package_says_so_and_shares_no_cache_with_the_planned_one(project: Path) -> None:
+    (project / "joining.py").write_text(PIPELINE.replace("    return n\n", "    import click\n\n    return n\n"))
+    write_plan(project)
+    all_tasks("manual__1")
+    planned = json.loads((project / "plan.json").read_text())
+    for capsule in planned["capsules"].values():
+        capsule["requirements"] = [[name, "0.0.1"] for name, _ in capsule["requirements"]]
+    (project / "plan.json").write_text(json.dumps(planned))
+    done = all_tasks("manual__2")
+    assert "left: it ran with click" in done[0].stderr
+    assert "and was planned with 0.0.1" in done[0].stderr
+    again, first = (find_run(one.id) for one in open_stack().metadata.runs(RunQuery()))
+    if first.steps["left"].state == "cached":
+        again, first = first, again
+    assert again.steps["left"].state == "cached", "what it ran with here is what the first run ran with"
+    assert any("was planned with 0.0.1" in note for note in again.steps["left"].notes)
+    assert not any("was planned" in note for note in again.steps["right"].notes)
+
+
 def test_a_trigger_changes_parameters_where_they_arrive(project: Path) -> None:
     all_tasks("manual__1", n=21)
     run = find_run()
@@ -226,6 +246,8 @@ def test_without_airflow_the_worker_says_who_starts_it(project: Path) -> None:
 # --- parameters ---------------------------------------------------------------------------------------------------
 
 WIRED = """
+import datetime
+import decimal
 from pathlib import Path
 from typing import Literal
 
@@ -242,12 +264,13 @@ def inner(x):
 @pipeline
 def wired(
     a: int = 1, b: int = 2, c: str = "c", d: float = 0.5, e: bool = True, f: Path = Path("f"), g: tuple = (1, 2),
-    h: Literal["one", "two"] = "one", i: int = 3, j: list = [1], k=None,
+    h: Literal["one", "two"] = "one", i: int = 3, j: list = [1], k=None, m: datetime.date = datetime.date(2020, 1, 2),
+    o: decimal.Decimal = decimal.Decimal("0.1"),
 ):
     show(a, [b, {"deep": c}], d=d)
     show(b + 1, e=e, f=f, g=g, h=h)
     inner(a)
-    show(*[i] * i, j=[one for one in j], k=k)
+    show(*[i] * i, j=[one for one in j], k=k, m=m, o=o)
 """
 
 
@@ -255,14 +278,16 @@ def test_parameters_that_only_pass_through_can_be_changed(workspace: Path) -> No
     (workspace / "wired.py").write_text(WIRED)
     runnable = find_target("wired.py:wired")
     plan = runnable.plan({}, stack=None)
-    assert set(plan.bindings) == {"a", "c", "d", "e", "f", "g", "h", "k"}
-    given = {"a": 7, "c": "{{ c }}", "d": 2, "e": False, "f": "other", "g": [3], "h": "two"}
+    assert set(plan.bindings) == {"a", "c", "d", "e", "f", "g", "h", "k", "m", "o"}
+    given = {"a": 7, "c": "{{ c }}", "d": 2, "e": False, "f": "other", "g": [3], "h": "two", "m": "2021-02-03"}
     changed = with_params(plan, given)
     again = runnable.pipeline.plan(  # type: ignore[attr-defined]
-        a=7, c="{{ c }}", d=2.0, e=False, f=Path("other"), g=(3,), h="two"
+        a=7, c="{{ c }}", d=2.0, e=False, f=Path("other"), g=(3,), h="two", m=datetime.date(2021, 2, 3)
     )
     assert changed.params == again.params
     assert [node.arguments for node in changed.graph] == [node.arguments for node in again.graph]
+    with pytest.raises(RunError, match="The parameter 'm' can't be 'soon'"):
+        with_params(plan, {"m": "soon"})
     with pytest.raises(RunError, match="fixed at 2"):
         with_params(plan, {"b": 3})
     assert with_params(plan, {"b": 2}) == plan

@@ -17,7 +17,7 @@ import zenbook
 from zenbook import ZenbookError, log_metrics, pipeline, step
 from zenbook.core.states import RunState
 from zenbook.errors import ArtifactError, QueryError, RunError
-from zenbook.runs.sql import completions, schema, sql
+from zenbook.runs.sql import schema, sql
 from zenbook.runs.sql_text import bind_expressions
 from zenbook.stack.records import RunRecord
 from zenbook.stack.stack import open_stack
@@ -180,6 +180,13 @@ def test_files_are_read_where_the_user_says_so(runs: list[str]) -> None:
         ("select * from rnus", "There is no view 'rnus'", "'runs'"),
         ("select pipelin from runs", "There is no column 'pipelin'", "'pipeline'"),
         ("selec 1", "LINE 1: selec 1\n        ^", ""),
+        ("select 1,\n state.x from runs", "LINE 2:  state.x from runs", ""),
+        ("select *\nfrom runs limit 'some'", "LINE 2: from runs limit 'some'", ""),
+        (
+            "select pipeline + 1 from runs",
+            "+ can't be done with VARCHAR and INTEGER",
+            "try_cast(params.name as double)",
+        ),
         ("from artifact('latest', 'split', 'tets')", "has no output 'tets'", "'test'"),
         ("from artifact('latest', 'split')", "takes three texts", "artifact(run, step, output)"),
         ("from artifact('latest', 'fit', 'output')", "is no table but float", "Frames"),
@@ -206,12 +213,6 @@ def test_the_schema_names_every_column_with_its_type(runs: list[str]) -> None:
         kinds = [str(one).partition("(")[0] for one in described["column_type"]]
         assert list(zip(described["column_name"], kinds, strict=True)) == columns
     assert set(told) == {"runs", "steps", "params", "metrics", "artifacts", "edges", "code", "logs"}
-
-
-def test_names_are_completed(runs: list[str]) -> None:
-    assert completions("select params.l") == ["params.lr"]
-    assert "runs.state" in completions("select runs.st")
-    assert completions("select * from artif") == ["artifact(", "artifacts", "artifacts_of("]
 
 
 # --- expressions of the notebook --------------------------------------------------------------------------------------

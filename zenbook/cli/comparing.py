@@ -26,14 +26,16 @@ def compare(references: Sequence[str], everything: bool, key: str | None) -> Any
 
 @click.command()
 @click.argument("what", metavar="FILE | DIGEST | RUN.STEP.OUTPUT")
-def lineage(what: str) -> Any:
+@click.option("--runs", is_flag=True, help="List the runs that made or used it.")
+def lineage(what: str, *, runs: bool) -> Any:
     """Where an artifact or a file comes from, and which runs used it.
 
     Example: zen lineage latest.split.train
     """
-    from zenbook.runs.lineage import lineage as found
+    from zenbook.runs.lineage import lineage as look_up
 
-    return found(what)
+    found = look_up(what)
+    return found.used_in if runs else found
 
 
 VERBS = (compare, lineage)

@@ -15,6 +15,8 @@ from typing import Any, Self
 
 from zenbook.core.digest import digest_of_text
 
+MAIN = "__main__"  # the module that the notebook is, and each capsule's first
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:

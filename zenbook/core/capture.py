@@ -12,14 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from zenbook.core.capsule import Capsule, Module, Piece
+from zenbook.core.capsule import MAIN, Capsule, Module, Piece
 from zenbook.core.distributions import installation_stamp
 from zenbook.core.fingerprint import fingerprint
 from zenbook.core.live import LiveCode
 from zenbook.core.parsing import parse
 from zenbook.core.project import ProjectCode, requirements_of
 from zenbook.core.project_module import project_file
-from zenbook.core.reaching import MAIN, MISSING, unstepped
+from zenbook.core.reaching import MISSING, unstepped
 from zenbook.core.scope import Names
 from zenbook.errors import CaptureError
 

@@ -13,12 +13,12 @@ import sys
 import types
 from typing import Any
 
-from zenbook.core.capsule import Piece
+from zenbook.core.capsule import MAIN, Piece
 from zenbook.core.constants import NotAConstantError, Renderer, is_class
 from zenbook.core.distributions import find_module, is_stdlib
 from zenbook.core.items import Item, in_order
 from zenbook.core.live_classes import LiveClasses
-from zenbook.core.reaching import HINT, MAIN, MISSING, PLAIN, is_main, plain_function, unstepped
+from zenbook.core.reaching import HINT, MISSING, PLAIN, is_main, plain_function, unstepped
 from zenbook.core.scope import Chain, Names
 from zenbook.core.source import import_of, imported_modules, star_imports, unread_imports
 from zenbook.errors import CaptureError

@@ -16,11 +16,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from zenbook.core.canonical import canonical
-from zenbook.core.capsule import Piece
+from zenbook.core.capsule import MAIN, Piece
 from zenbook.core.items import Item
 from zenbook.core.live_functions import LiveFunctions, defaults_of
 from zenbook.core.parsing import parse
-from zenbook.core.reaching import MAIN, MISSING, PLAIN, UNKNOWN, same, value_now
+from zenbook.core.reaching import MISSING, PLAIN, UNKNOWN, same, value_now
 from zenbook.core.scope import names_of
 from zenbook.core.source import FUTURE_ANNOTATIONS, Definition, cells, text_of_file, tree_of
 from zenbook.core.text import first_line, replaced, text_of

@@ -19,9 +19,8 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from typing import Any
 
-from zenbook.core.capsule import Capsule, Module, Piece
+from zenbook.core.capsule import MAIN, Capsule, Module, Piece
 from zenbook.core.parsing import parse
-from zenbook.core.reaching import MAIN
 from zenbook.core.source import remember_cell
 
 

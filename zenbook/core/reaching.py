@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-from zenbook.core.capsule import Piece
+from zenbook.core.capsule import MAIN, Piece
 from zenbook.core.constants import NotAConstantError, Renderer
 from zenbook.core.items import Item
 from zenbook.core.left_out import LeftOut
@@ -20,7 +20,6 @@ from zenbook.core.scope import Chain, Names
 from zenbook.core.source import place_of_name
 from zenbook.errors import CaptureError
 
-MAIN = "__main__"
 MISSING = object()
 HINT = "Pass it to the step as an input, make it a parameter, or create it inside the step."
 

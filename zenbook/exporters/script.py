@@ -17,7 +17,7 @@ from zenbook.core.graph import StepKind
 from zenbook.core.parsing import parse
 from zenbook.core.plan import Plan
 from zenbook.exporters.reading import statements
-from zenbook.exporters.script_calls import main_function, value_source
+from zenbook.exporters.script_calls import command_line, main_function, value_source
 from zenbook.runs.exporting import Exporter, ExportError
 from zenbook.runs.naming import identifiers
 
@@ -135,8 +135,12 @@ def _cells(plan: Plan) -> Iterator[str]:
     yield from _shims(texts)
     needed: set[str] = set()
     params = [f"{name} = {value_source(value, needed)}" for name, value in plan.params.items()]
-    yield "\n".join(sorted(needed))
+    options = command_line(plan.params, needed, "_parser") if params else []
+    yield "\n".join(sorted(one for one in needed if one))
     yield "\n".join(["# Parameters", *params]) if params else ""
+    if options:
+        options.append("globals().update(vars(_parser.parse_args()))")
+        yield "\n".join(['if __name__ == "__main__":', *(f"    {line}" for line in options)])
     latest: dict[str, str] = {}
     for node in plan.graph:
         capsule = plan.capsule_of(node.name)

@@ -10,9 +10,19 @@ from typing import Any
 from zenbook.core.graph import Json, Node
 from zenbook.core.parsing import parse
 from zenbook.core.plan import Plan
+from zenbook.exporters.layout import Block, laid_out, mapping, one_a_line, quoted
 from zenbook.runs.naming import identifiers
 
 _ARGPARSE = {int: "int", float: "float", str: "str"}
+_FROM_TEXT = {  # what makes a value of a word of the command line
+    "$path": "pathlib.Path",
+    "$date": "datetime.date.fromisoformat",
+    "$datetime": "datetime.datetime.fromisoformat",
+    "$time": "datetime.time.fromisoformat",
+    "$Decimal": "decimal.Decimal",
+    "$Fraction": "fractions.Fraction",
+    "$UUID": "uuid.UUID",
+}
 _BY_TEXT = {
     "$datetime": ("import datetime", "datetime.datetime.fromisoformat({})"),
     "$date": ("import datetime", "datetime.date.fromisoformat({})"),
@@ -35,26 +45,57 @@ def main_function(plan: Plan, texts: Sequence[str]) -> tuple[str, list[str]]:
     names = identifiers(wanted, globals_ | {"asyncio", "deepcopy", "main"})
     needed = {"from copy import deepcopy"}
     writer = _Writer(plan, names, kinds, params, needed)
-    lines = [line for node in plan.graph for line in writer.call(node)]
-    signature = ", ".join(f"{name}={value_source(value, needed)}" for name, value in params.items())
-    made = []
-    for node in plan.graph:
-        outputs = ", ".join(f"{one!r}: {names[f'{node.name} {one}']}" for one in node.outputs)
-        made.append(f"        {node.name!r}: {{{outputs}}},")
+    lines = [writer.call(node) for node in plan.graph]
+    signature = Block(
+        "def main(", tuple(f"{name}={value_source(value, needed)}" for name, value in params.items()), "):"
+    )
+    made = {node.name: mapping({one: names[f"{node.name} {one}"] for one in node.outputs}) for node in plan.graph}
     text = "\n".join(
         [
-            f"def main({signature}):",
+            laid_out(signature),
             '    """Run all steps; gives their outputs by step and name."""',
             *(f"    {line}" for line in lines),
-            "    return {",
-            *made,
-            "    }",
+            f"    return {one_a_line(mapping(made), 4)}",
             "",
             "",
-            *_start(params, needed),
+            'if __name__ == "__main__":',
+            *(f"    {line}" for line in command_line(params, needed)),
+            "    for step, outputs in main(**vars(parser.parse_args())).items():",
+            "        for name, value in outputs.items():",
+            '            print(f"{step}.{name}: {value!r:.200}")',
         ]
     )
     return text, sorted(one for one in needed if one)
+
+
+def command_line(params: Mapping[str, Json], needed: set[str], name: str = "parser") -> list[str]:
+    """The lines that make a parser with an option for each parameter that can be written as a word."""
+    needed.add("import argparse")
+    lines = [f"{name} = argparse.ArgumentParser(description=__doc__)"]
+    for param, value in params.items():
+        default = value_source(value, needed)
+        flag = quoted(f"--{param.replace('_', '-')}")
+        if type(value) is bool:
+            kind = "action=argparse.BooleanOptionalAction"
+        elif type(value) in _ARGPARSE:
+            kind = f"type={_ARGPARSE[type(value)]}"
+        elif isinstance(value, dict) and len(value) == 1 and next(iter(value)) in _FROM_TEXT:
+            kind = f"type={_FROM_TEXT[next(iter(value))]}"
+        elif _is_literal(default):
+            needed.add("import ast")
+            kind = "type=ast.literal_eval"
+        else:
+            continue
+        lines.append(laid_out(Block(f"{name}.add_argument(", (flag, kind, f"default={default}"), ")"), 4))
+    return lines
+
+
+def _is_literal(source: str) -> bool:
+    try:
+        ast.literal_eval(source)
+    except (ValueError, SyntaxError):
+        return False
+    return True
 
 
 class _Writer:
@@ -73,15 +114,15 @@ class _Writer:
             (place.node, place.argument, place.within): name for name in params for place in plan.bindings[name]
         }
 
-    def call(self, node: Node) -> list[str]:
+    def call(self, node: Node) -> str:
         """One step: ``train, test = split(deepcopy(frame), test_size=0.25)``."""
         function = self.plan.capsule_of(node.name).entry.partition(":")[2]
-        source = f"{function}({', '.join(self._arguments(node, self.functions[function]))})"
+        call = Block(f"{function}(", tuple(self._arguments(node, self.functions[function])), ")")
         if isinstance(self.functions[function], ast.AsyncFunctionDef):
             self.needed.add("import asyncio")
-            source = f"asyncio.run({source})"
+            call = Block("asyncio.run(", (call,), ")")
         targets = ", ".join(self.names[f"{node.name} {one}"] for one in node.outputs)
-        return [f"{targets} = {source}" if targets else source]
+        return laid_out(call.after(f"{targets} = ") if targets else call, 4)
 
     def _arguments(self, node: Node, function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
         its = function.args
@@ -122,7 +163,9 @@ class _Writer:
                 ]
                 return f"{{{', '.join(f'{key}: {one}' for key, one in pairs)}}}"
         if isinstance(template, dict) and not next(iter(template), "").startswith("$"):
-            body_of = (f"{key!r}: {self._source(node, argument, one, (*path, key))}" for key, one in template.items())
+            body_of = (
+                f"{quoted(key)}: {self._source(node, argument, one, (*path, key))}" for key, one in template.items()
+            )
             return f"{{{', '.join(body_of)}}}"
         return value_source(template, self.needed)
 
@@ -132,7 +175,7 @@ def value_source(value: Any, needed: set[str]) -> str:
     if isinstance(value, list):
         return f"[{', '.join(value_source(one, needed) for one in value)}]"
     if not isinstance(value, dict):
-        return repr(value)
+        return quoted(value) if isinstance(value, str) else repr(value)
     tag: str = ""
     body: Any = None
     if len(value) == 1:
@@ -140,7 +183,7 @@ def value_source(value: Any, needed: set[str]) -> str:
     if tag in _BY_TEXT:
         line, form = _BY_TEXT[tag]
         needed.add(line)
-        return form.format(repr(body))
+        return form.format(quoted(body))
     if tag == "$timedelta":
         needed.add("import datetime")
         return f"datetime.timedelta({body.replace(',', ', ')})"
@@ -160,21 +203,4 @@ def value_source(value: Any, needed: set[str]) -> str:
     if tag in ("$enum", "$ref"):
         needed.add(f"import {body[0]}")
         return ".".join(body[: 3 if tag == "$enum" else 2])
-    return f"{{{', '.join(f'{key!r}: {value_source(one, needed)}' for key, one in value.items())}}}"
-
-
-def _start(params: Mapping[str, Json], needed: set[str]) -> list[str]:
-    needed.add("import argparse")
-    lines = ['if __name__ == "__main__":', "    parser = argparse.ArgumentParser(description=__doc__)"]
-    for name, value in params.items():
-        flag = repr(f"--{name.replace('_', '-')}")
-        if type(value) in _ARGPARSE:
-            lines.append(f"    parser.add_argument({flag}, type={_ARGPARSE[type(value)]}, default={value!r})")
-        elif type(value) is bool:
-            lines.append(f"    parser.add_argument({flag}, action=argparse.BooleanOptionalAction, default={value!r})")
-    return [
-        *lines,
-        "    for step, outputs in main(**vars(parser.parse_args())).items():",
-        "        for name, value in outputs.items():",
-        '            print(f"{step}.{name}: {value!r:.200}")',
-    ]
+    return f"{{{', '.join(f'{quoted(key)}: {value_source(one, needed)}' for key, one in value.items())}}}"

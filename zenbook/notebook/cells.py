@@ -27,10 +27,10 @@ from zenbook.notebook.shower import NotebookShower
 from zenbook.notebook.step_options import CellOptions
 from zenbook.notebook.summary import shown_step, summary
 from zenbook.runs.bindings import bindings_by_name
+from zenbook.runs.execution import STATE
 from zenbook.runs.history import Run
 from zenbook.runs.launch import launch
 from zenbook.runs.pipeline import in_background
-from zenbook.runs.randomness import OUTPUTS
 from zenbook.runs.table import Table
 from zenbook.runs.targets import parse_param
 from zenbook.stack.stack import open_stack
@@ -149,7 +149,7 @@ class NotebookSteps:
             rows.append(
                 (
                     name,
-                    ", ".join(one for one in takes if one not in OUTPUTS.values()),
+                    ", ".join(one for one in takes if one not in STATE),
                     ", ".join(self._steps[name].made),
                 )
             )
@@ -281,9 +281,9 @@ class NotebookSteps:
             for name in sorted(used - available)
             if name in space and self._is_parameter(name, space)
         }
-        random = {
+        state = {
             name: Input(tuple(OutputRef(one.name, name) for one in reversed(above)), optional=True)
-            for name in OUTPUTS.values()
+            for name in sorted(STATE)
             if above
         }
         node = Node(
@@ -292,7 +292,7 @@ class NotebookSteps:
             kind=StepKind.CELL,
             outputs=step.made,
             arguments={**{name: {"$input": name} for name in sorted(read)}, **params},
-            inputs={**inputs, **random},
+            inputs={**inputs, **state},
             options=step.options,
             inferred=step.outputs is None,
         )

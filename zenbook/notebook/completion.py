@@ -1,4 +1,4 @@
-"""Tab in a notebook: verbs, options and names in ``%zen``, ``%%zen``, ``!zen`` and ``%%step``."""
+"""Tab in a notebook: verbs, options and names in ``%zen``, ``%%zen``, ``!zen`` and ``%%step``; names in SQL."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMa
 from IPython.core.getipython import get_ipython
 
 _LINE = re.compile(r"^\s*(?:[\w., ]+=\s*)?(%%?zen|!zen|%%step)\s(.*)$", re.DOTALL)
+_CELL = re.compile(r"^%%zen\s+sql\b[^\n]*\n")
+_ASKED = re.compile(r"""^\s*(?:[\w., ]+=\s*)?[%!]zen\s+sql\s+(?:-\S+\s+)*(["'])((?:(?!\1).)*)$""")
 IDENTIFIER = "zenbook"
 
 
 @context_matcher(identifier=IDENTIFIER, priority=200)  # type: ignore[untyped-decorator]
 def complete(context: CompletionContext) -> SimpleMatcherResult:
     """What may follow on the cursor's line."""
+    if (query := _query(context)) is not None:
+        return _in_sql(*query)
     line = context.text_until_cursor.rpartition("\n")[2]
     found = _LINE.match(line)
     shell = get_ipython()
@@ -41,6 +45,29 @@ def unregister(shell: Any) -> None:
     """Leave Tab as it was."""
     if complete in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.remove(complete)
+
+
+def _query(context: CompletionContext) -> tuple[str, str] | None:
+    """The SQL before and after the cursor, where the cursor is in SQL."""
+    lines = context.full_text.split("\n")
+    at = sum(len(one) + 1 for one in lines[: context.cursor_line]) + context.cursor_position
+    head = _CELL.match(context.full_text)
+    if head is not None:
+        return (context.full_text[head.end() : at], context.full_text[at:]) if at >= head.end() else None
+    found = _ASKED.match(context.text_until_cursor)
+    return (found[2], context.line_with_cursor[context.cursor_position :]) if found else None
+
+
+def _in_sql(before: str, after: str) -> SimpleMatcherResult:
+    from zenbook.runs.sql_completion import completions
+
+    found = completions(before, after)
+    return {
+        "completions": [SimpleCompletion(text=one, type="zen") for one in found.values],
+        "matched_fragment": found.part,
+        "suppress": bool(found.values),
+        "ordered": True,
+    }
 
 
 def _items(shell: Any, magic: str, words: list[str], part: str) -> list[Any]:

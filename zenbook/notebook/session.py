@@ -17,8 +17,9 @@ from zenbook.runs.calling import Called
 from zenbook.runs.environment import EnvironmentQuestion
 from zenbook.runs.failures import one_line
 from zenbook.runs.interruption import interrupts_can_wait, uninterrupted
-from zenbook.runs.launch import new_record, params_of
+from zenbook.runs.launch import new_record
 from zenbook.runs.recorder import pending_steps
+from zenbook.runs.run_rows import params_of
 from zenbook.runs.shown import SHOWN, Entry
 from zenbook.runs.step_run import Execution, run_step
 from zenbook.runs.streams import proxied_streams

@@ -8,10 +8,14 @@ be redone without the pipeline's function, so such a parameter stays as it is, a
 from __future__ import annotations
 
 import ast
+import datetime
+import decimal
+import fractions
 import inspect
 import json
 import math
 import textwrap
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, get_args, get_origin
@@ -148,9 +152,21 @@ def _others(value: Json) -> Iterator[Json]:
     elif isinstance(value, dict) and next(iter(value)) == "$path":
         yield from ({"$path": f"{value['$path']}~"}, {"$path": "another"})
         return
-    for one in candidates:
+    for one in candidates or _other_moments_and_numbers(actual):
         if one != actual or type(one) is not type(actual):
             yield encode(one)
+
+
+def _other_moments_and_numbers(actual: Any) -> tuple[Any, ...]:
+    if isinstance(actual, datetime.datetime):
+        return tuple(datetime.datetime(year, 5, 6, 7, 8, 9, tzinfo=actual.tzinfo) for year in (1999, 2099))
+    if isinstance(actual, datetime.date):
+        return datetime.date(1999, 5, 6), datetime.date(2099, 6, 7)
+    if isinstance(actual, datetime.time):
+        return datetime.time(1, 2, tzinfo=actual.tzinfo), datetime.time(23, 4, tzinfo=actual.tzinfo)
+    if isinstance(actual, decimal.Decimal | fractions.Fraction):
+        return actual + 1, -actual - 7
+    return (uuid.UUID(int=1), uuid.UUID(int=2)) if isinstance(actual, uuid.UUID) else ()
 
 
 def _choices(hint: Any, value: Json) -> Iterator[Json]:

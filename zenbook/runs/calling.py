@@ -20,7 +20,7 @@ from zenbook.core.source import remember_cell
 from zenbook.core.trace import call
 from zenbook.core.types import conforms, describe, hints_of, output_hints
 from zenbook.errors import FormatError, RunError
-from zenbook.runs import randomness
+from zenbook.runs import library_settings, randomness
 from zenbook.runs.artifacts import Reader, store_bundle, store_bytes, store_value
 from zenbook.runs.contents import changed_content
 from zenbook.runs.context import METRIC_NAME_LIMIT, as_metric
@@ -54,25 +54,40 @@ def call_step(
     *,
     shower: Shower | None,
     seeded: Collection[str],
+    settings: library_settings.Values,
 ) -> Called:
     """Load the inputs, call the step's capsule, store the outputs.
 
-    ``seeded`` are the global random generators whose state an earlier step has left.
+    ``seeded`` are the global random generators whose state an earlier step has left, ``settings`` those of libraries
+    that earlier cells have made.
 
     Raises what the step raises, `FormatError` for an output that can't be stored, `RunError` for outputs of another
     number or type than the step says.
     """
     with loaded(capsule) as main:
-        objects = reader.read_all(stored)
+        with randomness.undisturbed():
+            objects = reader.read_all(stored)
         if node.kind is StepKind.CELL:
-            return _Cell(node, capsule, reader, stored, objects, shower, seeded).run(main, arguments(objects))
+            mine = library_settings.watched(settings)
+            cell = _Cell(node, capsule, reader, stored, objects, shower, seeded, mine)
+            try:
+                return cell.run(main, arguments(objects))
+            except BaseException:
+                mine.take_back()  # when the cell is run again, it must be seen to set them
+                raise
         function = entry_of(capsule, main)
-        with randomness.watched() as watch, time_limit(node.options.timeout, node.name):
+        with (
+            library_settings.taken_back() as own,
+            randomness.watched(own.look) as watch,
+            time_limit(node.options.timeout, node.name),
+            own_figures(),
+        ):
             value = call(function, arguments(objects))
             if inspect.iscoroutine(value):
                 value = awaited(value)
         del objects
-        called = _store_outputs(node, function, value, reader)
+        with randomness.undisturbed():
+            called = _store_outputs(node, function, value, reader)
         called.notes = _random_notes(watch)
         return called
 
@@ -149,6 +164,7 @@ class _Cell:
     objects: dict[str, Any]
     shower: Shower | None
     seeded: Collection[str]
+    settings: library_settings.Watch
 
     def run(self, main: ModuleType, arguments: dict[str, Any]) -> Called:
         space = vars(main)
@@ -156,15 +172,17 @@ class _Cell:
         entries: list[Entry] = []
         showing = self.shower.showing(entries) if self.shower is not None else nullcontext()
         called = Called()
-        with randomness.watched() as watch, time_limit(self.node.options.timeout, self.node.name):
+        limit = time_limit(self.node.options.timeout, self.node.name)
+        with randomness.watched(self.settings.look) as watch, limit:
             noting = also(lambda stream, text: add_text(entries, stream, text) if stream != "log" else None)
             with own_figures(), noting, showing:
                 called.value = _execute(self.capsule, space)
         if self.shower is not None:
             self.shower.result(called.value, entries)
-        with self.reader.artifacts.together():
+        with randomness.undisturbed(), self.reader.artifacts.together():
             self._store_names(space, called)
             self._store_random(watch, called)
+            self._store_settings(called)
             if entries:
                 called.outputs[SHOWN] = store_value(self.reader.artifacts, entries)
         return called
@@ -209,12 +227,18 @@ class _Cell:
 
     def _store_random(self, watch: randomness.Watch, called: Called) -> None:
         for generator in watch.changed:
-            state = randomness.to_bytes(randomness.state_of(generator))
+            state = randomness.to_bytes(watch.left(generator))
             called.outputs[randomness.OUTPUTS[generator]] = store_bytes(self.reader.artifacts, state)
         called.random_in = watch.found
         unseeded = [one for one in watch.drew if one not in self.seeded]
         if unseeded:
             called.notes += (_RANDOM_NOTE.format(" and ".join(_SPOKEN[one] for one in unseeded)),)
+
+    def _store_settings(self, called: Called) -> None:
+        left = self.settings.left()
+        if left:
+            data = library_settings.to_bytes(left)
+            called.outputs[library_settings.OUTPUT] = store_bytes(self.reader.artifacts, data)
 
 
 def _execute(capsule: Capsule, space: dict[str, Any]) -> Any:

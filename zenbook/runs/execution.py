@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from zenbook.core.events import Event, Listener, Listeners, StepFinished, Stored
 from zenbook.core.plan import Plan
 from zenbook.errors import StoreError
-from zenbook.runs import randomness
+from zenbook.runs import library_settings, randomness
 from zenbook.runs.artifacts import Reader
 from zenbook.runs.calling import Called
 from zenbook.runs.crashes import driven_here
@@ -23,8 +23,8 @@ from zenbook.stack.spool import keep_from
 from zenbook.stack.stack import OpenStack
 
 RANDOM = frozenset(randomness.OUTPUTS.values())
-HIDDEN = RANDOM | {SHOWN}
-TRIAL_NOTE = "ran by "  # how a note begins that says where a step ran; those that are served its outputs ran elsewhere
+STATE = RANDOM | {library_settings.OUTPUT}  # of the process, passed from cell to cell
+HIDDEN = STATE | {SHOWN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Trial:
 
     attempt: int  # 1-based
     last: bool
-    note: str = ""  # where it ran, for people
+    notes: tuple[str, ...] = ()  # where it ran and what was different there, for people
 
 
 @dataclass

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from zenbook.core.states import StepState
 from zenbook.core.values import show
+from zenbook.runs import library_settings
 from zenbook.runs.comparison.code import Edit, capsule_of, code_changes
 from zenbook.runs.randomness import OUTPUTS
 from zenbook.stack.components import MetadataStore
@@ -237,7 +238,11 @@ def _param_changes(new: Mapping[str, ParamRecord], old: Mapping[str, ParamRecord
 def _input_changes(new: Mapping[str, InputRecord], old: Mapping[str, InputRecord]) -> Iterator[Change]:
     for name in sorted(new.keys() | old.keys()):
         one, other = new.get(name), old.get(name)
-        if one is None or other is None:
+        if name == library_settings.OUTPUT:
+            if one is None or other is None or one.digest != other.digest:
+                source = next(f"`{found.source_step}`" for found in (one, other) if found is not None)
+                yield Change(Cause.INPUT, f"other settings of libraries were made, by {source}")
+        elif one is None or other is None:
             yield Change(Cause.INPUT, f"the input `{name}` is {'new' if other is None else 'gone'}")
         elif (one.digest, one.format, one.member) != (other.digest, other.format, other.member):
             source = f", from `{one.source_step}.{one.source_output}`" if one.source_step else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 import traceback
@@ -12,7 +11,7 @@ from types import TracebackType
 from zenbook.errors import ZenbookError
 
 _OURS = str(Path(__file__).parent.parent) + os.sep
-_CARRIERS = (str(Path(asyncio.__file__).parent) + os.sep, threading.__file__, "<frozen importlib")
+_CARRIERS = (str(Path(os.__file__).with_name("asyncio")) + os.sep, threading.__file__, "<frozen importlib")
 
 
 def one_line(error: BaseException) -> str:

@@ -7,11 +7,9 @@ import socket
 import time
 from dataclasses import dataclass, replace
 
-from zenbook.core.digest import digest_of_path, digest_of_text
 from zenbook.core.events import Listener, Listeners, RunFinished, RunStarted
 from zenbook.core.plan import Plan
 from zenbook.core.states import RunState, StepState
-from zenbook.core.values import paths_in
 from zenbook.errors import StoreError, ZenbookError
 from zenbook.runs.crashes import driven_here
 from zenbook.runs.environment import EnvironmentQuestion, process_identity, user_name
@@ -19,15 +17,14 @@ from zenbook.runs.failures import one_line
 from zenbook.runs.identity import new_run_id
 from zenbook.runs.interruption import interrupts_can_wait, uninterrupted
 from zenbook.runs.recorder import pending_steps
+from zenbook.runs.run_rows import given_to, params_of
 from zenbook.runs.streams import proxied_streams
 from zenbook.runs.view import RunView
 from zenbook.runs.watching import listeners_for
 from zenbook.stack.records import (
-    ArtifactRecord,
     Batch,
     CodeRecord,
     EnvironmentRecord,
-    InputRecord,
     ParamRecord,
     RunRecord,
     RunUpdate,
@@ -177,36 +174,3 @@ class _Launch:
     def _skipped(self) -> list[StepRecord]:
         steps = pending_steps(self.plan, self.record.id).values()
         return [replace(one, state=StepState.SKIPPED, why="the run ended before") for one in steps]
-
-
-def given_to(plan: Plan, run: RunRecord) -> Batch:
-    """The objects that were passed to the pipeline, and which steps are to read them.
-
-    Recorded before a step runs: while the run exists they are in use, since a resumed run reads them from the store.
-    """
-    artifacts = [
-        ArtifactRecord(one.digest, one.format, one.address, one.size, run.created_at) for one in plan.given.values()
-    ]
-    wanted = [(node.name, name, one.given) for node in plan.graph for name, one in node.inputs.items() if one.given]
-    inputs = []
-    for step, name, given in wanted:
-        one = plan.given[given]
-        inputs.append(InputRecord(run.id, step, name, "", given, one.digest, one.format, one.member))
-    return Batch(artifacts=artifacts, inputs=inputs)
-
-
-def params_of(plan: Plan, run_id: str) -> list[ParamRecord]:
-    """The parameters of a run and of its steps, with the digests of the files that they name."""
-    found = [ParamRecord(run_id, "", name, _text(value), _content(value)) for name, value in plan.params.items()]
-    for node in plan.graph:
-        found += [ParamRecord(run_id, node.name, name, _text(one), _content(one)) for name, one in node.params.items()]
-    return found
-
-
-def _text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _content(value: object) -> str:
-    digests = [digest_of_path(path) for path in paths_in(value)]
-    return digest_of_text(" ".join(digests)) if len(digests) > 1 else "".join(digests)

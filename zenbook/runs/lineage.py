@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zenbook.core.digest import digest_of_path
 from zenbook.errors import RunError
+from zenbook.runs.lineage_edges import Edges
 from zenbook.runs.lineage_entries import Lineage
 from zenbook.runs.lineage_search import Search
+from zenbook.runs.mirror import mirror_of
+from zenbook.runs.mirror.mirror import questions, undamaged
 from zenbook.runs.outputs import StoredOutput
-from zenbook.stack.components import MetadataStore
 from zenbook.stack.records import OutputRecord
 from zenbook.stack.stack import open_stack
 
@@ -23,30 +27,39 @@ def lineage(thing: StoredOutput | Path | str, *, stack: str | None = None) -> Li
 
     ``thing`` is an output (``run.steps["fit"].outputs["model"]``), the path of a file or folder, the digest of an
     artifact or its beginning (8 digits or more), or ``run.step.output`` as text, where ``run`` is what `find_run`
-    takes. Looks through the newest 2,000 runs of the active stack, the output's own, or ``stack``. Raises `RunError`
-    for what it can't make out.
+    takes. Looks through all runs of the active stack, the output's own, or ``stack``. Raises `RunError` for what it
+    can't make out.
     """
+    opened = thing._stack if isinstance(thing, StoredOutput) else open_stack(stack)
+    find = _question(thing, stack)
+    mirror = mirror_of(opened)
+
+    def search() -> Lineage:
+        with questions(mirror) as cursor:
+            return find(Search(Edges(cursor)))
+
+    return replace(undamaged(mirror, search), stack=opened)
+
+
+def _question(thing: Any, stack: str | None) -> Callable[[Search], Lineage]:
+    """What a thing is, as the search that finds it."""
     if isinstance(thing, StoredOutput):
-        return Search(thing._stack.metadata).of_output(thing.record)
-    metadata = open_stack(stack).metadata
-    if isinstance(thing, Path):
-        return _of_path(metadata, thing)
-    if not isinstance(thing, str):
+        return lambda search: search.of_output(thing.record)
+    if not isinstance(thing, Path | str):
         raise RunError(
             f"There is no lineage of a {type(thing).__name__}.",
             "Give an output, a path or a digest: zenbook.lineage(run.steps['fit'].outputs['model']).",
         )
-    if Path(thing).exists():
-        return _of_path(metadata, Path(thing))
-    if len(thing) >= 8 and set(thing) <= set("0123456789abcdef"):
-        return Search(metadata).of_digest(thing)
-    return Search(metadata).of_output(_output_named(thing, stack))
-
-
-def _of_path(metadata: MetadataStore, path: Path) -> Lineage:
-    if not path.exists():
+    path = Path(thing)
+    if path.exists():
+        content = digest_of_path(path)
+        return lambda search: search.of_file(path.name, content)
+    if isinstance(thing, Path):
         raise RunError(f"There is nothing at {str(path)!r}.", "Give the path of a file that is there, or a digest.")
-    return Search(metadata).of_file(path.name, digest_of_path(path))
+    if len(thing) >= 8 and set(thing) <= set("0123456789abcdef"):
+        return lambda search: search.of_digest(thing)
+    record = _output_named(thing, stack)
+    return lambda search: search.of_output(record)
 
 
 def _output_named(text: str, stack: str | None) -> OutputRecord:

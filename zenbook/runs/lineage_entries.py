@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zenbook.core.states import StepState
 from zenbook.runs.table import Table, moment
+from zenbook.stack.stack import OpenStack
+
+if TYPE_CHECKING:
+    from zenbook.runs.history import Runs
+
+
+SHOWN = 200  # entries in a table for people
+DRAWN = 60  # boxes in a picture
 
 
 class Way(StrEnum):
@@ -41,8 +49,7 @@ class Lineage:
     of: str
     entries: tuple[Entry, ...]
     edges: tuple[tuple[int, int], ...] = ()  # places in `entries`, from the earlier to the later step
-    looked_at: int = 0
-    partial: bool = False  # older runs were not looked at
+    stack: OpenStack | None = field(default=None, repr=False, compare=False)  # whose runs they are
 
     @property
     def upstream(self) -> tuple[Entry, ...]:
@@ -60,8 +67,20 @@ class Lineage:
         near = (run for one in self.entries if one.distance == 1 for run in one.runs)
         return tuple(sorted(set(near), reverse=True))
 
-    def table(self) -> Table:
-        """One row an entry, from the farthest upstream to the farthest downstream."""
+    @property
+    def used_in(self) -> Runs:
+        """The same runs as a list that shows parameters and metrics, and can be compared."""
+        from zenbook.runs.history import Runs
+        from zenbook.runs.selection import records_of
+        from zenbook.stack.stack import open_stack
+
+        stack = self.stack or open_stack()
+        return Runs(records_of(stack.metadata, self.runs), stack)
+
+    def table(self, most: int | None = None) -> Table:
+        """One row an entry, from the farthest upstream to the farthest downstream; at most the nearest ``most``."""
+        near = sorted(range(len(self.entries)), key=lambda at: self.entries[at].distance)[:most]
+        left_out = f": the nearest {len(near)} of {len(self.entries):,}" if len(near) < len(self.entries) else ""
         rows = [
             (
                 str(one.way),
@@ -74,11 +93,10 @@ class Lineage:
                 ", ".join(one.inputs),
                 ", ".join(one.outputs),
             )
-            for one in self.entries
+            for one in (self.entries[at] for at in sorted(near))
         ]
         columns = ("way", "step", "pipeline", "newest run", "runs", "state", "when", "inputs", "outputs")
-        older = f" (of the newest {self.looked_at:,} runs)" if self.partial else ""
-        return Table(f"Lineage of {self.of}{older}", columns, rows, "No run made or read it.")
+        return Table(f"Lineage of {self.of}{left_out}", columns, rows, "No run made or read it.")
 
     def df(self) -> Any:
         """The table as a pandas DataFrame."""
@@ -91,12 +109,14 @@ class Lineage:
         return picture(self)
 
     def __repr__(self) -> str:
-        return repr(self.table())
+        return repr(self.table(SHOWN))
 
     def _repr_html_(self) -> str:
         from zenbook.runs.picture import data_uri
 
-        table = self.table()._repr_html_()
+        table = self.table(SHOWN)._repr_html_()
         if not self.entries:
             return table
+        if len(self.entries) > DRAWN:
+            table = f"<div>The picture shows the nearest {DRAWN} steps.</div>{table}"
         return f'<img src="{data_uri(self.picture())}" alt="Lineage" style="max-width:100%">{table}'

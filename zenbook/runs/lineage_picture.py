@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from graphlib import CycleError, TopologicalSorter
 
 from zenbook.core.layout import Box, Spacing, layout
-from zenbook.runs.lineage_entries import Entry, Lineage, Way
+from zenbook.runs.lineage_entries import DRAWN, Entry, Lineage, Way
 from zenbook.runs.looks import COLOURS
 from zenbook.runs.picture import FONTS, drawn, fitted, pixels, px
 from zenbook.runs.table import escaped, one_line
 
-_MOST = 60  # boxes; farther entries are only in the table
 _THING = "artifact"
 _LEFT, _RIGHT = 12.0, 10.0
 _SMALLER = 1.2  # the first line's type over the second's
@@ -20,7 +19,7 @@ _SMALLER = 1.2  # the first line's type over the second's
 
 def picture(of: Lineage) -> str:
     """A lineage as SVG text; it reads on white and on dark pages. Only the nearest 60 steps are drawn."""
-    near = sorted(range(len(of.entries)), key=lambda at: of.entries[at].distance)[:_MOST]
+    near = sorted(range(len(of.entries)), key=lambda at: of.entries[at].distance)[:DRAWN]
     kept = sorted(near)
     names = {at: str(at) for at in kept}
     edges = [(names[a], names[b]) for a, b in of.edges if a in names and b in names]

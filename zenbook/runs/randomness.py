@@ -28,6 +28,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.before: list[Any] = [None for _ in GENERATORS]
+        self.after: State | None = None  # once the block is over
         self.reseeded: set[str] = set()  # seeded while the state was still the one that was found
         self._replaced: list[tuple[Any, str, Any]] = []
         self.look()
@@ -47,19 +48,23 @@ class Watch:
                 setattr(module, function, _noting(actual, self, place))
 
     def end(self) -> None:
-        """Leave the modules as they were."""
+        """Leave the modules as they were; what is drawn from now on, to store the outputs say, counts no more."""
+        self.after = snapshot()
         for module, function, actual in self._replaced:
             setattr(module, function, actual)
 
     @property
     def changed(self) -> tuple[str, ...]:
         """The generators whose state is another than before: "random", "numpy"."""
-        after = snapshot()
         return tuple(
             name
-            for name, old, new in zip(GENERATORS, self.before, after, strict=True)
+            for name, old, new in zip(GENERATORS, self.before, self.after or snapshot(), strict=True)
             if old is not None and not _same(old, new)
         )
+
+    def left(self, generator: str) -> Any:
+        """The state in which the block left a generator."""
+        return (self.after or snapshot())[GENERATORS.index(generator)]
 
     @property
     def found(self) -> str:
@@ -73,11 +78,36 @@ class Watch:
 
 
 @contextmanager
-def watched() -> Iterator[Watch]:
-    """Watch the global random states. What modules draw while they are imported is given back: see `_importing`."""
+def undisturbed() -> Iterator[None]:
+    """Give back what the block draws: a store's client draws when it connects, which must not change users' numbers.
+
+    What draws in the block is our own work for a step, and never a step's.
+    """
+    random_before, numpy_before = snapshot()
+    try:
+        yield
+    finally:
+        random_after, numpy_after = snapshot()
+        if random_before != random_after:
+            random.setstate(random_before)
+        if numpy_before is not None and not _same(numpy_before, numpy_after):
+            _numpy_random().set_state(numpy_before)
+
+
+@contextmanager
+def watched(imported: Callable[[], None]) -> Iterator[Watch]:
+    """Watch the global random states, and call ``imported`` whenever modules have been imported.
+
+    What modules draw while they are imported is given back: see `_importing`.
+    """
     watch = Watch()
     actual_import = builtins.__import__
-    builtins.__import__ = ours = _importing(actual_import, watch)
+
+    def look() -> None:
+        watch.look()  # NumPy may have come
+        imported()
+
+    builtins.__import__ = ours = _importing(actual_import, look)
     try:
         yield watch
     finally:
@@ -86,7 +116,7 @@ def watched() -> Iterator[Watch]:
             builtins.__import__ = actual_import
 
 
-def _importing(actual: Callable[..., Any], watch: Watch) -> Callable[..., Any]:
+def _importing(actual: Callable[..., Any], look: Callable[[], None]) -> Callable[..., Any]:
     """An import that leaves the states as they were.
 
     Some modules draw when they are first imported. Whether a step comes first is chance; it must not look as if the
@@ -112,7 +142,7 @@ def _importing(actual: Callable[..., Any], watch: Watch) -> Callable[..., Any]:
                 random.setstate(before[0])
                 if before[1] is not None:
                     _numpy_random().set_state(before[1])
-                watch.look()  # NumPy may have come
+                look()
 
     return importing
 

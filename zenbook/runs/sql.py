@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from zenbook.errors import QueryError
 from zenbook.runs.crashes import healed
 from zenbook.runs.mirror import Mirror, mirror_of
+from zenbook.runs.mirror.mirror import is_damage, undamaged
 from zenbook.runs.mirror.views import FUNCTIONS, VIEWS
-from zenbook.runs.sql_errors import is_damage, told
+from zenbook.runs.sql_errors import told
 from zenbook.runs.sql_relations import Parameters, with_relations
 from zenbook.runs.sql_text import in_code
 from zenbook.runs.table import Table
@@ -35,18 +36,13 @@ def sql(
     stored frame, table or array as a relation; ``artifacts_of(pipeline, step, output)`` those of all its runs. A query
     reads, and can't do anything else; it reaches files only with ``allow_files``. Raises `QueryError`.
     """
-    opened = open_stack(stack)
-    values: Parameters = {} if params is None else params
-    mirror = mirror_of(opened, allow_files=allow_files)
-    import duckdb
+    return ask(open_stack(stack), query, {} if params is None else params, allow_files=allow_files)
 
-    try:
-        return _answer(mirror, query, values, opened)
-    except duckdb.Error as error:
-        if not is_damage(error):
-            raise
-    mirror.forget()  # a file that is damaged is no reason to give no answer
-    return _answer(mirror, query, values, opened)
+
+def ask(stack: OpenStack, query: str, values: Parameters, *, allow_files: bool = False) -> QueryResult:
+    """The same of a stack that is open."""
+    mirror = mirror_of(stack, allow_files=allow_files)
+    return undamaged(mirror, lambda: _answer(mirror, query, values, stack))
 
 
 def schema() -> Table:
@@ -68,31 +64,6 @@ def schema() -> Table:
     rows += [(name, "", "", about.partition(": ")[2]) for name, about in FUNCTIONS.items()]
     notes = [about.partition(": ")[0] for about in FUNCTIONS.values()]
     return Table("What %zen sql can ask", ("view", "column", "type", "meaning"), rows, wide_last=True, notes=notes)
-
-
-def completions(text: str, *, stack: str | None = None) -> list[str]:
-    """What may follow a query's text up to the cursor: views, columns, names of parameters and metrics."""
-    import re
-
-    part = re.search(r"[\w.]*$", text)
-    typed = part[0] if part else ""
-    before, dot, last = typed.rpartition(".")
-    if dot:
-        names = _after_dot(before.rpartition(".")[2].lower(), stack)
-    else:
-        columns = {column.name for view in VIEWS for column in view.columns}
-        names = sorted(
-            {*(view.name for view in VIEWS), *columns, "params", "metrics", *(f"{one}(" for one in FUNCTIONS)}
-        )
-    return [f"{before}{dot}{one}" for one in names if one.lower().startswith(last.lower())]
-
-
-def _after_dot(name: str, stack: str | None) -> list[str]:
-    if name in ("params", "metrics"):
-        mirror = mirror_of(open_stack(stack))
-        mirror.cursor().close()
-        return sorted(one if one.isidentifier() else '"' + one.replace('"', '""') + '"' for one in mirror.fields(name))
-    return [column.name for view in VIEWS if view.name == name for column in view.columns]
 
 
 # --- asking -----------------------------------------------------------------------------------------------------------
@@ -246,4 +217,4 @@ def is_alone(expression: str) -> bool:
     return not depth and "--" not in expression and "/*" not in expression
 
 
-__all__ = ["QueryResult", "completions", "is_alone", "schema", "sql"]
+__all__ = ["QueryResult", "ask", "is_alone", "schema", "sql"]

@@ -34,6 +34,17 @@ def in_code(text: str) -> Iterator[int]:
             at += 1
 
 
+def still_open(text: str) -> tuple[str, int]:
+    """What is open at the end of a text, and where it begins: ``'``, ``"``, ``comment``, ``expression``, or nothing."""
+    code = [*in_code(f"{text}.")]
+    if code[-1:] == [len(text)]:
+        opened = text.rfind(_OPENING)
+        inside = opened >= 0 and opened in code and text.rfind(_CLOSING) < opened
+        return ("expression", opened) if inside else ("", len(text))
+    start = code[-1] + 1 if code else 0
+    return (text[start] if text[start] in "'\"" else "comment"), start
+
+
 def closing_parenthesis(text: str, start: int) -> int:
     """Where the parenthesis ends that opens first after a position; -1 if it doesn't."""
     depth = 0

@@ -15,6 +15,7 @@ from typing import Any
 from zenbook.core.digest import digest_of_bytes, digest_of_path
 from zenbook.core.distributions import is_stdlib, version_of
 from zenbook.core.events import (
+    TRIAL_NOTE,
     Logged,
     Progressed,
     StepFinished,
@@ -29,10 +30,10 @@ from zenbook.core.project_module import project_file
 from zenbook.core.states import StepState
 from zenbook.core.values import decode, paths_in
 from zenbook.errors import RunError, StepTimeoutError, StoreError, ZenbookError
-from zenbook.runs import randomness
+from zenbook.runs import library_settings, randomness
 from zenbook.runs.calling import Called, call_step
 from zenbook.runs.context import StepContext, current_step
-from zenbook.runs.execution import HIDDEN, RANDOM, TRIAL_NOTE, Execution, Trial, as_stored
+from zenbook.runs.execution import HIDDEN, RANDOM, STATE, Execution, Trial, as_stored
 from zenbook.runs.failures import describe_failure, one_line
 from zenbook.runs.interruption import pause
 from zenbook.runs.streams import recorded
@@ -114,7 +115,7 @@ class _Call:
 
     def _drop_strangers(self) -> None:
         """Keep of the inputs that a cell does not read those that were stored in one bundle with one that it reads."""
-        optional = {name for name, wanted in self.node.inputs.items() if wanted.optional} - RANDOM
+        optional = {name for name, wanted in self.node.inputs.items() if wanted.optional} - STATE
         bundles = {one.stored.digest for name, one in self.inputs.items() if one.stored.member and name not in optional}
         for name in optional & self.inputs.keys():
             stored = self.inputs[name].stored
@@ -136,6 +137,14 @@ class _Call:
     def look_up(self) -> CachedStep | None:
         """The step run whose outputs can be served, if there is one."""
         execution, node = self.execution, self.node
+        used = [one for one, _ in execution.plan.capsule_of(node.name).requirements]
+        given = self._settings(self._stored_inputs) if node.kind is StepKind.CELL else None
+        outside = library_settings.outside(used, given) if used else ""
+        if outside:
+            self.key = ""
+            self.why = f"{outside} was set outside of steps, so it is not cached"
+            self.notes = (f"{outside} was set outside of steps, and does not travel: set it in a step",)
+            return None
         if not execution.use_cache or not node.options.cache:
             self.why = "the cache is off for this run" if node.options.cache else "the cache is off for this step"
             return None
@@ -160,6 +169,7 @@ class _Call:
         """The end of a step that is served from the cache."""
         outputs = tuple((one.name, as_stored(one)) for one in hit.outputs)
         self._restore_random(dict(outputs))
+        library_settings.apply(self._settings(dict(outputs)))
         return self._finished(
             StepState.CACHED,
             outputs=outputs,
@@ -213,8 +223,8 @@ class _Call:
     def _attempt(self) -> StepFinished:
         execution, node = self.execution, self.node
         capsule = execution.plan.capsule_of(node.name)
-        stored = {name: used.stored for name, used in self.inputs.items() if name not in RANDOM}
-        self._restore_random({name: used.stored for name, used in self.inputs.items()})
+        stored = {name: used.stored for name, used in self.inputs.items() if name not in STATE}
+        self._restore_random(self._stored_inputs)
         within = current_step.get() is not None  # a step that calls a pipeline holds the lock already
         token = current_step.set(StepContext(execution.run, node.name, execution.listener))
         try:
@@ -227,6 +237,7 @@ class _Call:
                     self._arguments,
                     shower=execution.shower,
                     seeded=[one for one, name in randomness.OUTPUTS.items() if name in self.inputs],
+                    settings=self._settings(self._stored_inputs),
                 )
         finally:
             current_step.reset(token)
@@ -238,6 +249,14 @@ class _Call:
         for generator, name in randomness.OUTPUTS.items():
             if name in states:
                 randomness.restore(generator, self.execution.reader.read(states[name]))
+
+    @property
+    def _stored_inputs(self) -> dict[str, Stored]:
+        return {name: used.stored for name, used in self.inputs.items()}
+
+    def _settings(self, states: Mapping[str, Stored]) -> library_settings.Values:
+        stored = states.get(library_settings.OUTPUT)
+        return {} if stored is None else library_settings.from_bytes(self.execution.reader.read(stored))
 
     def _arguments(self, objects: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of the call, with the loaded inputs in their places."""
@@ -257,7 +276,7 @@ class _Call:
             outputs=tuple(called.outputs.items()),
             metrics=tuple(called.metrics.items()),
             random_in=called.random_in,
-            notes=called.notes,
+            notes=(*self.notes, *called.notes),
             why=self.why,
         )
 
@@ -286,7 +305,7 @@ class _Call:
 
     def _trial_notes(self) -> tuple[str, ...]:
         trial = self.execution.trial
-        return (trial.note,) if trial is not None and trial.note else ()
+        return trial.notes if trial is not None else ()
 
 
 def _keyed(stored: Stored) -> str:

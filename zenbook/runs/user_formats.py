@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import cast
 
 from zenbook.core.capsule import Capsule
-from zenbook.core.capture import captured_function
 from zenbook.core.loading import entry_of, loaded
 from zenbook.core.plan import Plan
 from zenbook.runs.formats.base import Format
@@ -16,6 +15,8 @@ from zenbook.runs.formats.registry import register_format, registered_formats
 
 def captured_formats() -> dict[str, Capsule]:
     """The capsules of the formats that were registered in this process, by digest. Raises `CaptureError`."""
+    from zenbook.core.capture import captured_function  # a worker captures nothing
+
     kinds = [type(one) for one in registered_formats()]
     capsules = [captured_function(one, name=one.__name__).capsule for one in kinds]
     return {one.digest: one for one in capsules}

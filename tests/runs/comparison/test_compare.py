@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pytest
 
 import zenbook
-from zenbook import find_run, pipeline, step
+from zenbook import find_run, log_metrics, pipeline, step
 from zenbook.errors import RunError
 from zenbook.runs.comparison.artifacts import Fate
 from zenbook.runs.comparison.code import Edit
@@ -440,3 +441,34 @@ def test_one_run_is_no_comparison(workspace: Path) -> None:
 def test_a_run_can_be_named_with_its_stack(workspace: Path) -> None:
     run = making("array", 3)
     assert compare([f"{run.id}@default", "latest"]).runs == (run.id, run.id)
+
+
+@step
+def learn(lr: float, tries: int) -> float:
+    for epoch in range(3):
+        log_metrics(loss=1 / (epoch + 1) / lr, step=epoch)
+    return tries * lr
+
+
+@pipeline
+def learning(lr: float = 0.1, tries: int = 1):
+    learn(lr, tries)
+
+
+def test_a_comparison_shows_the_pictures_that_tell_something(workspace: Path) -> None:
+    runs = [learning(lr=lr, tries=2) for lr in (0.1, 0.2, 0.3, 0.4)]
+    alts = re.compile(r'<img src="data:image/svg[^>]*alt="([^"]*)"')
+    assert alts.findall(compare(runs[:2])._repr_html_()) == ["loss over steps"]
+    assert alts.findall(compare(runs)._repr_html_()) == [
+        "4 runs, coloured by learn", "learn against lr", "loss over steps",
+    ]  # fmt: skip
+    assert alts.findall(compare([runs[0], runs[0]])._repr_html_()) == []
+
+
+def test_of_many_runs_each_edit_is_told_once_with_its_runs(project: Callable[..., ModuleType]) -> None:
+    runs = [project().training(c=number / 10) for number in range(1, 4)]
+    edited = project(("LIMIT = 0.5", "LIMIT = 0.6"))
+    runs += [edited.training(c=number / 10) for number in range(1, 8)]
+    for shown in (repr(compare(runs)), compare(runs)._repr_html_()):
+        assert shown.count("0.5 → 0.6") + shown.count("changed from") == 1
+        assert "and 1 more" in shown

@@ -10,12 +10,16 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from zenbook.core.capsule import Capsule, Module, Piece
 from zenbook.core.states import RunState, StepState
 from zenbook.core.values import encode
+from zenbook.runs.execution import HIDDEN
 from zenbook.stack.components import MetadataStore
 from zenbook.stack.records import (
     ArtifactRecord,
     Batch,
+    CodeRecord,
+    EnvironmentRecord,
     InputRecord,
     LogRecord,
     MarkRecord,
@@ -40,12 +44,36 @@ def run_id(n: int) -> str:
     return f"20261123-000000-{n:06d}"
 
 
-def _create(n: int, kind: str, state: RunState, params: Sequence[tuple[str, str, Any]]) -> Write:
-    run = RunRecord(run_id(n), f"p{n % 3}", "local", state, 1000.5 + n, 1001.0, None, host="elsewhere", kind=kind)
-    rows = [ParamRecord(run.id, step, name, json.dumps(encode(value))) for step, name, value in params]
+def _create(n: int, kind: str, state: RunState, params: Sequence[tuple[str, str, Any]], place: int) -> Write:
+    where = _environment(place)
+    run = RunRecord(
+        *(run_id(n), f"p{n % 3}", "local", state, 1000.5 + n, 1001.0, None),
+        host="elsewhere",
+        kind=kind,
+        environment=where.digest if where else "",
+    )
+    rows = [
+        ParamRecord(run.id, step, name, json.dumps(encode(value)), "f" * 64 if value == "0.5" else "")
+        for step, name, value in params
+    ]
     unique = list({(one.step, one.name): one for one in rows}.values())
-    step = StepRecord(run.id, "fit", 0, StepState.PENDING, notes=("größer",))
-    return lambda store: store.create_run(run, steps=[step], params=unique, code=[], environment=None)
+    code = CodeRecord(f"{place:064x}", json.dumps(_capsule(place).to_json()))
+    steps = [
+        StepRecord(run.id, "fit", 0, StepState.PENDING, "f", code.digest, notes=("größer",)),
+        StepRecord(run.id, "évaluer", 1, StepState.SKIPPED, capsule="nowhere"),
+    ]
+    return lambda store: store.create_run(run, steps=steps, params=unique, code=[code], environment=where)
+
+
+def _capsule(place: int) -> Capsule:
+    return Capsule("__main__:fit", (Module("__main__", (Piece(f"def fit():\n    return '{place} größer'"),)),))
+
+
+def _environment(place: int) -> EnvironmentRecord | None:
+    """With and without git, or not recorded at all."""
+    git = {"commit": f"c{place}", "branch": "main'", "dirty": place % 2 == 0} if place else None
+    body = {"python": f"3.{place}", "packages": {}, "git": git}
+    return EnvironmentRecord(f"e{place}".ljust(64, "0"), json.dumps(body)) if place < 3 else None
 
 
 def _measure(n: int, values: Sequence[tuple[str, str, int, float, float]]) -> Write:
@@ -59,8 +87,14 @@ def _finish(n: int, state: RunState, text: str) -> Write:
         runs=[RunUpdate(run, state, 1001.0, 1003.5, text)],
         steps=[StepRecord(run, "fit", 0, StepState.SUCCEEDED, started_at=1.0, ended_at=3.0, why=text)],
         artifacts=[ArtifactRecord(digest, "json", "aa/a", 7, 1.0)],
-        outputs=[OutputRecord(run, "fit", "model", digest, "json", type="int", preview="{}")],
-        inputs=[InputRecord(run, "fit", "x", "", "x", digest, "json")],
+        outputs=[
+            OutputRecord(run, "fit", name, digest, "json", member=text, type="int", preview="{}")
+            for name in ("model", *sorted(HIDDEN)[: len(text)])
+        ],
+        inputs=[
+            InputRecord(run, "fit", "x", "", "x", digest, "json"),
+            InputRecord(run, "évaluer", "größe", "fit", "model", digest, "json"),
+        ],
         logs=[LogRecord(run, "fit", 0, 2.0, "stdout", text)],
     )
     return lambda store: store.write(batch)
@@ -86,6 +120,7 @@ writes: st.SearchStrategy[Write] = st.one_of(
         st.sampled_from(["pipeline", "pipeline", "cell"]),
         states,
         st.lists(st.tuples(st.sampled_from(["", "", *STEPS]), names, st.sampled_from(VALUES)), max_size=5),
+        st.integers(0, 3),
     ),
     st.builds(
         _measure,
@@ -134,6 +169,7 @@ events = st.one_of(
     writes,
     writes,
     st.just(Look()),
+    st.just(Look()),
     st.just(Restart()),
     st.builds(Die, st.integers(0, 12)),
     st.builds(Damage, st.booleans()),
@@ -161,10 +197,72 @@ def expected_runs(store: MetadataStore) -> dict[str, dict[str, Any]]:
             "starred": any(one.kind == "star" for one in marks),
             "tags": sorted(one.name for one in marks if one.kind == "tag"),
             "note": "".join(one.text for one in marks if one.kind == "note"),
+            **_surroundings(store, run.environment),
             "params": params,
             "metrics": {one.name: one.value for one in store.metrics([run.id])},
         }
     return found
+
+
+def _surroundings(store: MetadataStore, digest: str) -> dict[str, Any]:
+    record = store.environment(digest) if digest else None
+    body = json.loads(record.description) if record else {}
+    git = body.get("git") or {}
+    return {"python": body.get("python")} | {f"git_{name}": git.get(name) for name in ("commit", "branch", "dirty")}
+
+
+def expected_rows(store: MetadataStore, runs: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """The rows of all other views; times in seconds since 1970."""
+    steps = store.steps(runs)
+    return {
+        "steps": [
+            {"run": one.run, "step": one.name, "position": one.position, "state": one.state.value, "attempt": one.attempt,
+             "started_at": one.started_at, "ended_at": one.ended_at, "why": one.why, "cached_from": one.cached_from,
+             "seconds": None if one.ended_at is None or one.started_at is None else one.ended_at - one.started_at,
+             "error": one.error, "traceback": one.traceback, "notes": [*one.notes], "fingerprint": one.fingerprint,
+             "cache_key": one.cache_key}
+            for one in steps
+        ],
+        "code": [
+            {"run": one.run, "step": one.name, "digest": one.capsule,
+             "source": Capsule.from_json(json.loads(found.capsule)).source}
+            for one in steps if (found := store.code(one.capsule)) is not None
+        ],
+        "params": [
+            {"run": one.run, "step": one.step, "name": one.name, "number": _as_number(json.loads(one.value)),
+             "text": json.loads(one.value) if one.value.startswith('"') else one.value, "json": one.value,
+             "content": one.content}
+            for one in store.params(runs)
+        ],
+        "metrics": [
+            {"run": one.run, "step": one.step, "name": one.name, "n": one.n, "index": one.index,
+             "value": None if math.isnan(one.value) else one.value, "at": one.at}
+            for one in store.metrics(runs)
+        ],
+        "artifacts": [
+            {"run": one.run, "step": one.step, "output": one.name, "type": one.type, "format": one.format, "size": one.size,
+             "digest": one.digest, "member": one.member, "address": one.address, "preview": one.preview, "note": one.note}
+            for one in store.outputs(runs) if one.name not in HIDDEN
+        ],
+        "edges": [
+            {"run": one.run, "step": one.step, "input": one.name, "source_step": one.source_step,
+             "source_output": one.source_output, "format": one.format, "digest": one.digest}
+            for one in store.inputs(runs) if one.name not in HIDDEN
+        ],
+        "logs": [
+            {"run": one.run, "step": one.step, "n": one.n, "at": one.at, "stream": one.stream, "text": one.text}
+            for run in runs for one in store.logs(run)
+        ],
+    }  # fmt: skip
+
+
+def _as_number(value: Any) -> float | None:
+    """A parameter's value as a double; texts, truth values and not-a-number have none."""
+    if isinstance(value, dict) and "$float" in value:
+        value = float(value["$float"])
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        return None
+    return float(value)
 
 
 def as_sql(values: Sequence[Any]) -> list[Any]:
@@ -255,4 +353,15 @@ def conditions(names_of: dict[str, list[str]]) -> st.SearchStrategy[Condition]:
     )
 
 
-__all__ = ["Condition", "Damage", "Die", "Look", "Restart", "as_sql", "conditions", "expected_runs", "histories"]
+__all__ = [
+    "Condition",
+    "Damage",
+    "Die",
+    "Look",
+    "Restart",
+    "as_sql",
+    "conditions",
+    "expected_rows",
+    "expected_runs",
+    "histories",
+]

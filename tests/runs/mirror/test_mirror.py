@@ -258,6 +258,22 @@ def test_a_thousand_names_are_a_thousand_fields(store: SqlMetadataStore, tmp_pat
         assert len(cursor.sql("SELECT params FROM runs LIMIT 1").to_arrow_table().schema.field("params").type) == 1000
 
 
+@pytest.mark.usefixtures("few")
+def test_names_that_come_with_later_runs_have_columns_of_their_own_in_the_next_file(
+    store: SqlMetadataStore, tmp_path: Path
+) -> None:
+    one = Mirror(store, tmp_path / "mirror")
+    for start, name in ((0, "a"), (10, "b"), (20, "c")):
+        for n in range(start, start + 6):
+            run = run_of(n)
+            params = [ParamRecord(run.id, "", name, str(n))]
+            store.create_run(run, steps=[], params=params, code=[], environment=None)
+        assert len(ids(one)) == start * 6 // 10 + 6
+    with reading(one) as cursor:
+        answer = cursor.sql("SELECT sum(params.a), sum(params.b), sum(params.c) FROM runs").fetchall()
+    assert answer == [(sum(range(6)), sum(range(10, 16)), sum(range(20, 26)))]
+
+
 def test_names_that_differ_by_case_only_are_numbered() -> None:
     assert field_names(["LR", "lr", "Lr", "x", "", "lr_2"]) == {
         "": "_", "lr": "lr", "lr_2": "lr_2", "x": "x", "LR": "LR_3", "Lr": "Lr_4",

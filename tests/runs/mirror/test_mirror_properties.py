@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.runs.mirror.histories import (
     Restart,
     as_sql,
     conditions,
+    expected_rows,
     expected_runs,
     histories,
 )
@@ -30,27 +32,10 @@ from zenbook.runs.mirror import copy, mirror
 from zenbook.runs.mirror.mirror import Mirror, reading
 from zenbook.runs.mirror.views import VIEWS, field_names
 from zenbook.stack.components import MetadataStore
-from zenbook.stack.records import (
-    InputRecord,
-    LogRecord,
-    MetricRecord,
-    OutputRecord,
-    ParamRecord,
-    RunQuery,
-    StepRecord,
-)
+from zenbook.stack.records import RunQuery
 
 KEYS = {"runs": "id", "steps": "run, step", "params": "run, step, name", "metrics": "run, step, name, n",
         "artifacts": "run, step, output", "edges": "run, step, input", "code": "run, step", "logs": "run, step, n"}  # fmt: skip
-RECORDS = {
-    "steps": StepRecord,
-    "params": ParamRecord,
-    "metrics": MetricRecord,
-    "artifacts": OutputRecord,
-    "edges": InputRecord,
-    "logs": LogRecord,
-}
-
 pytestmark = pytest.mark.usefixtures("small_portions")
 
 
@@ -130,11 +115,15 @@ def check_against_python(one: Mirror, store: MetadataStore) -> dict[str, dict[st
         for name in set(facts) - {"params", "metrics"}:
             assert found[run][name] == facts[name], name
     runs = [one.run for one in store.changes(0).runs if not one.gone]  # also what came for a run that is not there
-    for view, record in RECORDS.items():
-        rows = store.rows(record, runs)
-        assert ask(one, f"SELECT count(*) AS n FROM {view}")["n"][0].as_py() == len(rows), view
-    measured = ask(one, "SELECT run, step, name, n, value FROM metrics").to_pylist()
-    assert {tuple(row.values()) for row in measured} == {tuple(row[:5]) for row in store.rows(MetricRecord, runs)}
+    for view, rows in expected_rows(store, runs).items():
+        answered = [
+            {name: value.timestamp() if isinstance(value, datetime) else value for name, value in row.items()}
+            for row in ask(one, f"SELECT * FROM {view}").to_pylist()
+        ]
+        keys = KEYS[view].split(", ")
+        by_key = {tuple(row[key] for key in keys): row for row in answered}
+        assert len(by_key) == len(answered)
+        assert by_key == {tuple(row[key] for key in keys): row for row in rows}, view
     return wanted
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from zenbook.errors import RunError
 from zenbook.runs.comparison.as_text import MOST_IN_COLUMNS, NOTHING, count, headline, shown_rows
 from zenbook.runs.comparison.parts import Cell, Diff, Grid, Line, Mark, Part, Pictures
-from zenbook.runs.comparison.sections import Section, sections
+from zenbook.runs.comparison.pictures import pictures
+from zenbook.runs.comparison.sections import MANY, Section, sections
 from zenbook.runs.looks import COLOURS, SIGNS
 from zenbook.runs.table import escaped
 
@@ -32,10 +32,14 @@ def html(comparison: Comparison) -> str:
     """The runs, and the sections in which something differs; many runs as a table and a picture."""
     if len(comparison.runs) > MOST_IN_COLUMNS:
         title = f"<div><b>{count(comparison)}</b></div>"
-        return _box(title + _picture(comparison) + shown_rows(comparison)._repr_html_())
+        rest = "".join(map(_section, sections(comparison, MANY)))
+        return _box(title + _pictures_of(comparison) + shown_rows(comparison)._repr_html_() + rest)
     heads = "".join(_run(comparison, at) for at in range(len(comparison.runs)))
     body = "".join(map(_section, sections(comparison)))
-    return _box(heads + (body or f'<div style="opacity:.7;margin-top:6px">{NOTHING}</div>'))
+    if not body:
+        return _box(f'{heads}<div style="opacity:.7;margin-top:6px">{NOTHING}</div>')
+    drawn = _pictures_of(comparison)
+    return _box(heads + body + drawn if len(comparison.runs) == 2 else heads + drawn + body)
 
 
 def diff_html(text: str) -> str:
@@ -55,11 +59,12 @@ def _box(body: str) -> str:
     return f'<div style="line-height:1.5">{body}</div>'
 
 
-def _picture(comparison: Comparison) -> str:
-    try:
-        return comparison.plot().img
-    except RunError:
-        return ""  # nothing to draw: the table says so
+def _pictures_of(comparison: Comparison) -> str:
+    drawn = [one.img for one in pictures(comparison)]
+    if not drawn:
+        return ""
+    each = "".join(f'<div style="flex:1 1 520px;max-width:760px">{one}</div>' for one in drawn)
+    return f'<div style="display:flex;flex-wrap:wrap;gap:8px;margin:10px 0">{each}</div>'
 
 
 def _run(comparison: Comparison, at: int) -> str:

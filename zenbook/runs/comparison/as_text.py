@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zenbook.runs.comparison.parts import Cell, Diff, Grid, Line, Mark, Part
-from zenbook.runs.comparison.sections import sections
+from zenbook.runs.comparison.sections import MANY, Section, sections
 from zenbook.runs.table import Table, cut, one_line, padded, width
 
 if TYPE_CHECKING:
@@ -23,22 +24,25 @@ def text(comparison: Comparison) -> str:
         return many(comparison)
     lines = [headline(comparison, at) for at in range(len(comparison.runs))]
     found = sections(comparison)
+    lines += _lines_of(found, marked=len(comparison.runs) > 2) if found else ["", NOTHING]
+    return "\n".join(lines)
+
+
+def _lines_of(found: list[Section], *, marked: bool) -> Iterator[str]:
     for section in found:
         rest = f" ({section.rest})" if section.rest else ""
-        lines += ["", f"{section.topic.value}{rest}"]
+        yield from ("", f"{section.topic.value}{rest}")
         for part in section.parts:
-            lines += _lines(part, marked=len(comparison.runs) > 2)
-    if not found:
-        lines += ["", NOTHING]
-    return "\n".join(lines)
+            yield from _lines(part, marked=marked)
 
 
 NOTHING = "Nothing differs: parameters, metrics, steps, code, environment and outputs are the same."
 
 
 def many(comparison: Comparison) -> str:
-    """Many runs as rows, with what differs among their parameters and metrics as columns."""
-    return f"{count(comparison)}\n{shown_rows(comparison)!r}"
+    """Many runs as rows, with what differs among their parameters and metrics as columns; then their code."""
+    lines = [count(comparison), repr(shown_rows(comparison))]
+    return "\n".join([*lines, *_lines_of(sections(comparison, MANY), marked=True)])
 
 
 def shown_rows(comparison: Comparison) -> Table:

@@ -113,7 +113,7 @@ def curves(of: Comparison, metric: str | None, over: str) -> Plot:
     """A metric's values in each run; see `Comparison.curves`."""
     if over not in ("step", "time"):
         raise RunError(f"A curve can't run over {over!r}.", did_you_mean(over, ("step", "time")))
-    often = _logged_often(of.facts)
+    often = logged_often(of.facts)
     name = metric if metric is not None else next(iter(often), None)
     if name is None:
         raise RunError("No metric was logged more than once.", "Log one in a loop: log_metrics(loss=…, step=i).")
@@ -127,7 +127,7 @@ def curves(of: Comparison, metric: str | None, over: str) -> Plot:
     return Plot(title, charts.curves(title, found, over), vega.curves(found, name, over))
 
 
-def _logged_often(facts: Sequence[Facts]) -> dict[str, None]:
+def logged_often(facts: Sequence[Facts]) -> dict[str, None]:
     """The metrics that some step of some run logged more than once."""
     return {one.name: None for run in facts for one in run.metrics if one.n > 0}
 

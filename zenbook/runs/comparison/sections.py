@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from zenbook.runs.comparison.code import CodeChange
 from zenbook.runs.comparison.outputs import output_parts
 from zenbook.runs.comparison.parts import Cell, Diff, Grid, Line, Mark, Part, shown_value
 from zenbook.runs.comparison.values import Metric
@@ -30,6 +31,10 @@ class Topic(Enum):
     OUTPUTS = "Outputs"
 
 
+MANY = (Topic.CODE,)  # what is told of many runs, beside the table of their parameters and metrics
+_NAMED = 6  # runs
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """One topic: what differs in it. ``rest`` says what is not shown."""
@@ -45,10 +50,9 @@ class Section:
         return heads or sum(len(one.rows) if isinstance(one, Grid) else isinstance(one, Line) for one in self.parts)
 
 
-def sections(comparison: Comparison) -> list[Section]:
-    """The sections in which something differs (all with ``all=True``)."""
-    made = (_params, _metrics, _steps, _code, _environment, _outputs)
-    return [section for make in made if (section := make(comparison)).parts]
+def sections(comparison: Comparison, topics: Collection[Topic] = tuple(Topic)) -> list[Section]:
+    """The sections in which something differs (all with ``all=True``), of some topics."""
+    return [section for topic in topics if (section := _MAKERS[topic](comparison)).parts]
 
 
 def _params(of: Comparison) -> Section:
@@ -77,11 +81,15 @@ def _steps(of: Comparison) -> Section:
 
 def _code(of: Comparison) -> Section:
     parts: list[Part] = []
+    runs: dict[tuple[CodeChange, tuple[str, ...]], list[str]] = {}
     for one in of.code:
-        where = f" (run {_label(of, one.run)})" if len(of.runs) > 2 else ""
-        parts.append(Line(f"{one.change.told}, in {', '.join(one.steps)}{where}"))
-        if one.change.diff:
-            parts.append(Diff(one.change.diff))
+        runs.setdefault((one.change, one.steps), []).append(_label(of, one.run))
+    for (change, steps), labels in runs.items():
+        told = ", ".join(labels[:_NAMED]) + (f" and {len(labels) - _NAMED} more" if len(labels) > _NAMED else "")
+        where = f" (run{'s' * (len(labels) > 1)} {told})" if len(of.runs) > 2 else ""
+        parts.append(Line(f"{change.told}, in {', '.join(steps)}{where}"))
+        if change.diff:
+            parts.append(Diff(change.diff))
     return Section(Topic.CODE, tuple(parts))
 
 
@@ -97,6 +105,16 @@ def _outputs(of: Comparison) -> Section:
         other = _label(of, one.run)
         parts += output_parts(one, (labels[0], other), named=len(of.runs) > 2)
     return Section(Topic.OUTPUTS, tuple(parts))
+
+
+_MAKERS: Mapping[Topic, Callable[[Comparison], Section]] = {
+    Topic.PARAMETERS: _params,
+    Topic.METRICS: _metrics,
+    Topic.STEPS: _steps,
+    Topic.CODE: _code,
+    Topic.ENVIRONMENT: _environment,
+    Topic.OUTPUTS: _outputs,
+}
 
 
 def _labels(of: Comparison) -> tuple[str, ...]:
@@ -157,4 +175,4 @@ def _same(every: Mapping[str, Any], rows: Sequence[Any]) -> str:
     return f"{rest} more {'is' if rest == 1 else 'are'} the same" if rest > 0 else ""
 
 
-__all__ = ["Section", "Topic", "sections"]
+__all__ = ["MANY", "Section", "Topic", "sections"]

@@ -50,12 +50,8 @@ class Copy:
         version, store, revision = self._one(f"SELECT version, store, revision FROM {self._schema}.facts")
         if version == VERSION:
             rows = self._all(f"SELECT section, name, kind, place FROM {self._schema}.columns")
-            used = self._all(
-                "SELECT column_name FROM duckdb_columns() WHERE table_name = 'runs' AND column_name LIKE 'v%' "
-                "AND database_name || '.' || schema_name = ?",
-                [self._schema],
-            )
-            numbers = [int(name[1:]) for (name,) in used if name[1:].isdecimal()]
+            columns = [row[0] for row in self._all(f"DESCRIBE {self._schema}.runs")]
+            numbers = [int(name[1:]) for name in columns if name[0] == "v" and name[1:].isdecimal()]
             of = {Name(section, name, Kind(kind)): place for section, name, kind, place in rows}
             self.places = Places(of, max(numbers, default=-1) + 1)
             self.size = self._one(f"SELECT count(*) FROM {self._schema}.revisions")[0]

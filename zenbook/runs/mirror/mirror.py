@@ -9,11 +9,12 @@ the last, gives it its name when it is whole, and removes the older ones; who st
 from __future__ import annotations
 
 import os
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
 from zenbook.runs.mirror.copy import Copy
@@ -30,6 +31,10 @@ FOLDER = "mirror"  # in the workspace
 LEAST = 500  # changed runs that are worth a new file; of many runs, a tenth
 MEMORY = "1GB"  # at most, for a question over thousands of names; others take a tenth of it
 END = 2**62  # after every revision
+_DAMAGE = re.compile(
+    r"corrupt|checksum|not a valid DuckDB|database has been invalidated|Could not read enough", re.IGNORECASE
+)
+Answer = TypeVar("Answer")
 
 
 class Mirror:
@@ -166,6 +171,35 @@ def mirror_of(stack: OpenStack, *, allow_files: bool = False) -> Mirror:
         if key not in of_store:
             of_store[key] = Mirror(stack.metadata, folder, allow_files=allow_files)
         return of_store[key]
+
+
+def is_damage(error: duckdb.Error) -> bool:
+    """Whether the mirror's file is what is wrong."""
+    return _DAMAGE.search(str(error)) is not None
+
+
+def undamaged(mirror: Mirror, ask: Callable[[], Answer]) -> Answer:
+    """What a question gives; one that fails since a file is damaged is asked again, of a new one."""
+    import duckdb
+
+    try:
+        return ask()
+    except duckdb.Error as error:
+        if not is_damage(error):
+            raise
+    mirror.forget()
+    return ask()
+
+
+@contextmanager
+def questions(mirror: Mirror) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A cursor for several questions of our own, all of which see the same rows."""
+    cursor = mirror.cursor()
+    try:
+        cursor.execute("BEGIN")
+        yield cursor
+    finally:
+        cursor.close()
 
 
 @contextmanager

@@ -126,6 +126,7 @@ PARAMS_VIEW = View(
             "CASE WHEN value[1] = '\"' THEN json_extract_string(value, '$') ELSE value END",
         ),
         _same("json", "VARCHAR", "its value as it was recorded: exact JSON", of="value"),
+        _same("content", "VARCHAR", "blake3 of the file or folder that it names, 64 hex digits; '' of other values"),
     ),
 )
 
@@ -156,6 +157,7 @@ ARTIFACTS = View(
         _same("format", "VARCHAR", "how it is stored"),
         _same("size", "BIGINT", "bytes that are stored"),
         _DIGEST,
+        _same("member", "VARCHAR", "which object it is of several that are stored together; '' if it is alone"),
         _same("address", "VARCHAR", "where it is in the artifact store"),
         _same("preview", "VARCHAR", "JSON: shape, columns, the value of a scalar"),
         _same("note", "VARCHAR", "a warning about how it is stored"),
