@@ -16,7 +16,7 @@ from playwright.sync_api import Locator, Page, expect, sync_playwright
 from tests.notebook.lab import CHROMIUM, FLAGS, LabNotebook, jupyterlab, write_notebook
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "pictures"
-COLOURS = 256  # of a palette: what is drawn here has few, and the files stay small
+FREQUENT, RARE = 192, 64  # colours of a palette, which keeps the files small
 EDGE = 6  # px around what is shown
 STEPS = '''"""Who is going to leave? Made-up customers, and a model."""
 import time
@@ -125,9 +125,19 @@ class Studio:
         right = max(one["x"] + one["width"] for one in (start, end)) + EDGE
         clip = {"x": left, "y": top, "width": right - left, "height": end["y"] + end["height"] + EDGE - top}
         shot = self.page.screenshot(clip=clip, animations="disabled")  # type: ignore[arg-type]
-        image = Image.open(io.BytesIO(shot)).convert("RGB").quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE)
+        image = with_few_colours(Image.open(io.BytesIO(shot)).convert("RGB"))
         FOLDER.mkdir(exist_ok=True)
         image.save(FOLDER / f"{name}.png", optimize=True)
+
+
+def with_few_colours(image: Image.Image) -> Image.Image:
+    """The image with a palette: grounds and texts keep their colours, and small signs about theirs."""
+    counted = sorted(image.getcolors(image.width * image.height) or [], reverse=True)
+    palette = [part for _, colour in counted[:FREQUENT] for part in colour]
+    rare = image.quantize(RARE, method=Image.Quantize.MAXCOVERAGE).getpalette() or []
+    holder = Image.new("P", (1, 1))
+    holder.putpalette([*palette, *rare[: 3 * RARE]])
+    return image.quantize(palette=holder, dither=Image.Dither.NONE)
 
 
 def a_run(studio: Studio) -> None:
