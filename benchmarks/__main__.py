@@ -17,8 +17,10 @@ NAMES = (
     "object_stores",
     "comparing",
     "exporting",
+    "airflow_runs",
     "imports",
     "run_panel",
+    "panels_in_browser",
     "history_in_sql",
 )
 

@@ -5,6 +5,7 @@ A version is the end of an environment's name: 3 and 2 for the newest of each, 2
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -14,7 +15,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,17 +118,12 @@ class LiveAirflow:
 
     def stop(self, name: str) -> None:
         """End one of its processes with all that it has started."""
-        process = self.processes.pop(name)
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(process.pid, number)
-            except ProcessLookupError:
-                break
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                continue
-        process.wait(10)
+        _end([self.processes.pop(name)])
+
+    def stop_all(self) -> None:
+        """End all of its processes, side by side."""
+        _end(list(self.processes.values()))
+        self.processes.clear()
 
     def log(self) -> str:
         """What its processes have written last."""
@@ -168,8 +164,19 @@ def live_airflow(version: str, home: Path, **more: str) -> Iterator[LiveAirflow]
         _wait_until_well(made)
         yield made
     finally:
-        for name in list(made.processes):
-            made.stop(name)
+        made.stop_all()
+
+
+def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Terminate process groups; those that go on after a few seconds are killed."""
+    until = time.monotonic() + 4
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for one in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(one.pid, number)
+        for one in processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                one.wait(max(0.1, until - time.monotonic()) if number == signal.SIGTERM else 10)
 
 
 def _settings(version: str, port: int, url: str) -> dict[str, str]:

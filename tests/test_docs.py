@@ -7,8 +7,10 @@ import shlex
 from pathlib import Path
 from typing import Annotated
 
+import nbformat
 import pytest
 
+from tests.scripts import run_zen
 from zenbook import cli, log_metrics, pipeline, step
 from zenbook.stack.stack import Stack
 
@@ -89,3 +91,25 @@ def test_the_commands_and_snippets_of_the_page_on_comparison(workspace: Path) ->
     for block in blocks:
         exec(block, names)
     assert names["best"].marks.tags == ("baseline",)
+
+
+def test_the_commands_of_the_page_on_airflow(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DB_PASSWORD", "x")
+    monkeypatch.setenv("AIRFLOW_PASSWORD", "x")
+    cells = [
+        "from zenbook import pipeline, step",
+        "@step\ndef one() -> int:\n    return 1",
+        "@pipeline\ndef training():\n    one()",
+    ]
+    (workspace / "train.py").write_text("\n\n".join(cells))
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(one) for one in cells]), workspace / "notebook.ipynb"
+    )
+    for line in commands("airflow.md"):
+        words = shlex.split(line)[1:]
+        if words[0] == "export":
+            done = run_zen(workspace, *words)
+            assert done.returncode == 0, done.stderr
+        else:
+            cli.invoke([*words, "--no-check"] if words[:2] == ["stack", "use"] else words)
+    assert str(Stack.named("prod").orchestrator) == "airflow"

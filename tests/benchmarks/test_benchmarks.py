@@ -22,6 +22,7 @@ SIZES = {
     "comparing": {"runs": 12, "steps": 3, "rows": 2_000, "repeats": 1},
     "imports": {"repeats": 1, "kernels": 1},
     "run_panel": {"steps": 4, "lines": 100, "repeats": 1},
+    "panels_in_browser": {"runs": 200, "repeats": 1},
     "history_in_sql": {"runs": 30, "rows": 2000, "peer": 0, "repeats": 2},
 }
 

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import http.server
 import importlib
+import json
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-import zenbook
 from tests.airflow_here import LiveAirflow, live_airflow
 from tests.flavours.airflow_scenes import SCENES, choice_of, put_on
 from tests.notebook.kernels import kernel
 from tests.scripts import run_script, write_script
 from zenbook import find_run
+from zenbook.cli import invoke
 from zenbook.errors import RunError, StackError
 from zenbook.flavours.airflow_api import Account, AirflowApi
+from zenbook.runs.scheduled import STACK_FILE
 from zenbook.stack.records import RunQuery
 from zenbook.stack.stack import open_stack
 
@@ -37,15 +38,6 @@ from airflow.exceptions import AirflowClusterPolicyViolation
 def dag_policy(dag):
     if dag.dag_id.startswith("forbidden"):
         raise AirflowClusterPolicyViolation("nobody may deploy this")
-"""
-PLAIN = """
-from datetime import datetime
-from airflow.providers.standard.operators.bash import BashOperator
-from airflow.sdk import DAG
-
-with DAG("plain", schedule=None, start_date=datetime(2024, 1, 1)):
-    tasks = [BashOperator(task_id=f"t{n}", bash_command="true") for n in range(3)]
-    tasks[0] >> tasks[1] >> tasks[2]
 """
 
 
@@ -118,15 +110,20 @@ def test_a_step_that_fails_once_succeeds_the_second_time(scenes: ModuleType, wor
     assert run.steps["moody"].logs == "try 1\nattempt 1 failed: ValueError: not yet\ntry 2\n"
 
 
-def test_a_step_that_fails_for_good_says_why_here(scenes: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_step_that_fails_for_good_says_why_here(airflow: LiveAirflow, scenes: ModuleType) -> None:
     with pytest.raises(RunError) as raised:
         scenes.failing()
     run = find_run()
     assert raised.value.message == "Step 'divide' failed on Airflow: ZeroDivisionError: division by zero."
+    assert "return x / by" in raised.value.hint
     assert f"zen show {run.id} divide" in raised.value.hint
+    assert f"{airflow.url}/dags/" in raised.value.hint
     assert (run.state, states(run)) == ("failed", {"divide": "failed", "divide_2": "skipped"})
     assert "return x / by" in run.steps["divide"].traceback
-    assert run.steps["divide"].logs == "about to divide\n"
+    logs = run.steps["divide"].logs
+    assert logs.startswith("about to divide\n")
+    assert "Airflow: Command exited with return code 1\n" in logs
+    assert logs.count("about to divide") == 1, "what the step printed is there already"
 
 
 def test_a_task_whose_worker_never_began_brings_its_log(
@@ -164,6 +161,40 @@ def test_a_task_that_is_cleared_in_airflow_runs_again(
     until(lambda: run.steps["total"].attempt == 2 and run.steps["total"].state == "succeeded", "it ran again")
     until(lambda: find_run(run.id).state == "succeeded", "the run has its end again")
     assert run.steps["load"].attempt == 1
+
+
+def test_a_backfill_is_a_run_for_each_day_and_a_trigger_is_validated(airflow: LiveAirflow, workspace: Path) -> None:
+    dag = f"{workspace.name[:40]}_daily"
+    (workspace / "scenes.py").write_text(SCENES)
+    words = ["scenes.py:training", "--to", str(airflow.dags / dag), "--dag-id", dag, "--schedule", "@daily"]
+    invoke(["export", "airflow", *words, "--python", sys.executable, "--retries", "0"])
+    sys.modules.pop("scenes")
+    (airflow.dags / dag / STACK_FILE).write_text(json.dumps({"folder": str(workspace), "variables": {}}))
+    api = api_of(airflow)
+    until(lambda: api.dag(dag) is not None, "the DAG is there")
+    days = {"from_date": "2024-02-01T00:00:00Z", "to_date": "2024-02-02T00:00:00Z"}
+    api._ask("POST", api._path("backfills"), {"dag_id": dag, **days, "max_active_runs": 2}, conflict={})
+    api.unpause(dag)
+    api.trigger(dag, "by_hand", {"rows": 4, "text": NASTY})
+    with pytest.raises(RunError, match="answers 400"):  # by the types of the DAG's parameters
+        api.trigger(dag, "wrong_kind", {"rows": "many"})
+    api.trigger(dag, "no_such_name", {"rosw": 4})
+    ids = [f"backfill__2024-02-0{day}T00:00:00+00:00" for day in (1, 2)]
+    until(lambda: all(api.state(dag, one) == "success" for one in [*ids, "by_hand"]), "all of them ran")
+    runs = {run.steps["load"].notes[0].split(" / ")[1]: run for run in map(find_run, run_ids())}
+    assert set(ids) <= runs.keys()
+    assert {str(run.state) for run in runs.values()} == {"succeeded"}
+    assert runs["by_hand"].steps["say"].outputs["output"].load() == f"3.0 {NASTY}"
+    until(lambda: api.state(dag, "no_such_name") == "failed", "the worker refused it")
+    assert "has no parameter 'rosw'" in api.log(dag, "no_such_name", "load", 1)
+    (made,) = open_stack().metadata.outputs([runs["by_hand"].id], "total")
+    entry = api._path("dags", dag, "dagRuns", "by_hand", "taskInstances", "total", "xcomEntries", "return_value")
+    value = api._ask("GET", entry)["value"]
+    assert json.loads(value) == {"output": open_stack().artifacts.uri(made.address)}, "an address, and no contents"
+
+
+def run_ids() -> list[str]:
+    return [one.id for one in open_stack().metadata.runs(RunQuery())]
 
 
 # --- ends that nobody wants ---------------------------------------------------------------------------------------
@@ -315,29 +346,6 @@ def test_stores_that_airflow_does_not_see_are_refused(
 
 def test_check_says_that_it_is_well(airflow: LiveAirflow, scenes: ModuleType) -> None:
     assert "API version 2" in open_stack().orchestrator.check()
-
-
-def test_steps_and_plain_tasks_run_side_by_side(airflow: LiveAirflow, scenes: ModuleType, workspace: Path) -> None:
-    (airflow.dags / "plain.py").write_text(PLAIN)
-    api, dag = api_of(airflow), f"{workspace.name[:40]}_training"
-    scenes.training(rows=1)
-    until(lambda: api.dag("plain") is not None, "the plain DAG is there")
-    api.unpause("plain")
-
-    def seconds(dag_id: str, run_id: str) -> float:
-        until(lambda: api.state(dag_id, run_id) in ("success", "failed"), "the run ends")
-        found = api._ask("GET", api._path("dags", dag_id, "dagRuns", run_id))
-        began, ended = (datetime.fromisoformat(found[one]) for one in ("queued_at", "end_date"))
-        return (ended - began).total_seconds()
-
-    plain, ours = [], []
-    for number in range(4):
-        api.trigger("plain", f"plain{number}", {})
-        plain.append(seconds("plain", f"plain{number}"))
-        ours.append(seconds(dag, f"zenbook__{scenes.training(rows=10 + number).id}"))
-    print(f"three plain tasks {min(plain):.1f} s, three steps {min(ours):.1f} s")
-    assert [api.state("plain", f"plain{number}") for number in range(4)] == ["success"] * 4
-    assert [run.state for run in zenbook.runs(pipeline="training")] == ["succeeded"] * 5
 
 
 # --- last, since it takes the scheduler away ----------------------------------------------------------------------

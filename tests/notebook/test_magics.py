@@ -260,7 +260,7 @@ def test_a_password_in_a_cell_is_warned_of_and_asking_is_not(k: Kernel) -> None:
 
 def test_a_secret_is_asked_for_in_the_notebook(k: Kernel) -> None:
     done = k.run_and_answer("%zen metadata-store register asked mysql --password", "hunter2")
-    assert "(kept in the keyring)" in done.result
+    assert "(kept in .zen/secrets.json, encrypted)" in done.result
     assert "now contains" not in done.result
     assert "hunter2" not in str(done.outputs)
 

@@ -573,28 +573,35 @@ def test_a_busy_kernel_that_hears_nothing_says_so_in_the_details(scene: Scene) -
     book.done(1)
 
 
-def test_notebook_7_shows_the_same_panel(scene: Scene) -> None:
-    write_notebook(scene.folder / "seven.ipynb", [TRAINING, "run = training(wait='stay')"])
+def test_notebook_7_shows_the_same_panels(scene: Scene) -> None:
+    cells = [TRAINING, "%zen panel", "%zen panel runs", "run = training(wait='stay')"]
+    write_notebook(scene.folder / "seven.ipynb", cells)
     page = scene.page
     page.goto(f"{scene.url}/notebooks/seven.ipynb")
-    page.locator(".jp-CodeCell").nth(1).wait_for()
+    page.locator(".jp-CodeCell").nth(3).wait_for()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
     expect(page.locator(".zb-box[data-step=fit]")).to_have_attribute("data-state", "running", timeout=30_000)
     page.locator(".zb-box[data-step=load]").click()
     expect(page.locator(".zb-log")).to_have_text("read 500 rows\n")
+    expect(page.locator(".zb-stacks").get_by_role("img", name="works")).to_have_count(3)
+    newest = page.locator(".zb-history tr[data-run]").first
+    expect(newest).to_have_attribute("data-state", "running")
     scene.shot("notebook-7")
     page.get_by_role("button", name="Cancel run").click()
-    expect(page.locator(".jp-CodeCell").nth(1)).to_contain_text("1 cancelled")
+    expect(page.locator(".jp-CodeCell").nth(3)).to_contain_text("1 cancelled")
+    expect(newest).to_have_attribute("data-state", "cancelled")
     scene.complaints = ours(scene)  # it has no file browser, and says so
 
 
-def test_voila_shows_the_picture(scene: Scene) -> None:
-    write_notebook(scene.folder / "served.ipynb", [TRAINING, "run = training()"])
+def test_voila_shows_the_picture_and_the_tables(scene: Scene) -> None:
+    write_notebook(scene.folder / "served.ipynb", [TRAINING, "%zen panel", "run = training()", "%zen panel runs"])
     scene.go()
     scene.page.goto(f"{scene.url}/voila/render/served.ipynb")
     picture = scene.page.locator("img[alt*=training]")
     expect(picture).to_be_visible(timeout=60_000)
     expect(scene.page.locator("body")).to_contain_text("4 ran", timeout=60_000)
+    expect(scene.page.locator("table").first).to_contain_text("default")
+    expect(scene.page.locator("table").last).to_contain_text("succeeded")
     scene.shot("voila")
     scene.complaints = ours(scene)  # it wants fonts from the internet, and extensions that are not for it

@@ -199,6 +199,25 @@ def test_a_parameter_that_can_not_be_is_refused_before_anything_is_recorded(
     assert open_stack().metadata.runs(RunQuery()) == []
 
 
+def test_a_step_that_runs_with_another_package_says_so_and_shares_no_cache_with_the_planned_one(project: Path) -> None:
+    (project / "joining.py").write_text(PIPELINE.replace("    return n\n", "    import click\n\n    return n\n"))
+    write_plan(project)
+    all_tasks("manual__1")
+    planned = json.loads((project / "plan.json").read_text())
+    for capsule in planned["capsules"].values():
+        capsule["requirements"] = [[name, "0.0.1"] for name, _ in capsule["requirements"]]
+    (project / "plan.json").write_text(json.dumps(planned))
+    done = all_tasks("manual__2")
+    assert "left: it ran with click" in done[0].stderr
+    assert "and was planned with 0.0.1" in done[0].stderr
+    again, first = (find_run(one.id) for one in open_stack().metadata.runs(RunQuery()))
+    if first.steps["left"].state == "cached":
+        again, first = first, again
+    assert again.steps["left"].state == "cached", "what it ran with here is what the first run ran with"
+    assert any("was planned with 0.0.1" in note for note in again.steps["left"].notes)
+    assert not any("was planned" in note for note in again.steps["right"].notes)
+
+
 def test_a_trigger_changes_parameters_where_they_arrive(project: Path) -> None:
     all_tasks("manual__1", n=21)
     run = find_run()

@@ -303,3 +303,12 @@ def test_a_line_that_is_rewritten_slowly_is_one_line_too_and_is_passed_on() -> N
             assert seen.wait(10)
     assert passing[:3] == ["0 of 2", "1 of 2", "2 of 2"]
     assert notes.of("stdout") == "2 of 2\n"
+
+
+def test_bytes_are_refused_as_any_text_stream_refuses_them() -> None:
+    lines: list[str] = []
+    with proxied_streams(), recorded(lambda _, text: lines.append(text)):
+        with pytest.raises(TypeError):  # so click finds out what kind of stream it has
+            sys.stdout.write(b"")  # type: ignore[arg-type]
+        print("text")
+    assert "".join(lines) == "text\n"

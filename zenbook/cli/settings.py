@@ -16,7 +16,8 @@ from zenbook.cli.tree import Notebook
 from zenbook.errors import StackError, ZenbookError
 from zenbook.stack.flavour import ComponentKind, Flavour, flavour
 from zenbook.stack.registry import names_of
-from zenbook.stack.secrets import is_reference, secret_fields
+from zenbook.stack.secrets import is_reference, kept_in, secret_fields
+from zenbook.stack.workspace import Workspace
 
 _CHOSEN = "zenbook.flavour"
 _PREFIX = "setting_"  # so that a setting may have the name of one of the verb's own parameters
@@ -173,4 +174,4 @@ def _masked(value: Any) -> str:
         return ", ".join(f"{key}: {_masked(one)}" for key, one in value.items())
     if isinstance(value, str) and value.startswith("${"):
         return value
-    return "(kept in the keyring)" if is_reference(value) else "(hidden)"
+    return f"(kept in {kept_in(Workspace.find())})" if is_reference(value) else "(hidden)"

@@ -12,6 +12,8 @@ from typing import Protocol
 
 from zenbook.core.states import RunState, StepState
 
+TRIAL_NOTE = "ran by "  # how a step's note begins that says where it ran: a fact, and nothing to look into
+
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:

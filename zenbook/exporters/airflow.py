@@ -7,7 +7,9 @@ starts zenbook's worker with the interpreter in which zenbook and the user's pac
 from __future__ import annotations
 
 import datetime
+import json
 import re
+import shlex
 from importlib.resources import files as resources
 from string import Template
 from typing import Annotated, Any
@@ -17,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from zenbook.core.plan import Plan
 from zenbook.exporters.airflow_dag import dag_source
 from zenbook.exporters.reading import readable_source
+from zenbook.runs.bindings import as_plain
 from zenbook.runs.exporting import Exporter, ExportError
 from zenbook.runs.naming import dag_id_of
 
@@ -128,7 +131,7 @@ def _readme(plan: Plan, options: Any, dag_id: str, module: str) -> str:
     if plan.params:
         names = ", ".join(f"`{name}`" for name in plan.bindings) or "none"
         fixed = ", ".join(f"`{name}`" for name in plan.params if name not in plan.bindings)
-        params = f"Parameters that a trigger may set: {names}."
+        params = f"Parameters of the DAG: {names}."
         params += f" Fixed when this was exported, since the wiring depends on them: {fixed}." if fixed else ""
     else:
         params = "The pipeline has no parameters."
@@ -144,9 +147,16 @@ def _readme(plan: Plan, options: Any, dag_id: str, module: str) -> str:
         module=module,
         python=options.python,
         params=params,
+        conf=_conf(plan),
         given=given,
         python_version=plan.python,
     )
+
+
+def _conf(plan: Plan) -> str:
+    """What a trigger may say, as a word of a shell."""
+    said = {name: as_plain(plan.params[name]) for name in plan.bindings}
+    return shlex.quote(json.dumps(said, ensure_ascii=False))
 
 
 def _line(text: str) -> str:

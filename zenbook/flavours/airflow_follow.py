@@ -13,12 +13,13 @@ from zenbook.runs.execution import Execution
 from zenbook.runs.interruption import pause
 from zenbook.runs.scheduled import settle, task_ids
 from zenbook.runs.workers import tell_as_recorded
-from zenbook.stack.records import Batch, RunUpdate, StepRecord
+from zenbook.stack.records import Batch, LogRecord, RunUpdate, StepRecord
 
 GRACE = 20.0  # seconds that a run has to end after it was told to
 _ASK_EVERY = 2.0  # seconds between two questions to Airflow while steps run
 _LATE = 5.0  # seconds after a task's end in which its step's end is to be recorded
 _LOG_LINES = 40
+_TRACEBACK_LINES = 20
 _TAG = "zenbook-"
 
 
@@ -180,10 +181,33 @@ class Followed:
         try:
             tell_as_recorded(self.execution, record.name)
         except RunError as error:
+            self._fetch_log(record)
+            shown = "\n".join(record.traceback.rstrip().splitlines()[-_TRACEBACK_LINES:])
             self.failing = self.failing or RunError(
                 error.message.replace("in its process", "on Airflow"),
-                f"Its traceback: zen show {record.run} {record.name}. {self.api.page(self.dag_id, self.run_id)}",
+                f"{shown}\nMore: zen show {record.run} {record.name}, and {self.api.page(self.dag_id, self.run_id)}",
             )
+
+    def _fetch_log(self, record: StepRecord) -> None:
+        """Add to a failed step's lines what Airflow has logged besides them, from its last try."""
+        task = self.ids[record.name]
+        try:
+            log = self.api.log(self.dag_id, self.run_id, task, max(record.attempt, 1))
+        except RunError:  # the step's own lines and traceback are here
+            return
+        metadata = self.execution.metadata
+        known = metadata.logs(record.run, record.name)
+        said = {line.strip() for line in ("".join(one.text for one in known) + record.traceback).splitlines()}
+        said |= {"::group::", "::endgroup::"}
+        new = [line for line in log.splitlines() if line.strip() and not any(one and one in line for one in said)]
+        at = record.ended_at or time.time()
+        lines = [
+            LogRecord(record.run, record.name, len(known) + place, at, "log", f"Airflow: {line}\n")
+            for place, line in enumerate(new[-_LOG_LINES:])
+        ]
+        metadata.write(Batch(logs=lines))
+        for one in lines:
+            self.execution.watching.on_event(Logged(one.run, one.step, one.stream, one.text, one.at))
 
     def _tell_unrecorded(self, record: StepRecord, task: TaskSeen) -> None:
         """Tell what Airflow knows of a task that has ended, and whose step recorded no end."""

@@ -25,7 +25,6 @@ from zenbook.stack.stack import OpenStack
 RANDOM = frozenset(randomness.OUTPUTS.values())
 STATE = RANDOM | {library_settings.OUTPUT}  # of the process, passed from cell to cell
 HIDDEN = STATE | {SHOWN}
-TRIAL_NOTE = "ran by "  # how a note begins that says where a step ran; those that are served its outputs ran elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class Trial:
 
     attempt: int  # 1-based
     last: bool
-    note: str = ""  # where it ran, for people
+    notes: tuple[str, ...] = ()  # where it ran and what was different there, for people
 
 
 @dataclass

@@ -397,6 +397,7 @@ class StepRun:
         lines += [f"  metric   {name} = {value:.6g}" for name, value in self.metrics.items()]
         lines += [f"  note     {note}" for note in self.notes]
         lines += [f"  error    {self.error}"] if self.error else []
+        lines += ["", self.traceback.rstrip()] if self.traceback else []
         return "\n".join(lines)
 
 

@@ -19,15 +19,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from zenbook.core.events import Listeners
+from zenbook.core.events import TRIAL_NOTE, Listeners
 from zenbook.core.graph import Node
 from zenbook.core.plan import Plan
 from zenbook.core.states import RunState, StepState
 from zenbook.errors import RunError
 from zenbook.runs.bindings import with_params
 from zenbook.runs.environment import EnvironmentQuestion, user_name
-from zenbook.runs.execution import HIDDEN, TRIAL_NOTE, Execution, Trial
+from zenbook.runs.execution import HIDDEN, Execution, Trial
 from zenbook.runs.identity import DIGITS, new_run_id
+from zenbook.runs.installed import as_installed
 from zenbook.runs.naming import identifiers
 from zenbook.runs.patience import patiently
 from zenbook.runs.recorder import pending_steps
@@ -128,7 +129,8 @@ def work(plan_file: Path, exported: Plan) -> None:
     before = next((one for one in stack.metadata.steps([record.id]) if one.name == node.name), None)
     again = before is not None and before.state.has_outputs  # cleared in Airflow: whoever does that wants it to run
     _reopen(record, node, plan, stack)
-    trial = Trial(task.attempt, task.last, task.note)
+    plan, differing = as_installed(plan, node.name)
+    trial = Trial(task.attempt, task.last, (task.note, *differing))
     use_cache = not again and task.own.get("cache") is not False
     try:
         with (
@@ -138,6 +140,8 @@ def work(plan_file: Path, exported: Plan) -> None:
             finished = run_step(execution, node)
     finally:
         settle(plan, record.id, stack.metadata)
+    for line in differing:
+        sys.stderr.write(f"{node.name}: {line}\n")
     said = "served from the cache, " if finished.state is StepState.CACHED else ""
     sys.stdout.write(f"{node.name}: {said}{finished.why or finished.state}\n")
     made = {name: stack.artifacts.uri(one.address) for name, one in finished.outputs if name not in HIDDEN}

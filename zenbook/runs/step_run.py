@@ -15,6 +15,7 @@ from typing import Any
 from zenbook.core.digest import digest_of_bytes, digest_of_path
 from zenbook.core.distributions import is_stdlib, version_of
 from zenbook.core.events import (
+    TRIAL_NOTE,
     Logged,
     Progressed,
     StepFinished,
@@ -32,7 +33,7 @@ from zenbook.errors import RunError, StepTimeoutError, StoreError, ZenbookError
 from zenbook.runs import library_settings, randomness
 from zenbook.runs.calling import Called, call_step
 from zenbook.runs.context import StepContext, current_step
-from zenbook.runs.execution import HIDDEN, RANDOM, STATE, TRIAL_NOTE, Execution, Trial, as_stored
+from zenbook.runs.execution import HIDDEN, RANDOM, STATE, Execution, Trial, as_stored
 from zenbook.runs.failures import describe_failure, one_line
 from zenbook.runs.interruption import pause
 from zenbook.runs.streams import recorded
@@ -304,7 +305,7 @@ class _Call:
 
     def _trial_notes(self) -> tuple[str, ...]:
         trial = self.execution.trial
-        return (trial.note,) if trial is not None and trial.note else ()
+        return trial.notes if trial is not None else ()
 
 
 def _keyed(stored: Stored) -> str:

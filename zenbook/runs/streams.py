@@ -200,10 +200,11 @@ class _Proxy:
         self.users = 0
 
     def write(self, text: str) -> int:
+        written = self.base.write(text)  # first: it refuses bytes, by which others find out what kind of stream it is
         sink = _sink.get()
         if sink is not None and sys._getframe(1).f_globals.get("__name__") != "logging":
             sink(self.name_of_stream, text)
-        return self.base.write(text)
+        return written
 
     def writelines(self, lines: Any) -> None:
         for line in lines:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zenbook.core.events import (
+    TRIAL_NOTE,
     Event,
     Measured,
     Progressed,
@@ -48,6 +49,11 @@ class StepView:
     why: str = ""
     notes: tuple[str, ...] = ()
     progress: Progressed | None = None  # how far it has come, while it runs
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The notes that somebody should look into."""
+        return tuple(one for one in self.notes if not one.startswith(TRIAL_NOTE))
 
     @property
     def duration(self) -> float | None:
@@ -202,7 +208,7 @@ def text(view: RunView) -> str:
     room = max(map(width, names), default=0)
     for name, step in zip(names, steps, strict=True):
         lines.append(step_line(step, name, room))
-        lines += (f"      note: {one_line(note)}" for note in step.notes)
+        lines += (f"      note: {one_line(note)}" for note in step.warnings)
     if metrics := view.metrics:
         lines.append("  " + " · ".join(f"{one_line(name)} {number(value)}" for name, value in metrics.items()))
     return "\n".join(lines)
@@ -228,7 +234,7 @@ def html(view: RunView) -> str:
     parts += (
         _line(f"! {step.name}: {note}", COLOURS[StepState.RUNNING])
         for step in view.steps.values()
-        for note in step.notes
+        for note in step.warnings
     )
     parts += (_metrics(view), _steps(view))
     return f'<div style="line-height:1.5">{"".join(parts)}</div>'
@@ -307,11 +313,10 @@ def _row(step: StepView) -> str:
     why = one_line(step.error or step.why)
     short = cut(why, 90)
     title = f' title="{escaped(why)}"' if short != why else ""
-    again = f" ({step.again})" if step.again else ""
     return (
         f'<tr><td style="{_CELL}"><span style="color:{COLOURS[step.state]}">{SIGNS[step.state]}</span> '
         f"{escaped(cut(one_line(step.name), 60))}</td>"
-        f'<td style="{_CELL}">{step.state}{again}</td><td style="{_CELL};white-space:nowrap">{step.took}</td>'
+        f'<td style="{_CELL}">{escaped(step.told)}</td>'
         f'<td style="{_CELL};opacity:.7"{title}>{escaped(short)}</td></tr>'
     )
 

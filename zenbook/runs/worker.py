@@ -18,6 +18,7 @@ from zenbook.core.plan import Plan
 from zenbook.errors import RunError, ZenbookError, did_you_mean
 from zenbook.runs.execution import Execution
 from zenbook.runs.failures import describe_failure
+from zenbook.runs.installed import as_installed
 from zenbook.runs.patience import patiently
 from zenbook.runs.step_run import TriedAgainError, run_step
 from zenbook.runs.streams import proxied_streams
@@ -68,6 +69,9 @@ def _work(options: argparse.Namespace) -> None:
             f"There is no run {options.run!r} in {stack.metadata.describe()}.",
             "The run's row is made by whoever starts the run; is this the right stack and workspace?",
         )
+    plan, differing = as_installed(plan, options.step)
+    for line in differing:
+        sys.stderr.write(f"{options.step}: {line}\n")
     nothing = Listeners(())
     use_cache = not options.no_cache
     with proxied_streams(), Execution.recorded(plan, options.run, stack, nothing, use_cache=use_cache) as execution:

@@ -180,6 +180,10 @@ def _parse(text: str, file: Path) -> Config:
         if not isinstance(body.get(section) or {}, dict):
             raise StackError(f"In {file}, {section!r} is not a mapping of names.", "Mend it by hand.")
         for name, entry in (body.get(section) or {}).items():
+            if not isinstance(name, str):
+                raise StackError(
+                    f"In {file}, {section}: the name {name!r} is no text to YAML.", f"Write it in quotes: '{name}'."
+                )
             if not isinstance(entry, dict):
                 raise StackError(
                     f"In {file}, {section}: {name} is {entry!r} and not a mapping of options.",

@@ -38,6 +38,15 @@ function doneLine(line) {
 
 const pre = (text) => node("pre", "zb-pre", text);
 const faint = (text) => node("p", "zb-faint", text);
+const linked = (text) => {
+  const line = node("p", "zb-faint");
+  for (const part of text.split(/(https?:\/\/\S+)/)) {
+    const link = /^https?:/.test(part) ? node("a", "", part) : part;
+    if (link !== part) Object.assign(link, { href: part, target: "_blank", rel: "noopener" });
+    line.append(link);
+  }
+  return line;
+};
 const lineCount = (text) => text.split("\n").length - (text.endsWith("\n") ? 1 : 0);
 const tally = (steps) => steps.reduce((many, { state }) => ({ ...many, [state]: (many[state] ?? 0) + 1 }), {});
 const took = (step) => (step.state === "cached" || step.from == null || step.to == null ? "" : duration(step.to - step.from));

@@ -78,14 +78,15 @@ function detailsOf(store, focusStep) {
     const step = store.steps[at];
     if (tab === "Log") return showLog();
     if (!facts) return body.replaceChildren(node("p", "zb-faint", tab === "Error" ? step.error : late ? busyWords(store) : "…"));
-    if (tab === "Error") body.replaceChildren(pre(facts.traceback || facts.error || step.error));
+    const notes = facts.notes.map((note) => linked(`Note: ${note}`));
+    if (tab === "Error") body.replaceChildren(pre(facts.traceback || facts.error || step.error), ...notes);
     else if (tab === "Code") body.replaceChildren(pre(facts.code || "(not recorded)"));
     else if (tab === "Parameters") body.replaceChildren(facts.params.length ? pairs(facts.params) : faint("It has no parameters."));
     else {
       const many = tab === "Inputs" ? facts.inputs : facts.outputs;
       const none = tab === "Inputs" ? "It takes nothing from other steps." : ENDED.includes(step.state) ? "It made nothing." : "Nothing yet: outputs are stored when the step has ended.";
       body.replaceChildren(...(tab === "Outputs" && facts.metrics.length ? [pairs(facts.metrics)] : []), ...(many.length ? many.map(artifact) : [faint(none)]),
-        ...(tab === "Outputs" ? facts.notes.map((note) => faint(`Note: ${note}`)) : []));
+        ...(tab === "Outputs" ? notes : []));
     }
   };
   const showLog = () => {
