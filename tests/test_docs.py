@@ -79,20 +79,6 @@ def test_the_options_that_the_page_names_in_passing() -> None:
     assert named <= known
 
 
-def test_the_commands_and_snippets_of_the_page_on_comparison(workspace: Path) -> None:
-    """On a pipeline with the names of the page."""
-    training()
-    for line in commands("comparison.md"):
-        assert cli.invoke(shlex.split(line)[1:]) is not None
-    text = (ROOT / "docs/comparison.md").read_text("utf-8")
-    names: dict[str, object] = {}
-    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 2
-    for block in blocks:
-        exec(block, names)
-    assert names["best"].marks.tags == ("baseline",)
-
-
 def test_the_commands_of_the_page_on_airflow(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DB_PASSWORD", "x")
     monkeypatch.setenv("AIRFLOW_PASSWORD", "x")
@@ -113,3 +99,17 @@ def test_the_commands_of_the_page_on_airflow(workspace: Path, monkeypatch: pytes
         else:
             cli.invoke([*words, "--no-check"] if words[:2] == ["stack", "use"] else words)
     assert str(Stack.named("prod").orchestrator) == "airflow"
+
+
+def test_the_commands_and_snippets_of_the_page_on_comparison(workspace: Path) -> None:
+    """On a pipeline with the names of the page."""
+    training()
+    for line in commands("comparison.md"):
+        assert cli.invoke(shlex.split(line)[1:]) is not None
+    text = (ROOT / "docs/comparison.md").read_text("utf-8")
+    names: dict[str, object] = {}
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(block, names)
+    assert names["best"].marks.tags == ("baseline",)
