@@ -20,6 +20,7 @@ NAMES = (
     "airflow_runs",
     "imports",
     "run_panel",
+    "panels_in_browser",
     "history_in_sql",
 )
 

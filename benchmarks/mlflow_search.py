@@ -41,10 +41,12 @@ def main(runs: Path, repeats: int) -> None:
         for _ in range(repeats + 1 if name != "all" else 2):  # the first is not counted; all take many seconds
             start = time.perf_counter()
             found = mlflow.search_runs(["0"], **question)
-            if name == "all":  # there is no group by: all runs are fetched for it
-                found["metrics.m3"].groupby(found["params.p7"]).mean()
             took.append(time.perf_counter() - start)
         answers[name] = {"ms": statistics.median(took[1:]) * 1e3, "runs": [*found["run_id"]]}
+    start = time.perf_counter()
+    found["metrics.m3"].groupby(found["params.p7"]).mean()
+    grouping = (time.perf_counter() - start) * 1e3  # there is no group by: all runs are fetched for it
+    answers["mean"] = {"ms": answers["all"]["ms"] + grouping}
     print(json.dumps({"version": mlflow.__version__, **answers}))
 
 

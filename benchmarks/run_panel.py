@@ -99,7 +99,7 @@ def measure(*, steps: int = 200, lines: int = 100_000, repeats: int = 7) -> Resu
             Figure("imported and sent, 60 steps", first * 1e3, "ms", 500.0),
             Figure(f"added to a step that prints {lines} lines", log * 1e2, "%", 5.0),
         ),
-        "A kernel without a browser: what the page needs to draw is measured by tests/notebook/test_run_panel.py.",
+        "A kernel without a browser: what the page needs to draw is measured by panels_in_browser.",
     )
 
 

@@ -98,16 +98,22 @@ class StepTimeoutError(ZenbookError):
     """A step that took longer than its ``timeout``."""
 
 
-def did_you_mean(name: str, known: Iterable[str], *, noun: str = "", plural: str = "") -> str:
-    """Close matches of a misspelt name as a sentence, else all that is known.
+def close_matches(name: str, known: Iterable[str], *, prefix: str = "") -> list[str]:
+    """At most 3 names like a misspelt one, the closest first, without regard to case.
 
-    The matches are those of `difflib.get_close_matches` without regard to case.
+    They are those of `difflib.get_close_matches`, by what follows a ``prefix`` that all share: it makes none closer.
     """
+    folded = {str(one).casefold().removeprefix(prefix.casefold()): str(one) for one in known}
+    wanted = name.casefold().removeprefix(prefix.casefold())
+    return [folded[one] for one in difflib.get_close_matches(wanted, folded, n=3, cutoff=0.6)]
+
+
+def did_you_mean(name: str, known: Iterable[str], *, noun: str = "", plural: str = "", prefix: str = "") -> str:
+    """The `close_matches` of a misspelt name as a sentence, else all that is known."""
     names = sorted({str(one) for one in known})
-    folded = {one.casefold(): one for one in names}
-    close = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)
+    close = close_matches(name, names, prefix=prefix)
     if close:
-        return f"Did you mean {' or '.join(repr(folded[one]) for one in close)}?"
+        return f"Did you mean {' or '.join(map(repr, close))}?"
     if not names:
         return f"There are no {plural or noun + 's'} yet." if noun or plural else ""
     shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")

@@ -23,6 +23,7 @@ SIZES = {
     "comparing": {"runs": 12, "steps": 3, "rows": 2_000, "repeats": 1},
     "imports": {"repeats": 1, "kernels": 1},
     "run_panel": {"steps": 4, "lines": 100, "repeats": 1},
+    "panels_in_browser": {"runs": 200, "repeats": 1},
     "history_in_sql": {"runs": 30, "rows": 2000, "peer": 0, "repeats": 2},
 }
 
@@ -39,7 +40,7 @@ def test_mlflow_is_asked_the_same_and_gives_the_same_answers():
     if not PYTHON.is_file():
         pytest.skip("MLflow is not there: tests/setup/mlflow.sh makes its environment")
     figures = history_in_sql.measure_peer(runs=600, repeats=1)
-    assert len(figures) == 3
+    assert len(figures) == 4
     assert all("of MLflow 3" in one.unit and "times as fast" in one.detail for one in figures)
 
 

@@ -156,7 +156,7 @@ def test_a_secret_is_asked_for_without_echo(tmp_path: Path) -> None:
     asked.sendline(SECRET)
     asked.expect(pexpect.EOF)
     assert "hunter2" not in asked.before
-    assert "(kept in the keyring)" in asked.before
+    assert "(kept in .zen/secrets.json, encrypted)" in asked.before
     asked.close()
     assert asked.exitstatus == 0
     assert str(components.component("metadata-store", "db").options["password"]).startswith("keyring:")
@@ -171,7 +171,7 @@ def test_what_is_shown_of_a_component_has_no_secret() -> None:
         for line in ("metadata-store list", "metadata-store describe db", "stack describe prod", "stack list")
     )
     assert "hunter2" not in shown
-    assert "(kept in the keyring)" in shown
+    assert "(kept in .zen/secrets.json, encrypted)" in shown
     assert "${DB}" in shown
 
 
@@ -230,3 +230,42 @@ def test_nobody_to_ask_means_no(tmp_path: Path) -> None:
     assert run_zen(tmp_path, "stack", "delete", "spare", "--yes").returncode == 0
     assert active_name() == "live"
     assert Workspace.find().config().stacks == {"live": {"production": True}}
+
+
+def test_a_component_whose_package_is_missing_is_registered_with_the_command_that_brings_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = 'It needs s3fs, not installed here yet: pip install "zenbook[s3]"'
+    assert told not in repr(zen("artifact-store register here s3 --path s3://bucket/a"))
+    monkeypatch.setattr("zenbook.stack.flavour.find_spec", lambda _name: None)
+    assert told in repr(zen("artifact-store register later s3 --path s3://bucket/b"))
+
+
+def test_the_status_is_told_although_a_component_is_in_trouble() -> None:
+    Workspace.find().ensure()
+    zen("metadata-store register db mysql --password ${NO_SUCH_VARIABLE}")
+    zen("stack register prod -m db --production")
+    zen("stack use prod --no-check")
+    told = repr(zen("status"))
+    assert "prod (production)" in told
+    assert "The variable NO_SUCH_VARIABLE is not set" in told
+    assert "export NO_SUCH_VARIABLE=" in told
+
+
+def test_config_set_without_options_takes_what_is_built_in() -> None:
+    zen("config orchestrator set process")
+    zen("config metadata set sqlite")
+    assert Stack.named().orchestrator.name == "process"
+    assert Stack.named().metadata_store.name == "local"
+    zen("config orchestrator set local")
+    assert Stack.named().orchestrator.name == "local"
+    assert [one.name for one in components.components("orchestrator")] == ["local", "process"]
+
+
+def test_the_verbs_own_options_may_stand_before_the_flavour(tmp_path: Path) -> None:
+    zen(f"config metadata set --no-check --name mine sqlite --path {tmp_path}/one.db")
+    assert Stack.named().metadata_store.name == "mine"
+    for words in ("config metadata set", "metadata-store update", "metadata-store register new"):
+        with pytest.raises(ZenbookError, match="The option '--path' comes before what it is an option of") as raised:
+            zen(f"{words} --path {tmp_path}/one.db mine")
+        assert f"Usage: zen {words.removesuffix(' new')} [OPTIONS]" in raised.value.hint

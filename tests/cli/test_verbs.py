@@ -109,6 +109,11 @@ def test_run_without_the_cache(training: Path) -> None:
     [
         (("runz",), 2, "There is no verb 'runz'.\nDid you mean 'run' or 'runs'?"),
         (("stack", "ues"), 2, "There is no verb 'stack ues'.\nDid you mean 'use'?"),
+        (
+            ("metadata-store", "register", "m", "mysql", "--hots", "h"),
+            2,
+            "There is no option '--hots'.\nDid you mean '--host'?\n",
+        ),
         (("runs", "--limt", "3"), 2, "There is no option '--limt'.\nDid you mean '--limit'?"),
         (("runs", "--limit", "x"), 2, "'x' is not a valid integer"),
         (("runs", "--state", "faild"), 1, "There is no state 'faild'.\nDid you mean 'failed'?"),

@@ -256,6 +256,15 @@ def test_exporting_twice_gives_the_same_bytes_and_check_tells_drift(project: Pat
     assert (project / "out" / "training.py").read_bytes() == before
 
 
+def test_a_run_is_exported_as_it_was(project: Path) -> None:
+    run = invoke(["run", "train.py:training"])
+    (project / "train.py").write_text(TRAIN.replace("LIMIT = 3", "LIMIT = 2"))
+    invoke(["export", "script", run.id, "--to", "out"])
+    assert "LIMIT = 3" in (project / "out" / "training.py").read_text()
+    with pytest.raises(ZenbookError, match="exported as it was"):
+        invoke(["export", "script", run.id, "--to", "out", "--param", "rows=9"])
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

@@ -371,3 +371,9 @@ def test_a_password_in_a_url_is_refused_without_being_shown(url, home):
     with pytest.raises(StackError, match="holds a password") as caught:
         make_store("filesystem", home, path=url)
     assert "pw-in-url" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_check_says_that_nobody_listens_before_its_time_is_over(servers, home):
+    options = {**servers.options("s3", home), "endpoint_url": f"http://127.0.0.1:{closed_port()}"}
+    with pytest.raises(StoreUnreachableError, match=r"can't be reached"):  # though `retry_seconds` are an hour
+        make_store("s3", home, **{**options, "retry_seconds": 3600}).check()

@@ -81,6 +81,38 @@ def test_a_pipeline_runs_and_another_process_has_it_from_the_cache(
     assert third.stdout == second.stdout, third.stderr
 
 
+FRAMES = """
+    import pandas as pd
+
+    from zenbook import pipeline, step
+
+    @step
+    def data(rows: int) -> pd.DataFrame:
+        return pd.DataFrame({"place": range(rows), "name": [f"größe {n}" for n in range(rows)]})
+
+    @pipeline
+    def making(rows: int):
+        data(rows)
+"""
+ASKED = """
+    import zenbook
+    print(zenbook.sql("select sum(place)::bigint as n from artifact('latest', 'data', 'output') where place > 1")["n"],
+          zenbook.sql("select r.params.rows as rows, max(a.place) as last from artifacts_of('making', 'data', 'output') as a "
+                      "join runs as r on r.id = a.run group by all order by all").df().values.tolist())
+"""
+
+
+@pytest.mark.parametrize("name", CLOUDS)
+def test_stored_frames_are_tables_of_a_query_also_when_the_cache_is_empty(name, servers, workspace, tmp_path):
+    configure(workspace, name, servers.options(name, tmp_path))
+    (workspace / "making.py").write_text(textwrap.dedent(FRAMES))
+    made = python("from making import making; making(rows=3); making(rows=5)", workspace)
+    assert made.returncode == 0, made.stderr
+    shutil.rmtree(workspace / ".zen" / "cache")
+    asked = python(ASKED, workspace)
+    assert asked.stdout == "[9] [[3, 2], [5, 4]]\n", asked.stderr
+
+
 def test_a_step_whose_outputs_did_not_arrive_has_failed_and_runs_again(servers, workspace, tmp_path):
     options = servers.options("s3", tmp_path)
     (workspace / "training.py").write_text(textwrap.dedent(PIPELINE))

@@ -23,6 +23,9 @@ from tests.notebook.kernels import without_settings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
+expect.set_options(
+    timeout=20_000
+)  # the machine may be busy; what is promised has a limit of its own where it is asserted
 _START = 90  # seconds
 _READY = """async () => {
     const wait = () => new Promise(done => setTimeout(done, 50));

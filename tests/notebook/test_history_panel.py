@@ -190,12 +190,13 @@ def test_a_run_is_exported_and_the_line_that_does_it_is_shown(scene: Scene) -> N
 
 
 def test_a_run_that_goes_on_is_opened_and_cancelled(scene: Scene) -> None:
-    _, panel = opened(scene, READY + "run = training.options(background=True)(lr=0.7, until='never')")
+    book, panel = opened(scene, READY + "run = training.options(background=True)(lr=0.7, until='never')")
     expect(rows(panel).first).to_have_attribute("data-state", "running")
     rows(panel).first.locator("[data-key=pipeline]").click()
     panel.get_by_role("button", name="Cancel run").click()
     expect(rows(panel).first).to_have_attribute("data-state", "cancelled")
     expect(panel.locator(".zb-box[data-step=wait]")).to_have_attribute("data-state", "cancelled")
+    expect(cell(book, 1).locator(".jp-OutputArea-child")).to_have_count(1)
 
 
 def test_two_ticked_runs_are_compared_and_one_is_opened(scene: Scene) -> None:

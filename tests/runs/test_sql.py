@@ -180,6 +180,13 @@ def test_files_are_read_where_the_user_says_so(runs: list[str]) -> None:
         ("select * from rnus", "There is no view 'rnus'", "'runs'"),
         ("select pipelin from runs", "There is no column 'pipelin'", "'pipeline'"),
         ("selec 1", "LINE 1: selec 1\n        ^", ""),
+        ("select 1,\n state.x from runs", "LINE 2:  state.x from runs", ""),
+        ("select *\nfrom runs limit 'some'", "LINE 2: from runs limit 'some'", ""),
+        (
+            "select pipeline + 1 from runs",
+            "+ can't be done with VARCHAR and INTEGER",
+            "try_cast(params.name as double)",
+        ),
         ("from artifact('latest', 'split', 'tets')", "has no output 'tets'", "'test'"),
         ("from artifact('latest', 'split')", "takes three texts", "artifact(run, step, output)"),
         ("from artifact('latest', 'fit', 'output')", "is no table but float", "Frames"),

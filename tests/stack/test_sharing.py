@@ -87,3 +87,15 @@ def test_a_file_that_can_not_be_imported_changes_nothing(workspace: Path, text: 
         imported(text)
     assert stack_names() == ("default",)
     assert [one.name for one in components.components("orchestrator")] == ["local", "process"]
+
+
+def test_a_file_whose_stack_names_what_there_is_not_registers_nothing(prod: str) -> None:
+    dangling = prod.replace("metadata_store: db", "metadata_store: gone").replace("  far:", "  farther:")
+    with pytest.raises(StackError, match="There is no metadata store 'gone'"):
+        imported(dangling, name="second")
+    assert [one.name for one in components.components("artifact-store")] == ["local", "far"]
+    assert stack_names() == ("default", "prod")
+
+
+def test_a_secret_that_is_here_already_is_not_asked_for_again(prod: str) -> None:
+    assert imported(prod, name="second").missing == ()

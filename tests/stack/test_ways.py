@@ -108,6 +108,10 @@ def test_a_name_drops_what_a_later_way_says_of_another_component(
 
 MISTAKES: list[tuple[Callable[[pytest.MonkeyPatch, Path], object], str, str]] = [
     (lambda _m, _w: Stack(orchestratr="x"), "orchestratr: is unknown", "Did you mean 'orchestrator'?"),
+    (lambda m, _w: m.setenv("ZENBOOK_STAK", "x"), "ZENBOOK_STAK sets nothing", "'ZENBOOK_STACK'"),
+    (lambda m, _w: m.setenv("ZENBOOK_STACKS", "x"), "ZENBOOK_STACKS sets nothing", "'ZENBOOK_STACK'"),
+    (lambda m, _w: m.setenv("ZENBOOK_WORKSPAC", "x"), "ZENBOOK_WORKSPAC sets nothing", "'ZENBOOK_WORKSPACE'"),
+    (lambda m, _w: m.setenv("ZENBOOK_STACK_NAME", "x"), "ZENBOOK_STACK_NAME sets nothing", "'ZENBOOK_STACK'"),
     (lambda m, _w: m.setenv("ZENBOOK_STACK_METADATA", "x"), "METADATA sets nothing", "'ZENBOOK_STACK_METADATA_STORE'"),
     (lambda m, _w: m.setenv("ZENBOOK_STACK_PRODUCTION", "perhaps"), "production: Input should be a valid bool", ""),
     (lambda m, _w: m.setenv("ZENBOOK_STACK_ORCHESTRATOR", "{x"), "holds neither a name nor JSON", "Write a name"),

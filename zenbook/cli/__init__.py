@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from zenbook.cli.tree import Notebook, Root, Text, usage
-from zenbook.errors import ZenbookError, did_you_mean, show_warnings_plainly
+from zenbook.cli.tree import Notebook, Root, Text, unknown_option, usage
+from zenbook.errors import ZenbookError, show_warnings_plainly
 
 COMPLETION = "_ZEN_COMPLETE"  # set by the shells' scripts, as Click names it
 
@@ -71,8 +71,7 @@ def invoke(arguments: Sequence[str], notebook: Notebook | None = None) -> Any:
     except click.exceptions.Exit:
         return None
     except click.NoSuchOption as error:
-        hint = did_you_mean(error.option_name, error.possibilities or [])
-        raise ZenbookError(f"There is no option {error.option_name!r}.", hint or usage(error)) from None
+        raise unknown_option(error) from None
     except click.UsageError as error:
         raise ZenbookError(error.format_message(), usage(error)) from None
     except click.ClickException as error:

@@ -48,7 +48,11 @@ def group_of(kind: ComponentKind) -> click.Group:
     )
     update = OfFlavour(
         "update",
-        chosen=lambda words: flavour(kind, registry.component(kind, words[0]).flavour) if words else None,
+        chosen=lambda words: (
+            flavour(kind, registry.component(kind, words[0]).flavour)
+            if words and not words[0].startswith("-")
+            else None
+        ),
         callback=_updating(kind),
         params=[click.Argument(["name"], shell_complete=names)],
         help=f"Change options of {kind.one}; the value `none` takes one back to its default.\n\n"
@@ -90,7 +94,8 @@ def _registering(kind: ComponentKind) -> Any:
     def register(ctx: click.Context, /, name: str, flavour_name: str, **values: Any) -> Table:
         chosen = chosen_of(ctx)
         made = registry.register(kind, name, flavour_name, given(values))
-        return described(made, title=f"Registered the {kind.spoken} {name}", notes=warnings_of(ctx, chosen.settings))
+        notes = (*warnings_of(ctx, chosen.settings), *_to_install(chosen))
+        return described(made, title=f"Registered the {kind.spoken} {name}", notes=notes)
 
     return register
 
@@ -162,6 +167,13 @@ def _value_of(option: click.Option) -> str:
     if isinstance(option.type, click.Choice):
         return " | ".join(map(str, option.type.choices))
     return "yes or no" if option.is_flag else option.metavar or ""
+
+
+def _to_install(chosen: Flavour) -> tuple[str, ...]:
+    """What to do before a component of a flavour can be used here."""
+    if not chosen.missing:
+        return ()
+    return (f'It needs {", ".join(chosen.missing)}, not installed here yet: pip install "zenbook[{chosen.extra}]"',)
 
 
 def _options_hint(chosen: Flavour) -> str:

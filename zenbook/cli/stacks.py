@@ -239,7 +239,8 @@ def stack_import(file: Path, name: str | None, replace: bool) -> Table:
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise StackError(f"{file} can't be read: {error}.", "Is it the file that `zen stack export` wrote?") from error
+        reason = getattr(error, "strerror", None) or str(error)
+        raise StackError(f"{file} can't be read: {reason}.", "Is it the file that `zen stack export` wrote?") from error
     found = imported(text, name=name, replace=replace)
     notes = [f"Still to be given: {one}" for one in found.missing]
     return _described(found.stack, f"Registered the stack {found.stack.name}", tuple(notes))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from zenbook.errors import StackError, ZenbookError, did_you_mean
+from zenbook.errors import StackError, ZenbookError, close_matches, did_you_mean
 
 if TYPE_CHECKING:
     from zenbook.runs.run import Run
@@ -124,6 +124,13 @@ def ask_first(what: str, *, sure: bool) -> None:
         if type(error).__name__ != "StdinNotImplementedError":  # a kernel whose front end takes no input
             raise
     raise StackError(f"Nothing was done: the stack {stack.name!r} is for production.", "If you are sure: --yes.")
+
+
+def unknown_option(error: click.NoSuchOption) -> ZenbookError:
+    """The error for an option that there is not: with those that are close, else with how the verb is used."""
+    name, known = error.option_name, error.possibilities or []
+    close = close_matches(name, known, prefix="--")
+    return ZenbookError(f"There is no option {name!r}.", did_you_mean(name, close) if close else usage(error))
 
 
 def usage(error: click.UsageError) -> str:

@@ -51,6 +51,7 @@ class AzureFlavour(Flavour):
     settings = AzureSettings
     schemes = ("az", "abfs", "abfss", "azure")
     extra = "azure"
+    packages = ("adlfs",)
 
     def make(self, settings: AzureSettings, home: Path) -> ArtifactStore:
         """The store of that container. Raises `StackError` for a URL that is none, no account, or a missing adlfs."""

@@ -44,6 +44,7 @@ class GcsFlavour(Flavour):
     settings = GcsSettings
     schemes = ("gs", "gcs")
     extra = "gcs"
+    packages = ("gcsfs",)
 
     def make(self, settings: GcsSettings, home: Path) -> ArtifactStore:
         """The store of that bucket. Raises `StackError` for a URL that is none, or where gcsfs is missing."""

@@ -36,6 +36,7 @@ class MysqlFlavour(Flavour):
     settings = MysqlSettings
     schemes = ("mysql", "mariadb", "mysql+pymysql")
     extra = "mysql"
+    packages = ("pymysql",)
 
     def make(self, settings: MysqlSettings, home: Path) -> MetadataStore:
         """The store; it connects on first use. Raises `StackError` where a package is missing."""

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
@@ -63,6 +64,7 @@ class Remote:
         self._lock = threading.Lock()
         self._connected: dict[int, tuple[Any, str]] = {}  # by process; the parent's is kept, since closing it hangs
         self._budget = _Budget(IN_FLIGHT)
+        self._patience: ContextVar[float] = ContextVar(f"patience with {place.url}")
 
     def holds(self, address: str, size: int) -> bool:
         """Whether an object of that name and size is there; those who may only write are told no."""
@@ -134,6 +136,15 @@ class Remote:
             if ADDRESS.fullmatch(address):
                 facts = found[name]
                 yield StoredFile(address, int(facts.get("size") or 0), _modified_at(facts))
+
+    @contextlib.contextmanager
+    def impatient(self) -> Iterator[None]:
+        """Within the block only the libraries themselves try again, for some seconds."""
+        token = self._patience.set(0.0)
+        try:
+            yield
+        finally:
+            self._patience.reset(token)
 
     def has_bucket(self) -> bool:
         """Whether the bucket is there, as far as these credentials may know; a folder is made when it is wanted."""
@@ -216,7 +227,7 @@ class Remote:
 
         def stop(_: RetryCallState) -> bool:
             faults.append(time.monotonic())
-            return faults[-1] - faults[0] >= self.place.patience
+            return faults[-1] - faults[0] >= self._patience.get(self.place.patience)
 
         return stop
 

@@ -110,6 +110,11 @@ class ObjectStore(ArtifactStore):
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
+    def check(self) -> str:
+        """Write, read and remove a small object. Raises `StoreError`, soon even where nobody answers."""
+        with self._remote.impatient():
+            return super().check()
+
     # --- transfers ----------------------------------------------------------------------------------------------
 
     def _send(self, temporary: Temporary, stored: StoredBytes) -> None:

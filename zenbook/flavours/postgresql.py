@@ -26,6 +26,7 @@ class PostgresqlFlavour(Flavour):
     settings = PostgresqlSettings
     schemes = ("postgresql", "postgres")
     extra = "postgresql"
+    packages = ("psycopg",)
 
     def make(self, settings: PostgresqlSettings, home: Path) -> MetadataStore:
         """The store; it connects on first use. Raises `StackError` where a package is missing."""

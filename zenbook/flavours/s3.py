@@ -48,6 +48,7 @@ class S3Flavour(Flavour):
     settings = S3Settings
     schemes = ("s3", "s3a")
     extra = "s3"
+    packages = ("s3fs",)
 
     def make(self, settings: S3Settings, home: Path) -> ArtifactStore:
         """The store of that bucket. Raises `StackError` for a URL that is none, or where s3fs is missing."""

@@ -57,7 +57,8 @@ def _progress(view: Any) -> Any:
 
 
 def _listener(view: Any) -> Any:
-    from zenbook.notebook.run_panel import RunPanel, panels_work
+    from zenbook.notebook.front_end import panels_work
+    from zenbook.notebook.run_panel import RunPanel
 
     if panels_work():
         return RunPanel(view)

@@ -30,7 +30,7 @@ _PATIENCE = 30.0  # seconds without a word of the browser after which nobody loo
 
 def show_history(shell: Any) -> None:
     """Show the runs of the active stack in the cell that runs now, as a panel or, where there are none, as a table."""
-    from zenbook.notebook.run_panel import panels_work
+    from zenbook.notebook.front_end import panels_work
 
     if panels_work():
         HistoryPanel().show()

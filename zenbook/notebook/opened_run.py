@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from zenbook.notebook.progress import Output
 from zenbook.notebook.run_panel import RunPanel
 from zenbook.runs.following import Follower
 from zenbook.runs.run import Run
-from zenbook.runs.view import html
+from zenbook.runs.view import RunView, html
 
 
 class OpenedRun:
@@ -33,8 +34,19 @@ class OpenedRun:
         self._panel.close()
 
 
+class _Nowhere(Output):
+    """The output of a panel that another panel holds."""
+
+    def _put(self, bundle: dict[str, Any]) -> None:
+        pass
+
+
 class _HeldPanel(RunPanel):
     """A run panel that stays a widget when its run has ended: nobody saves it."""
+
+    def __init__(self, view: RunView) -> None:
+        super().__init__(view)
+        self._output = _Nowhere()
 
     @property
     def model(self) -> str:

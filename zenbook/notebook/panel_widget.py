@@ -32,13 +32,19 @@ class PanelWidget(anywidget.AnyWidget):
 
     def __init__(self, describe: Callable[[], dict[str, Any]], answer: Callable[[dict[str, Any]], None]) -> None:
         self.panel = uuid.uuid4().hex
-        self.described = lambda: {**describe(), "panel": self.panel}
+        self.pages = 0  # that have been told of it, roughly: one that is loaded again counts again
+        self._describe = describe
         super().__init__()
         self.on_msg(lambda _widget, content, _buffers: answer(content))
         # ipykernel 7.4 moves a browser's message to where the widget last sent from: to the main thread, which a run
         # blocks. Let it go where the browser sends it.
         if hasattr(self.comm, "_reply_subshell_for"):
             self.comm._reply_subshell_for = lambda _data, default: default
+
+    def described(self) -> dict[str, Any]:
+        """What a page is told that shows the panel from now on."""
+        self.pages += 1
+        return {**self._describe(), "panel": self.panel}
 
     def placed(self, picture: dict[str, Any], way_on: str) -> dict[str, Any]:
         """The picture as the output in which the page shows the panel; who sees only the picture is told the way on."""

@@ -55,7 +55,8 @@ class KernelNotebook:
 
     def open_panel(self, run: Run) -> None:
         """Show a run as a panel whose steps can be opened; where there are no widgets, as its picture."""
-        from zenbook.notebook.run_panel import open_panel, panels_work
+        from zenbook.notebook.front_end import panels_work
+        from zenbook.notebook.run_panel import open_panel
 
         if panels_work():
             open_panel(run)

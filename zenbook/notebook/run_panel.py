@@ -6,13 +6,10 @@ What happens is noted at once and sent by a thread of the panel's own, so that a
 from __future__ import annotations
 
 import contextvars
-import importlib.util
 import os
 import signal
 import threading
 import time
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zenbook.core.events import (
@@ -26,6 +23,7 @@ from zenbook.core.events import (
     StepStarted,
 )
 from zenbook.errors import RunError, ZenbookError
+from zenbook.notebook.front_end import hears_while_busy, kernel_id
 from zenbook.notebook.log_tail import LogTail
 from zenbook.notebook.panel_state import Changes, description, everything, patches
 from zenbook.notebook.progress import DELAY, Output
@@ -45,16 +43,6 @@ _UNHEARD = 2.0  # the same where no page has said that it shows the panel: it ma
 _AGAIN = (0.4, 1.5, 4.0, 10.0)  # seconds after which all is told again: a browser that still loads hears nothing
 _TAIL_LINES, _TAIL = 3, 500  # of the log, in a message
 _LINES = 500  # of the log, in an answer
-
-
-def panels_work() -> bool:
-    """Whether the front end can show widgets: it belongs to a Jupyter server, and the packages are there."""
-    return bool(os.environ.get("JPY_SESSION_NAME")) and _is_installed("anywidget") and _is_installed("ipywidgets")
-
-
-@cache
-def _is_installed(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None
 
 
 def open_panel(run: Run) -> None:
@@ -141,6 +129,9 @@ class RunPanel:
             if bundle is not None:
                 self._output.show(bundle)
             if self._widget is not None:
+                if bundle is not None and self._widget.pages > 1:
+                    # A page that was loaded again takes no updates of outputs which it has from the file.
+                    self._widget.send({"picture": bundle["text/html"]})
                 self._widget.end()
                 self._widget = None
 
@@ -217,7 +208,7 @@ class RunPanel:
 
     def _describe(self) -> dict[str, Any]:
         here = is_driven_here(self.view.run)
-        more = {"here": here, "hears": hears_while_busy(), "kernel": _kernel_id(), "small": self._small}
+        more = {"here": here, "hears": hears_while_busy(), "kernel": kernel_id(), "small": self._small}
         return description(self.view, self._base) | more
 
     # --- what the browser asks --------------------------------------------------------------------------------------
@@ -285,20 +276,3 @@ class RunPanel:
         else:
             Run(self.view.run, self.records).cancel()
             self._answered(asked, {"cancelling": True})
-
-
-def hears_while_busy() -> bool:
-    """Whether the kernel hears the page while a cell runs, as ipykernel does from 7 on."""
-    from IPython.core.getipython import get_ipython
-
-    return bool(getattr(getattr(get_ipython(), "kernel", None), "_supports_kernel_subshells", False))
-
-
-def _kernel_id() -> str:
-    """The kernel's id at its server, which is in the name of its connection file; empty if it has none."""
-    from ipykernel.connect import get_connection_file
-
-    try:
-        return Path(get_connection_file()).stem.removeprefix("kernel-")
-    except RuntimeError:  # no kernel
-        return ""

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from zenbook.errors import ZenbookError
+from zenbook.notebook.front_end import panels_work
 from zenbook.notebook.progress import Output, bundle_of
-from zenbook.notebook.run_panel import panels_work
 from zenbook.notebook.stack_form import form, quoted, read, register_line, secrets_in
 from zenbook.notebook.stack_state import description, signature, sorry, state
 from zenbook.runs.failures import one_line
@@ -54,7 +54,7 @@ class StackPanel:
         self._output = Output()
         self._widget = StackWidget(description, self.answer)
         self._widget.observe(self._closed, "comm")
-        self._shown = active_name()  # the stack that the table calls active
+        self._pictured = active_name()  # the stack that the table calls active
         self._telling = threading.Lock()
         self._starting = threading.Lock()
         self._until = 0.0
@@ -104,9 +104,13 @@ class StackPanel:
         with self._telling:
             if self._widget.comm is not None:
                 self._widget.send(message)
-                if "state" in message and self._shown != (shown := message["state"].get("active")):
-                    self._shown = shown
-                    self.show()
+                self._renew(message.get("state", {}).get("active", self._pictured))
+
+    def _renew(self, active: str) -> None:
+        """Have the table of the notebook's file call the right stack active."""
+        if self._output.shown and active != self._pictured:
+            self._pictured = active
+            self.show()
 
     # --- stacks -----------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import click
 
 from zenbook.cli.completion import CELL
-from zenbook.errors import DefinitionError, did_you_mean
+from zenbook.cli.tree import unknown_option
+from zenbook.errors import DefinitionError
 
 USAGE = "%%step NAME [-o OUTPUT,…] [--retries N] [--retry-delay 1s] [--timeout 10m] [--no-cache]"
 
@@ -46,8 +47,8 @@ def read_options(line: str) -> CellOptions:
         with COMMAND.make_context("%%step", shlex.split(line)) as context:
             return CellOptions(**context.params)
     except click.NoSuchOption as error:
-        hint = did_you_mean(error.option_name, error.possibilities or [])
-        raise DefinitionError(f"%%step: There is no option {error.option_name!r}.", hint or USAGE) from None
+        unknown = unknown_option(error)
+        raise DefinitionError(f"%%step: {unknown.message}", unknown.hint or USAGE) from None
     except click.UsageError as error:
         raise DefinitionError(f"%%step: {error.format_message()}", USAGE) from None
     except ValueError as error:

@@ -46,7 +46,8 @@ class StepLine:
 @contextmanager
 def shown_step(run: str, step: str) -> Iterator[StepLine]:
     """While the block runs, the step has a small panel, where the front end can show it."""
-    from zenbook.notebook.run_panel import RunPanel, panels_work
+    from zenbook.notebook.front_end import panels_work
+    from zenbook.notebook.run_panel import RunPanel
 
     if not panels_work():
         yield StepLine(None)

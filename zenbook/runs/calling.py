@@ -65,7 +65,8 @@ def call_step(
     number or type than the step says.
     """
     with loaded(capsule) as main:
-        objects = reader.read_all(stored)
+        with randomness.undisturbed():
+            objects = reader.read_all(stored)
         if node.kind is StepKind.CELL:
             mine = library_settings.watched(settings)
             cell = _Cell(node, capsule, reader, stored, objects, shower, seeded, mine)
@@ -85,7 +86,8 @@ def call_step(
             if inspect.iscoroutine(value):
                 value = awaited(value)
         del objects
-        called = _store_outputs(node, function, value, reader)
+        with randomness.undisturbed():
+            called = _store_outputs(node, function, value, reader)
         called.notes = _random_notes(watch)
         return called
 
@@ -177,7 +179,7 @@ class _Cell:
                 called.value = _execute(self.capsule, space)
         if self.shower is not None:
             self.shower.result(called.value, entries)
-        with self.reader.artifacts.together():
+        with randomness.undisturbed(), self.reader.artifacts.together():
             self._store_names(space, called)
             self._store_random(watch, called)
             self._store_settings(called)
@@ -225,7 +227,7 @@ class _Cell:
 
     def _store_random(self, watch: randomness.Watch, called: Called) -> None:
         for generator in watch.changed:
-            state = randomness.to_bytes(randomness.state_of(generator))
+            state = randomness.to_bytes(watch.left(generator))
             called.outputs[randomness.OUTPUTS[generator]] = store_bytes(self.reader.artifacts, state)
         called.random_in = watch.found
         unseeded = [one for one in watch.drew if one not in self.seeded]

@@ -156,12 +156,15 @@ def _step(step: StepView, box: Box) -> str:
     name = one_line(step.name)
     dashed = ' stroke-dasharray="4 3"' if step.state in (StepState.SKIPPED, StepState.PENDING) else ""
     x, y = box.x, box.y
+    shown = label(name, box)
+    # Notebooks keep the picture, so it says nothing twice.
+    title = f"<title>{escaped(name)}: {escaped(step.told)}</title>" if shown != name else ""
     return (
-        f"<g><title>{escaped(name)}: {escaped(step.told)}</title>"
+        f"<g>{title}"
         f'<rect x="{px(x + 0.5)}" y="{px(y + 0.5)}" width="{px(box.width - 1)}" height="{px(box.height - 1)}" rx="7" '
         f'fill="{look.fill}" stroke="{look.border}"{dashed}/>'
         f'<use href="#{step.state}" x="{px(x + 16)}" y="{px(y + box.height / 2)}"/>'
-        f'<text x="{px(x + _TEXT_LEFT)}" y="{px(y + 17)}" fill="{look.name}">{escaped(label(name, box))}</text>'
+        f'<text x="{px(x + _TEXT_LEFT)}" y="{px(y + 17)}" fill="{look.name}">{escaped(shown)}</text>'
         f'<text x="{px(x + _TEXT_LEFT)}" y="{px(y + 31)}" font-size="10" fill="#5d6672">{_second_line(step)}</text></g>'
     )
 

@@ -28,6 +28,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.before: list[Any] = [None for _ in GENERATORS]
+        self.after: State | None = None  # once the block is over
         self.reseeded: set[str] = set()  # seeded while the state was still the one that was found
         self._replaced: list[tuple[Any, str, Any]] = []
         self.look()
@@ -47,19 +48,23 @@ class Watch:
                 setattr(module, function, _noting(actual, self, place))
 
     def end(self) -> None:
-        """Leave the modules as they were."""
+        """Leave the modules as they were; what is drawn from now on, to store the outputs say, counts no more."""
+        self.after = snapshot()
         for module, function, actual in self._replaced:
             setattr(module, function, actual)
 
     @property
     def changed(self) -> tuple[str, ...]:
         """The generators whose state is another than before: "random", "numpy"."""
-        after = snapshot()
         return tuple(
             name
-            for name, old, new in zip(GENERATORS, self.before, after, strict=True)
+            for name, old, new in zip(GENERATORS, self.before, self.after or snapshot(), strict=True)
             if old is not None and not _same(old, new)
         )
+
+    def left(self, generator: str) -> Any:
+        """The state in which the block left a generator."""
+        return (self.after or snapshot())[GENERATORS.index(generator)]
 
     @property
     def found(self) -> str:
@@ -70,6 +75,23 @@ class Watch:
     def drew(self) -> tuple[str, ...]:
         """The generators from which was drawn without a seed before."""
         return tuple(name for name in self.changed if name not in self.reseeded)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Give back what the block draws: a store's client draws when it connects, which must not change users' numbers.
+
+    What draws in the block is our own work for a step, and never a step's.
+    """
+    random_before, numpy_before = snapshot()
+    try:
+        yield
+    finally:
+        random_after, numpy_after = snapshot()
+        if random_before != random_after:
+            random.setstate(random_before)
+        if numpy_before is not None and not _same(numpy_before, numpy_after):
+            _numpy_random().set_state(numpy_before)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from zenbook.core.states import RunState
 from zenbook.errors import QueryError
 from zenbook.runs.mirror import mirror_of
 from zenbook.runs.mirror.tables import quoted
-from zenbook.runs.sql import is_alone, sql
+from zenbook.runs.sql import ask, is_alone
 from zenbook.stack.components import MetadataStore
 from zenbook.stack.records import RunRecord
 from zenbook.stack.stack import OpenStack
@@ -47,7 +47,7 @@ def select_runs(
     ordered = ", ".join(_order(one) for one in (*orders, NEWEST))
     limited = "" if limit is None else f"\nLIMIT {limit} OFFSET {offset}"
     query = f"SELECT id FROM runs WHERE {' AND '.join(wanted)}\nORDER BY {ordered}{limited}"
-    found: list[str] = sql(query, values, stack=stack.stack.name)["id"]
+    found: list[str] = ask(stack, query, values)["id"]
     return records_of(stack.metadata, found)
 
 

@@ -36,10 +36,13 @@ def sql(
     stored frame, table or array as a relation; ``artifacts_of(pipeline, step, output)`` those of all its runs. A query
     reads, and can't do anything else; it reaches files only with ``allow_files``. Raises `QueryError`.
     """
-    opened = open_stack(stack)
-    values: Parameters = {} if params is None else params
-    mirror = mirror_of(opened, allow_files=allow_files)
-    return undamaged(mirror, lambda: _answer(mirror, query, values, opened))
+    return ask(open_stack(stack), query, {} if params is None else params, allow_files=allow_files)
+
+
+def ask(stack: OpenStack, query: str, values: Parameters, *, allow_files: bool = False) -> QueryResult:
+    """The same of a stack that is open."""
+    mirror = mirror_of(stack, allow_files=allow_files)
+    return undamaged(mirror, lambda: _answer(mirror, query, values, stack))
 
 
 def schema() -> Table:
@@ -214,4 +217,4 @@ def is_alone(expression: str) -> bool:
     return not depth and "--" not in expression and "/*" not in expression
 
 
-__all__ = ["QueryResult", "is_alone", "schema", "sql"]
+__all__ = ["QueryResult", "ask", "is_alone", "schema", "sql"]

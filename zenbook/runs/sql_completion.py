@@ -21,7 +21,7 @@ from zenbook.stack.stack import open_stack
 if TYPE_CHECKING:
     from zenbook.runs.run import Run
 
-PATIENCE = 1.0  # seconds for the mirror to catch up: Tab never waits long
+PATIENCE = 3.0  # seconds for the mirror to catch up: Tab never waits long
 _RECENT = 50  # runs that are offered
 _SECTIONS = ("params", "metrics")
 _WORDS = (

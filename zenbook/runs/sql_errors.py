@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import duckdb
 
 _KIND = re.compile(r"^(?:\w+ )*Error: ")
+_KINDS = re.compile(r"_LITERAL$")  # the type of a number that stands in the query
+_CAST = "A parameter that was a text in some run is a text in all: write try_cast(params.name as double)."
+_LONGEST = 300  # characters of a hint: DuckDB may list every function
 _COLUMNS = sorted({column.name for view in VIEWS for column in view.columns} | {"params", "metrics"})
 
 
@@ -39,6 +42,9 @@ def told(error: duckdb.Error, query: str, fields: Mapping[str, Sequence[str]]) -
         hint = " ".join(line.strip() for line in head.split("\n")[1:] if line.strip()) or did_you_mean(
             found[1], FUNCTIONS
         )
+    elif found := re.search(r"No function matches the given name and argument types '(.+?)\((.*?)\)'", text):
+        sentence = f"{found[1]} can't be done with {' and '.join(_KINDS.sub('', one) for one in found[2].split(', '))}"
+        hint = _CAST if "VARCHAR" in found[2] else ""
     elif "disabled by configuration" in text or "Permission Error" in text:
         sentence, hint = "A query may not read files", "Use artifact(run, step, output), or say --allow-files."
     elif "Out of Memory" in text:
@@ -47,10 +53,9 @@ def told(error: duckdb.Error, query: str, fields: Mapping[str, Sequence[str]]) -
         sentence, hint = "A query only reads", "Begin with SELECT, FROM or WITH."
     else:
         hint = " ".join(line.strip() for line in head.split("\n")[1:] if line.strip())
-    if not place and found:
-        place = _line_of(query, found[1])
+    place = place or _line_of(query, [found[1]] if found else re.findall(r"""['"]([^'"]+)['"]""", sentence))
     shown = f"{sentence}." + (f"\n\nLINE {place}" if place else "")
-    return QueryError(shown, hint)
+    return QueryError(shown, hint if len(hint) <= _LONGEST else "")
 
 
 def _near_field(name: str, query: str, fields: Mapping[str, Sequence[str]]) -> str:
@@ -67,11 +72,12 @@ def _quoted_in(text: str) -> list[str]:
     return [one.rpartition(".")[2] for one in re.findall(r'"([^"]+)"', candidates)]
 
 
-def _line_of(query: str, name: str) -> str:
-    """The line of the query that has a name, with a mark below it, as DuckDB shows it."""
-    for number, line in enumerate(query.splitlines(), start=1):
-        at = line.lower().find(name.lower())
-        if at >= 0:
-            head = f"{number}: "
-            return f"{head}{line}\n{' ' * (len('LINE ') + len(head) + at)}^"
+def _line_of(query: str, names: Sequence[str]) -> str:
+    """The line of the query that has the first of some names, with a mark below it, as DuckDB shows it."""
+    for name in names:
+        for number, line in enumerate(query.splitlines(), start=1):
+            at = line.lower().find(name.lower())
+            if at >= 0:
+                head = f"{number}: "
+                return f"{head}{line}\n{' ' * (len('LINE ') + len(head) + at)}^"
     return ""

@@ -313,11 +313,10 @@ def _row(step: StepView) -> str:
     why = one_line(step.error or step.why)
     short = cut(why, 90)
     title = f' title="{escaped(why)}"' if short != why else ""
-    again = f" ({step.again})" if step.again else ""
     return (
         f'<tr><td style="{_CELL}"><span style="color:{COLOURS[step.state]}">{SIGNS[step.state]}</span> '
         f"{escaped(cut(one_line(step.name), 60))}</td>"
-        f'<td style="{_CELL}">{step.state}{again}</td><td style="{_CELL};white-space:nowrap">{step.took}</td>'
+        f'<td style="{_CELL}">{escaped(step.told)}</td>'
         f'<td style="{_CELL};opacity:.7"{title}>{escaped(short)}</td></tr>'
     )
 

@@ -31,7 +31,11 @@ class Choice(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _of_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
+        if isinstance(value, str):
+            return {"name": value}
+        if isinstance(value, Mapping | Choice):
+            return value
+        raise ValueError("it is neither the name of a registered component nor a flavour with options")
 
     @model_validator(mode="after")
     def _says_something(self) -> Choice:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from enum import StrEnum
 from functools import lru_cache
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from zenbook.errors import StackError, did_you_mean
@@ -57,6 +58,12 @@ class Flavour(ABC):
     settings: ClassVar[type[BaseModel]]  # extra keys forbidden; secrets are SecretStr
     schemes: ClassVar[tuple[str, ...]] = ()  # of the URLs that mean this flavour; a URL is its setting `path`
     extra: ClassVar[str] = ""  # of zenbook, that brings the packages which `make` imports
+    packages: ClassVar[tuple[str, ...]] = ()  # these, by the names of their modules
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Those of `packages` that are not installed here."""
+        return tuple(one for one in self.packages if find_spec(one) is None)
 
     @abstractmethod
     def make(self, settings: Any, home: Path) -> Any:

@@ -137,6 +137,14 @@ def forget(options: Mapping[str, Any], workspace: Workspace) -> None:
                 continue
 
 
+def kept_in(workspace: Workspace) -> str:
+    """Where secrets of this workspace are kept, in few words: ``the keyring``, or the file that stands for it."""
+    from zenbook.stack.secret_file import SecretFile
+
+    chosen = _keyring(workspace)
+    return f"{workspace.home.name}/{chosen.file.name}, encrypted" if isinstance(chosen, SecretFile) else "the keyring"
+
+
 def where(workspace: Workspace) -> str:
     """Where secrets of this workspace are kept, for people."""
     from zenbook.stack.secret_file import SecretFile

@@ -13,7 +13,7 @@ from zenbook.stack.flavour import ComponentKind, Flavour, flavour
 from zenbook.stack.making import BUILT_IN, component_names, entry_of
 from zenbook.stack.secrets import VARIABLE, secret_fields
 from zenbook.stack.stack import Stack, stack_names
-from zenbook.stack.stacks import put
+from zenbook.stack.stacks import check_references, put
 from zenbook.stack.workspace import Workspace
 
 VERSION = 1
@@ -73,10 +73,12 @@ def imported(text: str, *, name: str | None = None, replace: bool = False) -> Im
         for component, options in (body.get(kind.section) or {}).items()
         if (one := _ready(kind, component, options, workspace, replace=replace)) is not None
     ]
+    new = {(chosen.kind, component) for chosen, component, _ in ready}
+    check_references(entry, {kind: {name for one, name in new if one is kind} for kind in KINDS})
     for chosen, component, given in ready:
         registry.write(chosen, component, given, workspace)
     put(stack, entry)
-    return Imported(Stack(name=stack), tuple(_commands(body.get("secrets") or ())))
+    return Imported(Stack(name=stack), tuple(_commands(body.get("secrets") or (), workspace)))
 
 
 def _ready(
@@ -136,12 +138,13 @@ def _read(text: str) -> dict[str, Any]:
     return body
 
 
-def _commands(secrets: Any) -> Iterator[str]:
+def _commands(secrets: Any, workspace: Workspace) -> Iterator[str]:
+    """What gives the secrets that a file left out, apart from those that are here already."""
     sections = {kind.section: kind for kind in KINDS}
     for one in secrets:
         section, _, rest = str(one).partition(".")
         name, _, option = rest.rpartition(".")
-        if section in sections:
+        if section in sections and option not in (workspace.config().component(section, name) or {}):
             yield f"zen {sections[section].dashed} update {name} --{option.replace('_', '-')}"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -21,7 +22,7 @@ from zenbook.stack.flavour import ComponentKind
 from zenbook.stack.making import entry_of, make
 from zenbook.stack.secrets import variables_in
 from zenbook.stack.spool import send_spooled
-from zenbook.stack.workspace import Workspace
+from zenbook.stack.workspace import Config, Workspace
 
 DEFAULT = "default"
 
@@ -53,7 +54,9 @@ class Stack(BaseSettings):
             where, what, kind = first_mistake(error)
             hint = did_you_mean(where, type(self).model_fields, noun="setting") if kind == "extra_forbidden" else ""
             said = "is unknown" if kind == "extra_forbidden" else what
-            raise StackError(f"A stack's setting can't be: {where}: {said}.", hint) from None
+            name = values.get("name")
+            whose = f"A setting of the stack {name!r}" if isinstance(name, str) and name else "A stack's setting"
+            raise StackError(f"{whose} can't be: {where}: {said}.", hint) from None
 
     @classmethod
     def settings_customise_sources(
@@ -77,8 +80,12 @@ class Stack(BaseSettings):
         chosen = name or active_name()
         if chosen not in stack_names():
             raise StackError(f"There is no stack {chosen!r}.", did_you_mean(chosen, stack_names(), noun="stack"))
-        _refuse_unknown_variables(cls)
-        return cls(name=chosen)
+        said = (Workspace.find().config(), _variables())
+        kept = _made.get((cls, chosen))
+        if kept is None or kept[0] != said:  # making one takes a millisecond, and each question to the history asks
+            _refuse_unknown_variables(cls)
+            kept = _made[cls, chosen] = (said, cls(name=chosen))
+        return kept[1]
 
     @property
     def label(self) -> str:
@@ -134,14 +141,32 @@ class OpenStack:
         }
 
 
+_made: dict[tuple[type[Stack], str], tuple[tuple[Config, dict[str, str]], Stack]] = {}
+
+
+def _variables() -> dict[str, str]:
+    """The variables of the environment that may choose something."""
+    return {name: value for name, value in os.environ.items() if name.upper().startswith("ZENBOOK_")}
+
+
 def _refuse_unknown_variables(model: type[Stack]) -> None:
-    """A misspelt ``ZENBOOK_STACK_…`` would otherwise choose nothing, and nobody would know."""
+    """A misspelt ``ZENBOOK_STACK_…`` would otherwise choose nothing, and nobody would know.
+
+    So would ``…_NAME``, since it is ``ZENBOOK_STACK`` that picks a stack.
+    """
     prefix = str(model.model_config["env_prefix"])
-    for variable in os.environ:
-        field = variable.upper().removeprefix(prefix).lower()
-        if variable.upper().startswith(prefix) and field.partition("__")[0] not in model.model_fields:
-            known = [f"{prefix}{one.upper()}" for one in model.model_fields]
-            raise StackError(f"The variable {variable} sets nothing.", did_you_mean(variable, known, noun="variable"))
+    known = ["ZENBOOK_STACK", "ZENBOOK_WORKSPACE", *(f"{prefix}{f.upper()}" for f in model.model_fields if f != "name")]
+    for variable in _variables():
+        upper = variable.upper()
+        if upper.partition("__")[0] in known:
+            continue
+        if upper.startswith(prefix):
+            hint = did_you_mean(variable, known, noun="variable", prefix="ZENBOOK_")
+        elif close := get_close_matches(upper, known[:2], n=1, cutoff=0.9):  # others may be of somebody's component
+            hint = f"Did you mean {close[0]!r}?"
+        else:
+            continue
+        raise StackError(f"The variable {variable} sets nothing.", hint)
 
 
 def active_name() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -170,21 +170,24 @@ def put(name: str, entry: Mapping[str, Any]) -> None:
 
     Raises `StackError` for a component that there is not: no reference dangles.
     """
-    workspace = Workspace.find()
-
-    with workspace.changing() as body:
-        for kind in KINDS:
-            component = entry.get(kind.value)
-            known_names = component_names(kind, workspace)
-            if isinstance(component, str) and component not in known_names:
-                raise StackError(
-                    f"There is no {kind.spoken} {component!r}.",
-                    f"{did_you_mean(component, known_names, noun=kind.spoken)} "
-                    f"A new one: zen {kind.dashed} register {component} FLAVOUR.",
-                )
+    with Workspace.find().changing() as body:
+        check_references(entry, {})
         stacks = body.get("stacks") or {}
         stacks[name] = dict(entry)
         body["stacks"] = stacks
+
+
+def check_references(entry: Mapping[str, Any], new: Mapping[ComponentKind, Collection[str]]) -> None:
+    """Raise `StackError` for a stack's component that neither is there nor among those that are about to be."""
+    for kind in KINDS:
+        component = entry.get(kind.value)
+        known_names = (*component_names(kind, Workspace.find()), *new.get(kind, ()))
+        if isinstance(component, str) and component not in known_names:
+            raise StackError(
+                f"There is no {kind.spoken} {component!r}.",
+                f"{did_you_mean(component, known_names, noun=kind.spoken)} "
+                f"A new one: zen {kind.dashed} register {component} FLAVOUR.",
+            )
 
 
 def _free(name: str) -> None:

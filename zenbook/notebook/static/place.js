@@ -3,7 +3,8 @@
 
 const FORGOTTEN = 60_000; // ms after which the view of an element that is out of the page is taken apart
 
-function settle(model, panel, signal) {
+// ``picture`` gives the HTML that stays where the panel was, if there is a newer one than the output has.
+function settle(model, panel, signal, picture = () => "") {
   const views = new Set();
   const look = () => {
     for (const place of document.getElementsByClassName(`zb-at-${panel}`)) {
@@ -27,7 +28,7 @@ function settle(model, panel, signal) {
   signal.addEventListener("abort", () => {
     watcher.disconnect();
     clearInterval(sweep);
-    views.forEach((view) => view.end());
+    views.forEach((view) => view.end(picture()));
   });
 }
 
@@ -45,11 +46,13 @@ function viewOf(model, views) {
       for (const [one, [left, top]] of [...scrolled]) if (el.contains(one)) one.scrollTo({ left, top, behavior: "instant" });
       if (focus && el.contains(focus) && document.activeElement === document.body) focus.focus({ preventScroll: true });
     },
-    end() {
+    end(html = "") {
+      const place = el.parentElement;
       views.delete(view);
       dispose();
-      el.parentElement?.classList.remove("zb-taken");
       el.remove();
+      place?.classList.remove("zb-taken");
+      if (place && html) place.innerHTML = html; // zenbook's own picture
     },
   };
   views.add(view);

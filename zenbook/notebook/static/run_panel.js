@@ -14,7 +14,7 @@ export default { initialize, render };
 function initialize({ model, signal }) {
   const store = storeOf(model), { panel } = store.start;
   store.send({ ask: "state" }); // the kernel hears that somebody looks
-  settle(model, panel, signal);
+  settle(model, panel, signal, () => store.picture);
   signal.addEventListener("abort", () => { store.over = true; stores.delete(panel); });
 }
 
@@ -30,7 +30,7 @@ function makeStore(model, start) {
   const store = {
     start, views: new Set(), details: new Map(), run: ["pending", null, null, ""], metrics: [], tail: null, tails: new Map(),
     steps: start.steps.map(([name]) => ({ name, state: "pending", from: null, to: null, attempt: 0, error: "" })),
-    offset: Date.now() / 1000 - start.now, cancelling: false, gone: false, over: false,
+    offset: Date.now() / 1000 - start.now, cancelling: false, gone: false, over: false, picture: "",
     send: (message) => model.send(message),
     elapsed: () => Date.now() / 1000 - store.offset,
   };
@@ -41,6 +41,7 @@ function makeStore(model, start) {
 }
 
 function receive(store, message) {
+  if (message.picture) { store.picture = message.picture; return; }
   if (message.asked) return store.views.forEach((view) => view.answered(message));
   const changed = take(store, message);
   store.views.forEach((view) => view.dirty(changed));

@@ -13,7 +13,7 @@ function detailsOf(store, focusStep) {
   const head = node("div", "zb-head");
   head.append(sign, name, told, close);
   section.append(head, tabs, body);
-  let at = -1, tab = "", facts = null, log = null, busy = false, late = false, state = "";
+  let at = -1, tab = "", facts = null, log = null, busy = false, late = false, state = "", grownFor = null;
 
   const ask = (what, more) => store.send({ ask: what, step: store.steps[at].name, ...more });
   const askDetails = () => {
@@ -112,7 +112,10 @@ function detailsOf(store, focusStep) {
     if (bottom) text.scrollTop = text.scrollHeight;
   };
   const catchUp = () => { // by the kernel's last word there is more than what is here
-    if (tab !== "Log" || store.tail?.[0] !== at || store.tail[1] <= (log?.total ?? 0)) return;
+    if (busy || tab !== "Log" || store.tail?.[0] !== at) return;
+    const grown = log && grownFor !== store.tail && !lastLine(log.text).endsWith(lastLine(store.tail[2]));
+    if (store.tail[1] <= (log?.total ?? 0) && !grown) return;
+    grownFor = store.tail; // asked for once: it may be cut differently here
     const end = log ? log.first + log.count : 0;
     askLog(log && store.tail[1] - end < 500 ? Math.max(log.first, end - 1) : null);
   };
@@ -158,6 +161,8 @@ function detailsOf(store, focusStep) {
     },
   };
 }
+
+const lastLine = (text) => text.slice(text.trimEnd().lastIndexOf("\n") + 1).trimEnd();
 
 function busyWords({ start }) {
   if (start.hears) return "The kernel is busy: this comes when it is free.";
