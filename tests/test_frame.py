@@ -114,6 +114,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
         "yaml": "pyyaml",
         "sklearn": "scikit-learn",
         "IPython": "ipython",
+        "PIL": "pillow",
         "google": "cloud-sql-python-connector",
         "azure": "azure-core",
     }
@@ -121,7 +122,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
     # Formats, flavours and the like reach these only where the user has them.
     extras = [one for one in PROJECT["optional-dependencies"] if one not in ("test", "dev")]
     optional = required(*extras).keys()
-    optional |= {"numpy", "polars"}
+    optional |= {"numpy", "polars", "pillow"}  # the last comes with matplotlib, whose figures are all that it is for
 
     assert distributions - required().keys() <= optional
     assert required().keys() <= distributions, "declared, and imported nowhere in zenbook/"
