@@ -10,7 +10,7 @@ from dataclasses import replace
 from benchmarks.chain import chain
 from benchmarks.figures import Figure, Result
 from benchmarks.measuring import empty_folder, seconds, workspace
-from zenbook.runs.comparison.compare import Comparison, compare
+from zenbook.runs.comparison.compare import compare
 from zenbook.runs.comparison.frames import frame_changes
 from zenbook.runs.history import list_runs
 from zenbook.stack.components import MetadataStore
@@ -31,15 +31,17 @@ def measure(
         assert model is not None
         _fill(store, model, runs, params, metrics)
         listed = list_runs("sweep", limit=runs)
-        many = _best(lambda: _looked_at(compare(listed)), repeats)
+        many = _best(lambda: repr(compare(listed)), repeats)
         drawn = _best(lambda: compare(listed).plot().svg, 3)
+        shown = _best(lambda: compare(listed)._repr_html_(), 3)
         frames = _best(_frames(rows), 1)
     return Result(
         "Comparing runs",
         (
             Figure("2 runs", two * 1e3, "ms", 100, f"of {steps} steps, every section as text"),
-            Figure(f"{runs:,} runs", many * 1e3, "ms", 500, f"{params} parameters and {metrics} metrics each"),
-            Figure(f"{runs:,} runs as a picture", drawn * 1e3, "ms"),
+            Figure(f"{runs:,} runs", many * 1e3, "ms", 500, f"{params} parameters, {metrics} metrics each; as text"),
+            Figure(f"{runs:,} runs as parallel coordinates", drawn * 1e3, "ms"),
+            Figure(f"{runs:,} runs in a notebook, with all pictures", shown * 1e3, "ms"),
             Figure("2 frames", frames, "s", None, f"{rows:,} × 8, by key, with distributions"),
         ),
         "Timed: reading from the store and comparing, best of several; what runs made is on the local disk.",
@@ -48,10 +50,6 @@ def measure(
 
 def _best(work: Callable[[], object], repeats: int) -> float:
     return min(seconds(work) for _ in range(repeats))
-
-
-def _looked_at(comparison: Comparison) -> object:
-    return comparison.params, comparison.metrics
 
 
 def _fill(store: MetadataStore, model: RunRecord, runs: int, params: int, metrics: int) -> None:

@@ -5,16 +5,28 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Annotated
 
 import nbformat
 import pytest
 
 from tests.scripts import run_zen
-from zenbook import cli
+from zenbook import cli, log_metrics, pipeline, step
 from zenbook.stack.stack import Stack
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+@step
+def fit(lr: float) -> Annotated[dict, "model"]:
+    log_metrics(accuracy=0.9, loss=lr)
+    return {"weights": [lr] * 20}
+
+
+@pipeline
+def training(lr: float = 0.05):
+    fit(lr)
 
 
 def commands(page: str) -> list[str]:
@@ -87,3 +99,17 @@ def test_the_commands_of_the_page_on_airflow(workspace: Path, monkeypatch: pytes
         else:
             cli.invoke([*words, "--no-check"] if words[:2] == ["stack", "use"] else words)
     assert str(Stack.named("prod").orchestrator) == "airflow"
+
+
+def test_the_commands_and_snippets_of_the_page_on_comparison(workspace: Path) -> None:
+    """On a pipeline with the names of the page."""
+    training()
+    for line in commands("comparison.md"):
+        assert cli.invoke(shlex.split(line)[1:]) is not None
+    text = (ROOT / "docs/comparison.md").read_text("utf-8")
+    names: dict[str, object] = {}
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(block, names)
+    assert names["best"].marks.tags == ("baseline",)

@@ -19,6 +19,7 @@ SIZES = {
     "metadata_stores": {"runs": 60, "repeats": 2},
     "object_stores": {"megabytes": 1, "repeats": 1},
     "exporting": {"steps": 3, "repeats": 1},
+    "airflow_runs": {"runs": 0, "workers": 1},
     "comparing": {"runs": 12, "steps": 3, "rows": 2_000, "repeats": 1},
     "imports": {"repeats": 1, "kernels": 1},
     "run_panel": {"steps": 4, "lines": 100, "repeats": 1},

@@ -239,3 +239,33 @@ def test_a_component_whose_package_is_missing_is_registered_with_the_command_tha
     assert told not in repr(zen("artifact-store register here s3 --path s3://bucket/a"))
     monkeypatch.setattr("zenbook.stack.flavour.find_spec", lambda _name: None)
     assert told in repr(zen("artifact-store register later s3 --path s3://bucket/b"))
+
+
+def test_the_status_is_told_although_a_component_is_in_trouble() -> None:
+    Workspace.find().ensure()
+    zen("metadata-store register db mysql --password ${NO_SUCH_VARIABLE}")
+    zen("stack register prod -m db --production")
+    zen("stack use prod --no-check")
+    told = repr(zen("status"))
+    assert "prod (production)" in told
+    assert "The variable NO_SUCH_VARIABLE is not set" in told
+    assert "export NO_SUCH_VARIABLE=" in told
+
+
+def test_config_set_without_options_takes_what_is_built_in() -> None:
+    zen("config orchestrator set process")
+    zen("config metadata set sqlite")
+    assert Stack.named().orchestrator.name == "process"
+    assert Stack.named().metadata_store.name == "local"
+    zen("config orchestrator set local")
+    assert Stack.named().orchestrator.name == "local"
+    assert [one.name for one in components.components("orchestrator")] == ["local", "process"]
+
+
+def test_the_verbs_own_options_may_stand_before_the_flavour(tmp_path: Path) -> None:
+    zen(f"config metadata set --no-check --name mine sqlite --path {tmp_path}/one.db")
+    assert Stack.named().metadata_store.name == "mine"
+    for words in ("config metadata set", "metadata-store update", "metadata-store register new"):
+        with pytest.raises(ZenbookError, match="The option '--path' comes before what it is an option of") as raised:
+            zen(f"{words} --path {tmp_path}/one.db mine")
+        assert f"Usage: zen {words.removesuffix(' new')} [OPTIONS]" in raised.value.hint

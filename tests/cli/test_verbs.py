@@ -117,7 +117,7 @@ def test_run_without_the_cache(training: Path) -> None:
         (("runs", "--limt", "3"), 2, "There is no option '--limt'.\nDid you mean '--limit'?"),
         (("runs", "--limit", "x"), 2, "'x' is not a valid integer"),
         (("runs", "--state", "faild"), 1, "There is no state 'faild'.\nDid you mean 'failed'?"),
-        (("run",), 1, "What is to run?"),
+        (("run",), 1, "Which pipeline?"),
         (("run", "trian.py"), 1, "There is no file 'trian.py'.\nDid you mean 'train.py'?"),
         (("run", "train.txt"), 1, "There is no file 'train.txt'."),
         (("run", "train.py"), 1, "There are several pipelines in train.py.\nName one of them: failing, training."),

@@ -27,7 +27,7 @@ from zenbook.runs.targets import find_target
 from zenbook.stack.records import RunQuery
 from zenbook.stack.stack import open_stack
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 HERE = Path(__file__).parent.parent
 TORTURE = HERE / "torture" / "torture.ipynb"

@@ -11,6 +11,7 @@ from typing import Any
 import nbformat
 import pytest
 
+from tests.scripts import run_zen
 from zenbook import find_run
 from zenbook.cli import invoke
 from zenbook.errors import ZenbookError
@@ -164,6 +165,60 @@ def test_every_parameter_that_can_be_written_as_a_word_is_an_option(project: Pat
     assert done.returncode == 0, done.stderr
     shown = "(2, 1.0, True, '$(x)', PosixPath('/tmp'), datetime.date(2021, 2, 3), (2, 'y'), [3])"
     assert done.stdout == f"show.output: {shown!r:.200}\n"
+
+
+MODULES = {
+    "tools.py": "import math\nfrom parts.base import Part\n\nunused = object()\n\ndef area(r):\n    return Part(math.pi * r * r).size\n",
+    "parts/__init__.py": "",
+    "parts/base.py": 'from .names import NAME\n\nclass Part:\n    """A \\\\ part."""\n\n    def __init__(self, size):\n        self.size, self.name = size, NAME\n',
+    "parts/names.py": "NAME = 'part'\n",
+}
+USING = """
+import tools
+from parts.base import Part
+from zenbook import pipeline, step
+
+@step
+def one(r: float) -> float:
+    return tools.area(r)
+
+@step
+def two(area: float) -> dict:
+    return {"name": Part(area).name, "size": area}
+
+@pipeline
+def using(r: float = 2.0):
+    two(one(r))
+"""
+USING_CELLS = [
+    "import tools\nr = 2.0",
+    "%%step one\na = tools.area(r)",
+    "%%step two\nfrom parts.base import Part\nname = Part(a).name",
+]
+
+
+@pytest.mark.parametrize("target", ["using.py:using", "cells.ipynb"])
+def test_modules_of_the_project_go_with_the_script(workspace: Path, target: str, tmp_path_factory: Any) -> None:
+    for name, text in MODULES.items():
+        (workspace / name).parent.mkdir(exist_ok=True)
+        (workspace / name).write_text(text)
+    (workspace / "using.py").write_text(USING)
+    cells = [nbformat.v4.new_code_cell(one) for one in USING_CELLS]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), workspace / "cells.ipynb")
+    out = tmp_path_factory.mktemp("elsewhere")
+    for words in (["run", target], ["export", "script", target, "--to", str(out)]):
+        done = run_zen(workspace, *words)
+        assert done.returncode == 0, done.stderr
+    (file,) = out.iterdir()
+    assert "unused" not in file.read_text()
+    shown = f"{file.read_text()}\nprint(main()['two'] if 'main' in globals() else (a, name))"
+    file.write_text(shown)
+    alone = run_alone(file)
+    assert alone.returncode == 0, alone.stderr
+    values = [one.load() for step in find_run().steps.values() for one in step.outputs.values()]
+    assert "12.566370614359172" in alone.stdout
+    assert "part" in alone.stdout
+    assert 12.566370614359172 in values
 
 
 def test_a_notebooks_script_gives_what_the_cells_gave(workspace: Path) -> None:

@@ -69,12 +69,14 @@ from IPython.core.completer import provisionalcompleter
 from IPython.terminal.interactiveshell import TerminalInteractiveShell
 shell = TerminalInteractiveShell.instance()
 shell.run_line_magic("load_ext", "zenbook")
-for line in ("%zen stack us", "!zen stack us", "%%step a --retry"):
+for line in ("%zen stack us", "!zen stack us", "%%step a --retry", "%%zen sql\\nselect pipe", '%zen sql "from runs where sta'):
     with provisionalcompleter():
         print([one.text for one in shell.Completer.completions(line, len(line))])
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    assert done.stdout.splitlines() == ["['use']", "['use']", "['--retry-delay']"], done.stderr
+    assert done.stdout.splitlines() == [
+        "['use']", "['use']", "['--retry-delay']", "['pipeline']", "['stack', 'starred', 'started_at', 'state']",
+    ], done.stderr  # fmt: skip
 
 
 def test_other_lines_are_completed_as_ever(k: Kernel) -> None:

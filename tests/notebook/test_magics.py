@@ -252,6 +252,12 @@ def test_a_password_in_a_cell_is_warned_of_and_asking_is_not(k: Kernel) -> None:
     inline = k.run(line.format(name="a") + " hunter2")
     assert "This cell, and so the notebook's file, now contains the password" in inline.result
     assert "hunter2" not in inline.result
+    for verb in ("metadata-store register u mysql --path", "config metadata set --no-check"):
+        in_url = k.run(f"%zen {verb} mysql://me:hunter%322@127.0.0.1/zen")
+        assert "now contains the password" in in_url.result
+        assert "hunter" not in in_url.result
+    among_others = k.run("%zen artifact-store register o filesystem --path sftp://host/dir --secrets password=hunter2")
+    assert "now contains the secrets" in among_others.result
     by_variable = k.run("name = 'b'\n" + line.format(name="{name}") + " ${DB_PASSWORD}")
     assert "now contains" not in by_variable.result
     assert "${DB_PASSWORD}" in by_variable.result

@@ -209,7 +209,7 @@ def test_a_store_is_registered_with_a_wrong_port_and_then_the_right_one(scene: S
     wrong = str(free_port())
     field.fill(wrong)
     form.get_by_role("button", name="Test connection").click()
-    expect(form.locator(".zb-said")).to_contain_text(f"127.0.0.1:{wrong}")
+    expect(form.locator(".zb-said")).to_contain_text(f"127.0.0.1:{wrong}", timeout=30_000)  # it is tried for 3 s
     scene.shot("no-server")
     field.fill(str(server.port))
     form.get_by_role("button", name="Test connection").click()

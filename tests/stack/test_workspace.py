@@ -47,3 +47,10 @@ def test_switching_keeps_what_else_the_config_says(workspace: Path) -> None:
     assert config.active == "größer"
     assert config.stacks == {"größer": {"orchestrator": "process"}}
     assert sorted(one.name for one in found.home.iterdir()) == [".gitignore", "config.lock", "config.yaml"]
+
+
+def test_a_workspace_that_can_not_be_locked_is_told(workspace: Path) -> None:
+    found = Workspace.find().ensure()
+    (found.home / "config.lock").mkdir()  # stands for a folder that is read-only, which nothing is to root
+    with pytest.raises(StackError, match=r"can't be written: Is a directory"), found.changing():
+        pass

@@ -48,7 +48,11 @@ def group_of(kind: ComponentKind) -> click.Group:
     )
     update = OfFlavour(
         "update",
-        chosen=lambda words: flavour(kind, registry.component(kind, words[0]).flavour) if words else None,
+        chosen=lambda words: (
+            flavour(kind, registry.component(kind, words[0]).flavour)
+            if words and not words[0].startswith("-")
+            else None
+        ),
         callback=_updating(kind),
         params=[click.Argument(["name"], shell_complete=names)],
         help=f"Change options of {kind.one}; the value `none` takes one back to its default.\n\n"

@@ -90,13 +90,16 @@ def set_component(
     """Check a component, register it and put it into the active stack. Raises `StackError` and then changes nothing."""
     kind, workspace = chosen.kind, Workspace.find()
     active = stacks.known(None)
-    name = name or _free_name(chosen, active)
+    there_always = _built_in(chosen) if name is None and not options else None
+    name = name or there_always or _free_name(chosen, active)
     registry.check_name(name, kind.one)
     what = f"{kind.spoken} {name!r}"
     ready = registry.checked_options(chosen, options, what, workspace)
     trial = Stack(name=active, **{kind.value: {"flavour": chosen.name, **ready}})
     checks = stacks.passed(trial, kinds=(kind,)) if check_first else ()
-    if name in component_names(kind, workspace):
+    if name == there_always:
+        pass
+    elif name in component_names(kind, workspace):
         registry.replace(chosen, name, ready, workspace)
     else:
         registry.write(chosen, name, ready, workspace)
@@ -118,6 +121,14 @@ def _flavour(kind: ComponentKind, word: str) -> Flavour:
 
 def _place(what: str) -> str:
     return what if "://" in what else str(Path(what).expanduser().absolute())
+
+
+def _built_in(chosen: Flavour) -> str | None:
+    """The component of that flavour which is there without registering, as long as nobody has changed it."""
+    for kind, name in BUILT_IN:
+        if kind is chosen.kind and BUILT_IN[kind, name] == chosen.name and registry.component(kind, name).built_in:
+            return name
+    return None
 
 
 def _free_name(chosen: Flavour, active: str) -> str:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import enum
 import json
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Literal, Union, get_args, get_origin
 
 import click
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from zenbook.cli.tree import Notebook
+from zenbook.cli.tree import Notebook, usage
 from zenbook.errors import StackError, ZenbookError
 from zenbook.stack.flavour import ComponentKind, Flavour, flavour
-from zenbook.stack.registry import names_of
+from zenbook.stack.registry import names_of, password_in
 from zenbook.stack.secrets import is_reference, kept_in, secret_fields
 from zenbook.stack.workspace import Workspace
 
@@ -33,13 +33,30 @@ class OfFlavour(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See which flavour it is, then read the words."""
-        words = [one for one in args if one not in ctx.help_option_names]
         try:
-            ctx.meta[_CHOSEN] = self.chosen(words)
+            ctx.meta[_CHOSEN] = self.chosen(self._words(ctx, args))
         except ZenbookError:
             if not ctx.resilient_parsing:  # Tab completes what there is
                 raise
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if ctx.meta.get(_CHOSEN) is not None:
+                raise
+            message = f"The option {error.option_name!r} comes before what it is an option of."
+            raise ZenbookError(message, usage(error)) from None
+
+    def _words(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Without the verb's own options, which may stand before the flavour."""
+        own = {name: one for one in self.params if isinstance(one, click.Option) for name in one.opts}
+        rest, words = iter(args), []
+        for word in rest:
+            option = own.get(word.partition("=")[0])
+            if option is None and word not in ctx.help_option_names:
+                words.append(word)
+            elif option is not None and not option.is_flag and "=" not in word:
+                next(rest, None)  # its value
+        return words
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The verb's own, and one for each setting."""
@@ -140,11 +157,11 @@ def warnings_of(ctx: click.Context, settings: type[BaseModel]) -> tuple[str, ...
     notebook: Notebook | None = ctx.obj
     if notebook is None:
         return ()
-    values = {name: ctx.params.get(_PREFIX + name) for name in sorted(secret_fields(settings))}
+    secret = secret_fields(settings)
     inline = [
         name
-        for name, value in values.items()
-        if isinstance(value, str) and value and not is_reference(value) and value in notebook.line
+        for name, value in _secrets_in(ctx.params, secret)
+        if value and not is_reference(value) and value in notebook.line
     ]
     if not inline:
         return ()
@@ -153,6 +170,19 @@ def warnings_of(ctx: click.Context, settings: type[BaseModel]) -> tuple[str, ...
         f"! This cell, and so the notebook's file, now contains the {flag}: change the cell before you save it.",
         f"  `--{flag}` without a value asks for it; `--{flag} '${{VARIABLE}}'` takes it from the environment.",
     )
+
+
+def _secrets_in(given_words: Mapping[str, Any], secret: Collection[str]) -> Iterator[tuple[str, str]]:
+    """What was given as a secret, with its setting's name: alone, as KEY=VALUE, or in a URL."""
+    for parameter, value in sorted(given_words.items()):
+        name = parameter.removeprefix(_PREFIX)
+        for one in value if isinstance(value, tuple) else (value,):
+            if not isinstance(one, str):
+                continue
+            if name in secret:
+                yield name, one.partition("=")[2] if isinstance(value, tuple) else one
+            elif "password" in secret and (found := password_in(one)):
+                yield "password", found
 
 
 def chosen_of(ctx: click.Context) -> Flavour:

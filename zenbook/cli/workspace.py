@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zenbook.cli.tree import Text
+from zenbook.errors import ZenbookError
 
 if TYPE_CHECKING:
     from zenbook.runs.table import Table
@@ -50,18 +51,23 @@ def status() -> Table:
     stack = Stack.named()
     rows: list[tuple[str, object]] = [
         ("workspace", f"{workspace.home}{'' if workspace.exists else ' (made on first use)'}"),
-        ("stack", stack.name),
+        ("stack", stack.label),
         ("artifact store", stack.artifact_store),
         ("metadata store", stack.metadata_store),
         ("orchestrator", stack.orchestrator),
     ]
+    notes: tuple[str, ...] = ()
     if workspace.exists:
-        opened = open_stack()
-        rows[3] = ("metadata store", f"{stack.metadata_store}: {opened.metadata.describe()}")
-        rows[4] = ("orchestrator", f"{stack.orchestrator}: {opened.orchestrator.describe()}")
-        last = opened.metadata.runs(RunQuery(limit=1))
-        rows.append(("last run", f"{last[0].id} {last[0].pipeline} {last[0].state}" if last else "none yet"))
-    return Table("Status", ("what", "is"), rows, wide_last=True)
+        try:
+            opened = open_stack()
+            rows[4] = ("orchestrator", f"{stack.orchestrator}: {opened.orchestrator.describe()}")
+            rows[3] = ("metadata store", f"{stack.metadata_store}: {opened.metadata.describe()}")
+            last = opened.metadata.runs(RunQuery(limit=1))
+            rows.append(("last run", f"{last[0].id} {last[0].pipeline} {last[0].state}" if last else "none yet"))
+        except ZenbookError as error:  # where we are is wanted most when something is wrong there
+            rows.append(("trouble", error.message))
+            notes = (error.hint,) if error.hint else ()
+    return Table("Status", ("what", "is"), rows, wide_last=True, notes=notes)
 
 
 @click.command()

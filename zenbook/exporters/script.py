@@ -12,12 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from zenbook.core.capsule import Capsule
+from zenbook.core.capsule import MAIN, Capsule
 from zenbook.core.graph import StepKind
 from zenbook.core.parsing import parse
 from zenbook.core.plan import Plan
 from zenbook.exporters.reading import statements
 from zenbook.exporters.script_calls import command_line, main_function, value_source
+from zenbook.exporters.script_modules import embedded, statements_by_module
 from zenbook.runs.exporting import Exporter, ExportError
 from zenbook.runs.naming import identifiers
 
@@ -81,35 +82,32 @@ def _head(plan: Plan) -> str:
 
 
 def _functions(plan: Plan) -> Iterator[str]:
-    modules = {one.name for node in plan.graph for one in plan.capsule_of(node.name).modules if one.source.strip()}
-    if len(modules) > 1:
-        names = ", ".join(sorted(modules))
+    homes = sorted({plan.capsule_of(node.name).entry.partition(":")[0] for node in plan.graph})
+    if len(homes) > 1:
         raise ExportError(
-            f"The steps of {plan.pipeline!r} are from several modules ({names}), which are no one script.",
+            f"The steps of {plan.pipeline!r} are from several modules ({', '.join(homes)}), which are no one script.",
             "Export to a target that carries modules, as airflow does, or move the steps into one file.",
         )
-    merged: list[str] = []
-    for node in plan.graph:
-        own = list(_own(plan.capsule_of(node.name)))
-        for number, text in enumerate(own):
-            if text not in merged:
-                known = [merged.index(one) for one in own[number + 1 :] if one in merged]
-                merged.insert(min(known, default=len(merged)), text)
+    modules = statements_by_module(plan)
+    merged = modules.pop(homes[0], [])
     _refuse_conflicts(merged)
     future = [one for one in merged if one.startswith("from __future__")]
     imports = [one for one in merged if one.startswith(("import ", "from ")) and one not in future]
     rest = [one for one in merged if one not in future and one not in imports]
     main, needed = main_function(plan, merged)
     yield "\n".join(future[:1])
+    yield from embedded(plan, modules, _plain)
     yield "\n".join(sorted(one for one in {*map(_without_zenbook, imports), *needed} if one))
     yield from _shims(merged)
     yield from (f"\n{one}" if one.startswith(_BLOCKS) else one for one in rest)
     yield f"\n{main}"
 
 
-def _own(capsule: Capsule) -> Iterator[str]:
-    for module in capsule.modules:
-        yield from statements(module)
+def _plain(texts: list[str]) -> str:
+    """The text of a module of the project, without what it has of zenbook."""
+    future = [one for one in texts if one.startswith("from __future__")]
+    rest = [_without_zenbook(one) for one in texts if one not in future]
+    return "\n\n".join(part for part in (*future, *_shims(texts), *rest) if part)
 
 
 def _refuse_conflicts(merged: Iterable[str]) -> None:
@@ -132,6 +130,7 @@ def _cells(plan: Plan) -> Iterator[str]:
     texts = [text for node in plan.graph for text in _own(plan.capsule_of(node.name))]
     future = sorted({one for one in texts if one.startswith("from __future__")})
     yield from future
+    yield from embedded(plan, {name: own for name, own in statements_by_module(plan).items() if name != MAIN}, _plain)
     yield from _shims(texts)
     needed: set[str] = set()
     params = [f"{name} = {value_source(value, needed)}" for name, value in plan.params.items()]
@@ -152,6 +151,10 @@ def _cells(plan: Plan) -> Iterator[str]:
                 yield _without_zenbook(text)
         yield capsule.cell.strip("\n")
         latest = {name: text for name, text in latest.items() if name not in _names_bound(capsule.cell)}
+
+
+def _own(capsule: Capsule) -> list[str]:
+    return [text for one in capsule.modules if one.name == MAIN for text in statements(one)]
 
 
 def _names_bound(text: str) -> set[str]:

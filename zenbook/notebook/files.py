@@ -50,7 +50,10 @@ class NotebookFile:
         """A pipeline of that name; without one the step cells, or the only pipeline. Raises `RunError`."""
         cells = _code_cells(self.path)
         os.environ["JPY_SESSION_NAME"] = str(self.path.resolve())
-        os.chdir(self.path.resolve().parent)  # as Jupyter does
+        folder = self.path.resolve().parent
+        os.chdir(folder)  # as Jupyter does
+        if str(folder) not in sys.path:
+            sys.path.insert(0, str(folder))
         shell = _shell()
         steps = magics.steps_of(shell)
         unknown: set[str] = set()

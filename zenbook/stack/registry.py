@@ -219,17 +219,26 @@ def _without_password_in_url(chosen: Flavour, options: dict[str, Any], what: str
     for key, value in options.items():
         if key in secret or not isinstance(value, str) or "://" not in value:
             continue
-        parts = urlsplit(value)
-        if not parts.password or is_reference(parts.password):
+        password = password_in(value)
+        if not password or is_reference(password):
             continue
         if "password" not in secret:
             raise StackError(
                 f"The {what} has a password in its {key}.", "Give it where the flavour has a secret for it."
             )
+        parts = urlsplit(value)
         user, _, place = parts.netloc.rpartition("@")
         found[key] = urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}@{place}"))
-        found.setdefault("password", SecretStr(unquote(parts.password)))
+        found.setdefault("password", SecretStr(unquote(password)))
     return found
+
+
+def password_in(url: str) -> str | None:
+    """The password as a URL spells it; None where there is none."""
+    try:
+        return urlsplit(url).password if "://" in url else None
+    except ValueError:  # no URL at all
+        return None
 
 
 def _check_without_references(chosen: Flavour, given: Mapping[str, Any], what: str) -> None:

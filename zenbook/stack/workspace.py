@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,21 +105,26 @@ class Workspace:
         An exception in the block leaves the file as it was. Raises `StackError` for a file that can't be read or
         written.
         """
+        self.ensure()
+        with self._locked():
+            body = self._body()
+            before = repr(body)
+            yield body
+            if repr(body) != before:
+                self._write(body)
+
+    def _locked(self) -> AbstractContextManager[object]:
         from filelock import FileLock, Timeout
 
-        self.ensure()
         try:
-            with FileLock(self.home / "config.lock", timeout=_PATIENCE, mode=0o600):
-                body = self._body()
-                before = repr(body)
-                yield body
-                if repr(body) != before:
-                    self._write(body)
+            return FileLock(self.home / "config.lock", timeout=_PATIENCE, mode=0o600).acquire()
         except Timeout:
             raise StackError(
                 f"Another process has been changing {self.config_file} for {_PATIENCE:g} s.",
                 "Wait for it, or end it, and try again.",
             ) from None
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def _body(self) -> dict[str, Any]:
         import yaml
@@ -145,10 +150,13 @@ class Workspace:
         except OSError as error:
             if temporary is not None:
                 temporary.unlink(missing_ok=True)
-            raise StackError(
-                f"{self.config_file} can't be written: {error.strerror or error}.",
-                "Is the folder writable, and the disk not full?",
-            ) from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> StackError:
+        return StackError(
+            f"{self.config_file} can't be written: {error.strerror or error}.",
+            "Is the folder writable, and the disk not full?",
+        )
 
 
 _read: dict[Path, tuple[tuple[int, int, int], Config]] = {}  # by file, with its state: parsing takes milliseconds

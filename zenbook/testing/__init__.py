@@ -20,7 +20,8 @@ from __future__ import annotations
 import pytest
 
 pytest.register_assert_rewrite(
-    "zenbook.testing.artifacts", "zenbook.testing.metadata", "zenbook.testing.orchestrators"
+    *(f"zenbook.testing.{one}" for one in ("artifacts", "metadata", "metadata_reading", "metadata_writing")),
+    "zenbook.testing.orchestrators",
 )  # so that a failing assert shows its values, as it does in a test's own file
 
 from zenbook.testing.artifacts import ArtifactStoreTests  # noqa: E402

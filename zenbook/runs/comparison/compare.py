@@ -65,12 +65,12 @@ class Comparison:
         """All metrics, also those in which the runs agree."""
         return metrics(self.facts, self._directions())
 
-    @property
+    @cached_property
     def params(self) -> dict[str, dict[str, Any]]:
         """Parameters: name → run id → value."""
         return self._kept(self.every_param)
 
-    @property
+    @cached_property
     def metrics(self) -> dict[str, Metric]:
         """Metrics by name, with changes from the first run."""
         return {name: one for name, one in self.every_metric.items() if self.all or differs(one.values, self.facts)}

@@ -87,9 +87,10 @@ def metrics(facts: Sequence[Facts], better: Mapping[str, Direction]) -> dict[str
 
 def differs(values: Mapping[str, Any], facts: Sequence[Facts]) -> bool:
     """Whether runs differ in a value: one lacks it, or has another one (NaN is NaN)."""
-    if any(run.id not in values for run in facts):
+    ids = [run.id for run in facts]
+    if len(values) < len(set(ids)) or any(run not in values for run in ids):
         return True
-    first, *others = (values[run.id] for run in facts)
+    first, *others = (values[run] for run in ids)
     return any(type(one) is not type(first) or not _same(one, first) for one in others)
 
 

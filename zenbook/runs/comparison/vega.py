@@ -17,12 +17,12 @@ _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"  # a name, not fetch
 
 def parallel(runs: Sequence[Facts], axes: Sequence[Axis], metric: str | None) -> Spec:
     """A line for each run through the axes, each scaled to its own range; the values are in the tooltip."""
+    scales = [axis.scale(0.0, 1.0) for axis in axes]
     rows = []
     for run in runs:
         facts = {_field(place): _plain(axis.values.get(run.id)) for place, axis in enumerate(axes)}
-        for axis in axes:
+        for axis, scale in zip(axes, scales, strict=True):
             if run.id in axis.places:
-                scale = axis.scale(0.0, 1.0)
                 rows.append({"run": run.id, "axis": axis.name, "at": scale(axis.places[run.id]), **facts})
     colour: Spec = {"value": "#3f83dd"}
     if metric is not None:
