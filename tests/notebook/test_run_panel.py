@@ -244,6 +244,8 @@ def test_the_keyboard_is_enough(scene: Scene) -> None:
 def test_cancel_stops_the_run_and_so_does_the_kernels_stop_button(scene: Scene) -> None:
     book = scene.open([TRAINING, "run = training(wait='stay')", "run = training(wait='stay')"])
     book.run(1, wait=False)
+    # Python leaves a package half imported when its import is interrupted, and `load` imports one.
+    expect(step_of(book, "fit")).to_have_attribute("data-state", "running")
     book.root.get_by_role("button", name="Cancel run").click()
     scene.shot("cancelling")
     book.done(1)
@@ -261,6 +263,8 @@ def test_where_the_kernel_hears_nothing_the_server_interrupts_it(scene: Scene) -
     deaf = "from zenbook.notebook import run_panel\nrun_panel.RunPanel.answer = lambda self, asked: None"
     book = scene.open([TRAINING + deaf, "run = training(wait='stay')"])
     book.run(1, wait=False)
+    # Python leaves a package half imported when its import is interrupted, and `load` imports one.
+    expect(step_of(book, "fit")).to_have_attribute("data-state", "running")
     book.root.get_by_role("button", name="Cancel run").click()
     book.done(1)
     expect(cell(book, 1)).to_contain_text("cancelled")

@@ -271,8 +271,11 @@ class RunPanel:
         from zenbook.runs.run import Run
 
         if is_driven_here(self.view.run):
-            self._answered(asked, {"cancelling": True})  # before the run ends, and its panel with it
-            os.kill(os.getpid(), signal.SIGINT)
+            with self._lock:  # the run can't end its panel meanwhile
+                if self._over.is_set():  # something else has stopped it: a signal would hit what runs next
+                    return
+                self._answered(asked, {"cancelling": True})
+                os.kill(os.getpid(), signal.SIGINT)
         else:
             Run(self.view.run, self.records).cancel()
             self._answered(asked, {"cancelling": True})

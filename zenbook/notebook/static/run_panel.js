@@ -6,6 +6,7 @@ const ENDED = ["succeeded", "cached", "failed", "crashed", "cancelled", "skipped
 const GOING = ["pending", "running"]; // of a run
 const SAID = { succeeded: "ran", pending: "to come" };
 const ACK = 1200; // ms to wait for the kernel before the server is asked to interrupt it
+const HEARS = 5000; // the same for one that hears while a cell runs: it is only slow, and two interrupts are one too many
 const LINES = 2000; // of a log that are kept on the page
 const stores = new Map();
 
@@ -183,7 +184,7 @@ async function cancelRun(store, button, note) {
   put(button, "Cancelling…");
   store.cancelling = "asked";
   store.send({ ask: "cancel" });
-  await new Promise((done) => setTimeout(done, ACK));
+  await new Promise((done) => setTimeout(done, store.start.hears ? HEARS : ACK));
   // What has ended since needs no interrupt: it would hit whatever runs next.
   if (store.cancelling !== "asked" || !store.start.here || store.over || store.gone || !GOING.includes(store.run[0])) return;
   // A kernel that hears no messages while a cell runs is interrupted by its server, as by the stop button.
