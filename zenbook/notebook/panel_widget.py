@@ -6,6 +6,7 @@ So a notebook that is opened without its kernel, or by a reader that knows no wi
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import traitlets
 
 from zenbook.runs.table import escaped
 
+SETTLED = 2.5  # seconds from which on a browser has made a widget; anywidget's own limit is 2
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -34,6 +36,7 @@ class PanelWidget(anywidget.AnyWidget):
         self.panel = uuid.uuid4().hex
         self.pages = 0  # that have been told of it, roughly: one that is loaded again counts again
         self._describe = describe
+        self._made_at = time.monotonic()
         super().__init__()
         self.on_msg(lambda _widget, content, _buffers: answer(content))
         # ipykernel 7.4 moves a browser's message to where the widget last sent from: to the main thread, which a run
@@ -54,7 +57,16 @@ class PanelWidget(anywidget.AnyWidget):
         return {**picture, "text/html": shown, "text/plain": f"{picture['text/plain']}\n{words}"}
 
     def end(self) -> None:
-        """Take the widget out of the browser."""
+        """Take the widget out of the browser, once it had the time to make it: else the console tells of a failure."""
+        rest = self._made_at + SETTLED - time.monotonic()
+        if rest > 0:
+            later = threading.Timer(rest, self._end)
+            later.daemon = True
+            later.start()
+        else:
+            self._end()
+
+    def _end(self) -> None:
         layout = self.layout
         self.close()
         layout.close()

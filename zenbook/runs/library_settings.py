@@ -97,7 +97,7 @@ class Watch:
 
     def __init__(self, given: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         self.given = given or {}
-        self._found: Values = {}
+        self._found: dict[str, tuple[Any, dict[str, Any]]] = {}  # modules, and what was set in them
         self.look()
 
     def look(self) -> None:
@@ -106,21 +106,17 @@ class Watch:
             module = _loaded(name)
             if module is not None:
                 _give(name, module, self.given.get(name, {}))
-                self._found[name] = _LIBRARIES[name].read(module)
-
-    def changed(self) -> Values:
-        """The settings that are others than before, with their values."""
-        return {name: new for name, _, new in self._changes()}
+                self._found[name] = module, _LIBRARIES[name].read(module)
 
     def take_back(self) -> None:
         """Make the settings what they were."""
-        for name, old, new in self._changes():
-            _write(name, sys.modules[name], {one: old[one] for one in new.keys() & old.keys()})
+        for name, module, old, new in self._changes():
+            _write(name, module, {one: old[one] for one in new.keys() & old.keys()})
 
     def left(self) -> Values:
         """All that a cell leaves to those below; empty where it has changed nothing. It stays in this process."""
         changed: Values = {}
-        for name, old, new in self._changes():
+        for name, _, old, new in self._changes():
             changed[name] = new
             for setting in new.keys() & old.keys():
                 _before.setdefault((name, setting), old[setting])
@@ -129,19 +125,21 @@ class Watch:
         names = sorted({*self.given, *changed})
         return {name: {**self.given.get(name, {}), **changed.get(name, {})} for name in names}
 
-    def _changes(self) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-        for name, old in self._found.items():
-            now = _LIBRARIES[name].read(sys.modules[name])
+    def _changes(self) -> Iterator[tuple[str, Any, dict[str, Any], dict[str, Any]]]:
+        for name, (module, old) in self._found.items():  # an import that was interrupted takes modules out again
+            now = _LIBRARIES[name].read(module)
             new = {one: value for one, value in now.items() if one not in old or not _same(value, old[one])}
             if new:
-                yield name, old, new
+                yield name, module, old, new
 
 
 def watched(given: Mapping[str, Mapping[str, Any]]) -> Watch:
     """Watch a cell, which gets just what the cells above have set: what others left in this process is taken back."""
     for name, setting in list(_before):
         if setting not in given.get(name, {}):
-            _write(name, sys.modules[name], {setting: _before.pop((name, setting))})
+            was, module = _before.pop((name, setting)), _loaded(name)
+            if module is not None:
+                _write(name, module, {setting: was})
     return Watch(given)
 
 
@@ -215,9 +213,10 @@ def _write(name: str, module: Any, wanted: Mapping[str, Any]) -> None:
 
 
 def _loaded(name: str) -> Any:
-    """A library's module once it is there in whole."""
+    """A library's module once it is there in whole; another thread may be about to import it, and fail."""
     module = sys.modules.get(name)
-    return module if hasattr(module, _READY[name]) else None
+    busy = getattr(getattr(module, "__spec__", None), "_initializing", False)
+    return module if not busy and hasattr(module, _READY[name]) else None
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -125,6 +125,7 @@ def _importing(actual: Callable[..., Any], look: Callable[[], None]) -> Callable
     busy: set[int] = set()  # threads that are within an import: what an inner one draws, the outermost gives back
 
     def importing(name: str, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
         thread = get_ident()
         if thread in busy:
             return actual(name, *args, **kwargs)
