@@ -115,7 +115,7 @@ def test_what_a_function_step_sets_is_taken_back(k: Kernel, settings: str, read:
 def test_a_library_that_another_thread_is_about_to_import_is_left_alone(tmp_path: Path) -> None:
     """As when an import is interrupted while the panel's thread imports something: the library is gone again."""
     (tmp_path / "sklearn.py").write_text(
-        "import sys\n\ndef get_config(): return {}\nwhile 'go' not in vars(sys): pass\nraise ImportError('not today')\n"
+        "import sys\n\ndef get_config(): return state\nwhile 'go' not in vars(sys): pass\nraise ImportError('not today')\n"
     )
     with kernel(tmp_path) as k:
         k.run("%load_ext zenbook\nimport sys, threading\nsys.path.insert(0, '')")
