@@ -2,6 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const WATCHED = 60_000; // ms after which the kernel is told again that somebody looks
+const UNHEARD = 1500; // ms after which it is told again when it has not answered
 
 export default { initialize: ({ model, signal }) => settle(model, model.get("start").panel, signal), render };
 
@@ -39,6 +40,7 @@ function render({ model, el }) {
   };
   const lost = () => {
     clearInterval(clock);
+    clearInterval(knocking);
     root.classList.add("zb-gone");
     root.querySelectorAll("button, select, input, textarea").forEach((one) => { one.disabled = true; });
     picker.note("The kernel is gone, so this shows how it was. See the stacks as they are: %zen panel", "");
@@ -49,9 +51,14 @@ function render({ model, el }) {
   model.on("comm_live_update", lost);
   picker.paint();
   forms.paint();
-  watch().then(() => picker.check());
+  // A message that is sent before the comm has a subshell waits until the cell ends that runs: ask until one is heard.
+  let heard = false;
+  const knock = () => watch().then(() => { if (!heard) { heard = true; clearInterval(knocking); picker.check(); } });
+  const knocking = setInterval(knock, UNHEARD);
+  knock();
   return () => {
     clearInterval(clock);
+    clearInterval(knocking);
     model.off("msg:custom", receive);
     model.off("comm_live_update", lost);
   };
