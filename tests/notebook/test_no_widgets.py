@@ -58,3 +58,12 @@ def test_a_page_that_says_nothing_gets_pictures_while_a_run_goes_on(tmp_path: Pa
         assert all("1 ran, 1 running" in picture for picture in pictures[1:])
         (tmp_path / "go").touch()
         assert not one.finish(message).error
+
+
+def test_what_is_noted_before_the_end_and_sent_after_it_changes_no_line(k: Kernel) -> None:
+    shown = k.run(
+        "%load_ext zenbook\nfrom zenbook.notebook.run_panel import RunPanel\nfrom zenbook.runs.view import RunView, StepView\n"
+        "panel = RunPanel(RunView('r', 'one', steps={'one': StepView('one')}), small=True)\npanel.show()\n"
+        "panel._changes.steps.add('one')\npanel.end({'text/html': 'done', 'text/plain': 'done'})\npanel.send()"
+    )
+    assert [one["data"]["text/plain"] for one in shown.of("display")] == ["done"]

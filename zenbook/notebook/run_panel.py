@@ -192,7 +192,7 @@ class RunPanel:
                 if spoke and not self._small:
                     tail = self._tails[spoke]
                     changes.log = spoke, tail.lines, tail.last(_TAIL_LINES, _TAIL)
-            if not changes:
+            if not changes or self._over.is_set():  # the end is shown already, and stays
                 return
             if self._widget is None:
                 if self.shown:
