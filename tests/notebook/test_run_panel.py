@@ -612,6 +612,8 @@ def test_notebook_7_shows_the_same_panels(scene: Scene) -> None:
     page = scene.page
     page.goto(f"{scene.url}/notebooks/seven.ipynb")
     page.locator(".jp-CodeCell").nth(3).wait_for()
+    indicator = page.locator(".jp-Notebook-ExecutionIndicator")
+    expect(indicator).to_have_attribute("data-status", "idle", timeout=60_000)  # without a kernel, Run does nothing
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
     expect(page.locator(".zb-box[data-step=fit]")).to_have_attribute("data-state", "running", timeout=30_000)
