@@ -192,10 +192,10 @@ class RunPanel:
                 if spoke and not self._small:
                     tail = self._tails[spoke]
                     changes.log = spoke, tail.lines, tail.last(_TAIL_LINES, _TAIL)
-            if not changes or self._over.is_set():  # the end is shown already, and stays
+            if not changes:
                 return
             if self._widget is None:
-                if self.shown:
+                if self.shown and not self._over.is_set():  # else the end is shown, and stays
                     self._show_picture()
                 return
             for patch in patches(self.view, changes, self._base):
