@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from playwright.sync_api import ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import TimeoutError as NothingYet
 
 from tests.notebook.lab import CHROMIUM, LabNotebook, browser, jupyterlab, write_notebook
 
@@ -614,8 +616,13 @@ def test_notebook_7_shows_the_same_panels(scene: Scene) -> None:
     page.locator(".jp-CodeCell").nth(3).wait_for()
     indicator = page.locator(".jp-Notebook-ExecutionIndicator")
     expect(indicator).to_have_attribute("data-status", "idle", timeout=60_000)  # without a kernel, Run does nothing
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_text("Run All Cells", exact=True).click()
+    begun = page.locator(".jp-CodeCell .jp-InputArea-prompt").filter(has_text=re.compile(r"\[[*\d]"))
+    for _ in range(5):  # until the session is there, which this page does not tell, Run does nothing
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_text("Run All Cells", exact=True).click()
+        with contextlib.suppress(NothingYet):
+            begun.first.wait_for(timeout=5_000)
+            break
     expect(page.locator(".zb-box[data-step=fit]")).to_have_attribute("data-state", "running", timeout=30_000)
     page.locator(".zb-box[data-step=load]").click()
     expect(page.locator(".zb-log")).to_have_text("read 500 rows\n")
