@@ -14,10 +14,10 @@ from typing import Any
 
 from benchmarks.figures import Figure, Result
 from benchmarks.measuring import empty_folder, in_turns, seconds, workspace
-from tests.airflow_here import LiveAirflow, live_airflow, loaded_and_tested
+from tests.servers.airflow_here import LiveAirflow, live_airflow, loaded_and_tested
 from zenbook.cli import invoke
-from zenbook.flavours.airflow_api import Account, AirflowApi
-from zenbook.runs.targets import find_target
+from zenbook.integrations.airflow.client import Account, AirflowApi
+from zenbook.pipelines.sources import find_target
 
 STEPS = """
 from zenbook import pipeline, step
@@ -124,7 +124,7 @@ def _worker(folder: Path, number: int) -> float:
     said = {"DAG": "chain", "RUN": f"r{number}", "TASK": "one", "TRY": "1", "TRIES": "1", "PARAMS": "{}"}
     variables = {**os.environ, **{f"ZENBOOK_AIRFLOW_{name}": value for name, value in said.items()}}
     plan = str(folder / "parsed" / "dags" / "chain" / "plan.json")
-    command = [sys.executable, "-m", "zenbook.runs.worker", plan, "--airflow"]
+    command = [sys.executable, "-m", "zenbook.engine.worker", plan, "--airflow"]
     return seconds(lambda: subprocess.run(command, env=variables, check=True, capture_output=True))
 
 

@@ -10,9 +10,9 @@ from dataclasses import replace
 from benchmarks.chain import chain
 from benchmarks.figures import Figure, Result
 from benchmarks.measuring import empty_folder, seconds, workspace
-from zenbook.runs.comparison.compare import compare
-from zenbook.runs.comparison.frames import frame_changes
-from zenbook.runs.history import list_runs
+from zenbook.history.comparison.compare import compare
+from zenbook.history.comparison.frame_differences import frame_changes
+from zenbook.history.runs import runs as list_runs
 from zenbook.stack.components import MetadataStore
 from zenbook.stack.records import Batch, MetricRecord, ParamRecord, RunRecord
 from zenbook.stack.stack import open_stack

@@ -10,7 +10,7 @@ from benchmarks.against_mlflow import against_mlflow
 from benchmarks.figures import Figure, Result
 from benchmarks.measuring import empty_folder, in_turns, python, seconds, workspace
 from zenbook.core.states import RunState, StepState
-from zenbook.flavours.sql import SqlMetadataStore, sqlite_store
+from zenbook.metadata_stores.sql_store.sql_store import SqlMetadataStore, sqlite_store
 from zenbook.stack.records import MetricRecord, ParamRecord, RunRecord, StepRecord
 from zenbook.stack.stack import open_stack
 
@@ -29,8 +29,8 @@ QUESTIONS = {
 KERNEL = """
 import re, sys, time
 from pathlib import Path
-from zenbook.flavours.sql import sqlite_store
-from zenbook.runs.mirror import Mirror
+from zenbook.metadata_stores.sql_store.sql_store import sqlite_store
+from zenbook.history.sql.mirror import Mirror
 
 def highest():  # resource's own figure may be that of the process which started this one
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
@@ -75,7 +75,7 @@ def measure(*, runs: int = 100_000, rows: int = 5_000_000, peer: int = 10_000, r
 
     ``peer`` such runs are asked in MLflow too, where its environment is there.
     """
-    from zenbook.runs.mirror import Mirror
+    from zenbook.history.sql.mirror import Mirror
 
     with empty_folder() as folder:
         store = sqlite_store(folder / "metadata.sqlite")
@@ -125,8 +125,8 @@ def measure_peer(*, runs: int, repeats: int) -> list[Figure]:
 
 
 def _asked(mirror: object, query: str) -> float:
-    from zenbook.runs.mirror import Mirror
-    from zenbook.runs.mirror.mirror import reading
+    from zenbook.history.sql.mirror import Mirror
+    from zenbook.history.sql.mirror.mirror import reading
 
     assert isinstance(mirror, Mirror)
     start = time.perf_counter()

@@ -11,8 +11,8 @@ from benchmarks.measuring import empty_folder, in_turns, seconds
 from notebooks.servers import MariaDB, PostgreSQL, Server
 from zenbook.core.digest import digest_of_text
 from zenbook.core.states import RunState, StepState
-from zenbook.flavours.sql import SqlMetadataStore, sqlite_store
-from zenbook.flavours.sql_compiled import Ask
+from zenbook.metadata_stores.sql_store.compiled_statements import Ask
+from zenbook.metadata_stores.sql_store.sql_store import SqlMetadataStore, sqlite_store
 from zenbook.stack.flavour import ComponentKind, flavour
 from zenbook.stack.records import (
     ArtifactRecord,

@@ -14,8 +14,8 @@ from benchmarks.figures import Figure, Result
 from benchmarks.history_in_sql import _fill
 from benchmarks.measuring import empty_folder, in_turns, seconds
 from tests.notebook.lab import CHROMIUM, LabNotebook, browser, jupyterlab, write_notebook
-from zenbook.flavours.sql import sqlite_store
-from zenbook.notebook.history_rows import Newest, Wanted, page, rows_of
+from zenbook.metadata_stores.sql_store.sql_store import sqlite_store
+from zenbook.notebook.panels.history_rows import Newest, Wanted, page, rows_of
 from zenbook.stack.stack import OpenStack, open_stack
 
 STEPS, CHANGES = 60, 500
@@ -24,8 +24,8 @@ import json, time
 from zenbook import pipeline, step
 from zenbook.core.events import *
 from zenbook.core.states import StepState
-from zenbook.notebook.run_panel import RunPanel
-from zenbook.runs.view import RunView, StepView
+from zenbook.notebook.panels.run_panel import RunPanel
+from zenbook.display.run_view import RunView, StepView
 
 @step(cache=False)
 def node(*above):

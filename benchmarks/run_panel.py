@@ -17,7 +17,7 @@ _SETUP = """
 import json, statistics, time
 import zenbook.notebook
 from zenbook import pipeline, step
-from zenbook.runs import watching
+from zenbook.engine import progress_displays
 
 @step(cache=False)
 def inc(x: int) -> int:
@@ -46,20 +46,20 @@ def timed(run):
     return time.perf_counter() - start
 
 def without(run):
-    watching.stop_watching(zenbook.notebook._progress)
+    progress_displays.stop_watching(zenbook.notebook._progress)
     try:
         return timed(run)
     finally:
-        watching.watch_runs_with(zenbook.notebook._progress)
+        progress_displays.watch_runs_with(zenbook.notebook._progress)
 """
 _FIRST = """
-from zenbook.notebook.run_panel import RunPanel
-from zenbook.runs.view import RunView, StepView
+from zenbook.notebook.panels.run_panel import RunPanel
+from zenbook.display.run_view import RunView, StepView
 names = [f"s{at}" for at in range(60)]
 view = RunView("r", "many", edges=tuple(zip(names, names[1:])), steps={one: StepView(one) for one in names})
 panel = RunPanel(view)
 def first():
-    from zenbook.notebook.run_widget import RunWidget
+    from zenbook.notebook.panels.run_widget import RunWidget
     panel._widget = RunWidget(panel._describe, panel.answer)
     panel._show_picture()
 print(json.dumps(timed(first)))

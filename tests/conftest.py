@@ -15,6 +15,8 @@ OTHER_KIND = "not on this machine's kind:"
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
+pytest_plugins = ["tests.servers.databases"]  # fixtures: disks, databases, object stores
+
 collect_ignore_glob = ["*.ipynb"]  # notebooks among the tests are material, not nbval's
 
 

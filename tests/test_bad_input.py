@@ -260,7 +260,7 @@ if __name__ == "__main__":
     def second(x: int) -> int:
         return x + 100
 
-    from zenbook.runs.launch import launch
+    from zenbook.engine.launcher import launch
     from zenbook.stack.stack import open_stack
     run = zenbook.Run(launch(plan, open_stack()), open_stack())
     print(run.steps["second"].outputs["output"].load())

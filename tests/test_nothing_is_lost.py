@@ -135,8 +135,8 @@ def _with_python(**variables: str) -> dict[str, str]:
 
 
 AFTER = """
-from zenbook.flavours.addressed import AddressedFolder
-from zenbook.flavours.sql_database import Database
+from zenbook.artifact_stores.content_addressed import AddressedFolder
+from zenbook.metadata_stores.sql_store.sqlite_database import Database
 
 @step
 def first() -> int:

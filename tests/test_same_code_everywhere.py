@@ -17,8 +17,8 @@ import pytest
 from nbclient import NotebookClient
 
 from tests.torture.notebook import Notebook, opened
+from zenbook.engine.steps.step_runner import HIDDEN
 from zenbook.errors import CaptureError, ZenbookError
-from zenbook.runs.step_run import HIDDEN
 from zenbook.stack.records import RunQuery
 from zenbook.stack.stack import open_stack
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from notebooks.servers import MariaDB
-from tests.flavours.conftest import running
 from tests.notebook.kernels import kernel
 from tests.scripts import run_zen
+from tests.servers.databases import running
 from zenbook import components, pipeline, stacks, step
 from zenbook.errors import ZenbookError
 from zenbook.stack.records import RunQuery
@@ -170,6 +170,6 @@ def test_nothing_of_a_command_line_shows_a_password(workspace: Path, server: Mar
         lines()
 
     found = listing().steps["lines"].outputs["output"].load()
-    assert "zenbook.runs.worker" in found
+    assert "zenbook.engine.worker" in found
     assert secret not in found
     open_stack().metadata.close()

@@ -14,42 +14,41 @@ __version__ = "0.1.0"
 _HOMES = {
     "step": "zenbook.core.step",
     "Step": "zenbook.core.step",
-    "pipeline": "zenbook.runs.pipeline",
-    "Pipeline": "zenbook.runs.pipeline",
-    "log_metrics": "zenbook.runs.context",
-    "better": "zenbook.runs.comparison.directions",
-    "lineage": "zenbook.runs.lineage",
-    "track": "zenbook.runs.track",
-    "Run": "zenbook.runs.history",
-    "find_run": "zenbook.runs.history",
-    "Format": "zenbook.runs.formats",
-    "register_format": "zenbook.runs.formats",
-    "runs": "zenbook.runs",
-    "panel": "zenbook.notebook.stack_panel",
-    "sql": "zenbook.runs.sql",
-    "best": "zenbook.runs.history",
+    "pipeline": "zenbook.pipelines.pipeline",
+    "Pipeline": "zenbook.pipelines.pipeline",
+    "log_metrics": "zenbook.engine.steps.step_context",
+    "better": "zenbook.history.comparison.metric_goals",
+    "lineage": "zenbook.history.lineage.lineage",
+    "track": "zenbook.engine.steps.track",
+    "Run": "zenbook.history.runs",
+    "find_run": "zenbook.history.runs",
+    "Format": "zenbook.formats",
+    "register_format": "zenbook.formats",
+    "runs": "zenbook.history.runs",
+    "panel": "zenbook.notebook.panels.stack_panel",
+    "sql": "zenbook.history.sql.query",
+    "best": "zenbook.history.runs",
     "Stack": "zenbook.stack.stack",
-    "components": "zenbook.stack.registry",
+    "components": "zenbook.stack.component_registry",
     "stacks": "zenbook.stack.stacks",
     "ZenbookError": "zenbook.errors",
 }
 
-_MODULES = {"components", "runs", "stacks"}  # these names are modules themselves
+_MODULES = {"components", "stacks"}  # these names are modules themselves
 
 if TYPE_CHECKING:
-    from zenbook import runs
     from zenbook.core.step import Step, step
+    from zenbook.engine.steps.step_context import log_metrics
+    from zenbook.engine.steps.track import track
     from zenbook.errors import ZenbookError
-    from zenbook.notebook.stack_panel import panel
-    from zenbook.runs.comparison.directions import better
-    from zenbook.runs.context import log_metrics
-    from zenbook.runs.formats import Format, register_format
-    from zenbook.runs.history import Run, best, find_run
-    from zenbook.runs.lineage import lineage
-    from zenbook.runs.pipeline import Pipeline, pipeline
-    from zenbook.runs.sql import sql
-    from zenbook.runs.track import track
-    from zenbook.stack import registry as components
+    from zenbook.formats import Format, register_format
+    from zenbook.history.comparison.metric_goals import better
+    from zenbook.history.lineage.lineage import lineage
+    from zenbook.history.runs import Run, best, find_run, runs
+    from zenbook.history.sql.query import sql
+    from zenbook.notebook.panels.stack_panel import panel
+    from zenbook.pipelines.pipeline import Pipeline, pipeline
+    from zenbook.stack import component_registry as components
     from zenbook.stack import stacks
     from zenbook.stack.stack import Stack
 

@@ -11,9 +11,9 @@ import pytest
 
 from tests.scripts import run_zen
 from zenbook import cli, find_run, log_metrics, pipeline, step
+from zenbook.display.table import Table
 from zenbook.errors import QueryError, RunError
-from zenbook.runs.sql import QueryResult
-from zenbook.runs.table import Table
+from zenbook.history.sql.query import QueryResult
 
 pytestmark = pytest.mark.usefixtures("workspace")
 

@@ -14,8 +14,8 @@ import pytest
 from tests.scripts import run_zen
 from zenbook import find_run
 from zenbook.cli import invoke
+from zenbook.engine.artifact_io import store_value
 from zenbook.errors import ZenbookError
-from zenbook.runs.artifacts import store_value
 from zenbook.stack.stack import open_stack
 
 TRAIN = '''

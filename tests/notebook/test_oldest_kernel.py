@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.notebook import test_run_panel as run_panel
 from tests.notebook.kernels import kernel
 from tests.notebook.lab import CHROMIUM, LabNotebook, jupyterlab, write_notebook
-from tests.notebook.test_run_panel import STEPS, TRAINING, Scene, cell, step_of
+from tests.notebook.panels import test_run_panel as run_panel
+from tests.notebook.panels.test_run_panel import STEPS, TRAINING, Scene, cell, step_of
 
 ROOT = Path(__file__).resolve().parents[2]
 OLDEST = ROOT / ".cache" / "ipykernel-oldest"

@@ -14,7 +14,7 @@ import time
 from zenbook.core.events import *
 from zenbook.core.states import RunState, StepState
 from zenbook.notebook.progress import NotebookProgress
-from zenbook.runs.view import RunView, StepView
+from zenbook.display.run_view import RunView, StepView
 
 def started(count, run="r1"):
     names = [f"step-{at}" for at in range(count)]
@@ -142,8 +142,8 @@ def test_two_runs_in_one_cell_have_two_outputs(executed):
 
 
 def test_without_ipython_it_says_so():
+    from zenbook.display.run_view import RunView
     from zenbook.notebook.progress import NotebookProgress
-    from zenbook.runs.view import RunView
 
     with pytest.raises(RuntimeError, match="IPython"):
         NotebookProgress(RunView("r", "p"))

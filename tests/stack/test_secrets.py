@@ -13,8 +13,8 @@ from pydantic import SecretStr
 
 from zenbook import components, stacks
 from zenbook.errors import StackError
-from zenbook.stack import making, secrets
-from zenbook.stack.choice import Choice
+from zenbook.stack import component_factory, secrets
+from zenbook.stack.component_choice import Choice
 from zenbook.stack.flavour import ComponentKind, flavour
 from zenbook.stack.workspace import Workspace
 
@@ -49,9 +49,9 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
 
 def password_of(name: str) -> str | None:
     workspace = Workspace.find()
-    entry = making.entry_of(DB, name, workspace)
+    entry = component_factory.entry_of(DB, name, workspace)
     options = {key: value for key, value in entry.items() if key != "flavour"}
-    settings = making.settings_of(flavour(DB, "mysql"), secrets.revealed(options, "db", workspace), "db")
+    settings = component_factory.settings_of(flavour(DB, "mysql"), secrets.revealed(options, "db", workspace), "db")
     found = settings.password  # type: ignore[attr-defined]
     return found.get_secret_value() if found is not None else None
 
@@ -129,7 +129,7 @@ def test_an_entry_that_is_gone_is_told(workspace: Path, memory: Memory) -> None:
     components.register("metadata-store", "db", "mysql", password=SECRET)
     memory.entries.clear()
     with pytest.raises(StackError, match=r"The keyring has no entry for the .*'db', option 'password'") as raised:
-        making.make(DB, Choice(name="db"), Workspace.find())
+        component_factory.make(DB, Choice(name="db"), Workspace.find())
     assert "without a value asks" in raised.value.hint
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from zenbook.core.states import RunState, StepState
 from zenbook.errors import StoreError, StoreUnreachableError
-from zenbook.flavours.sql import SqlMetadataStore, sqlite_store
+from zenbook.metadata_stores.sql_store.sql_store import SqlMetadataStore, sqlite_store
 from zenbook.stack.records import (
     ArtifactRecord,
     Batch,
@@ -156,7 +156,7 @@ def test_two_processes_that_send_at_once_send_each_batch_once(tmp_path: Path) ->
     code = """
         import sys
         from pathlib import Path
-        from zenbook.flavours.sql import sqlite_store
+        from zenbook.metadata_stores.sql_store.sql_store import sqlite_store
         from zenbook.stack.spool import send_spooled
         home = Path(sys.argv[1])
         print("ready", flush=True)

@@ -16,7 +16,7 @@ from tests.notebook.kernels import kernel
 
 FOLDER = Path(__file__).parent
 
-FLOW = '''
+FLOW = """
 from dataclasses import dataclass
 
 import matplotlib
@@ -100,7 +100,7 @@ if __name__ == "__main__":
         failing()
     except ValueError:
         pass
-'''
+"""
 
 CELLS = (
     "%load_ext zenbook",

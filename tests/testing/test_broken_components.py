@@ -16,21 +16,21 @@ from typing import Any, BinaryIO
 
 import pytest
 
+from zenbook.artifact_stores.local_store import LocalArtifactStore
 from zenbook.core.events import Event, Listener, Listeners, StepFinished
 from zenbook.core.plan import Plan
 from zenbook.core.states import StepState
+from zenbook.engine.run_context import Execution
+from zenbook.engine.steps.step_runner import run_step
 from zenbook.errors import StoreError
-from zenbook.flavours.files import LocalArtifactStore
-from zenbook.flavours.local import LocalOrchestrator
-from zenbook.flavours.sql import SqlMetadataStore
-from zenbook.flavours.sql_database import Database
-from zenbook.runs.execution import Execution
-from zenbook.runs.step_run import run_step
+from zenbook.metadata_stores.sql_store.sql_store import SqlMetadataStore
+from zenbook.metadata_stores.sql_store.sqlite_database import Database
+from zenbook.orchestrators.local import LocalOrchestrator
 from zenbook.stack.components import StoredBytes, StoredFile
 from zenbook.stack.records import ArtifactRecord, Batch, CachedStep, MetricRecord, OutputRecord, RunQuery, RunRecord
 from zenbook.stack.stack import OpenStack
 from zenbook.testing import ArtifactStoreTests, MetadataStoreTests, OrchestratorTests
-from zenbook.testing.orchestrators import Heard
+from zenbook.testing.orchestrator_tests import Heard
 
 FAILS = (Exception, pytest.fail.Exception)  # whatever makes a test red
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 import zenbook
-from zenbook.flavours.files import LocalArtifactStore
-from zenbook.flavours.local import LocalOrchestrator
-from zenbook.flavours.process import ProcessOrchestrator
-from zenbook.flavours.sql import sqlite_store
+from zenbook.artifact_stores.local_store import LocalArtifactStore
+from zenbook.metadata_stores.sql_store.sql_store import sqlite_store
+from zenbook.orchestrators.local import LocalOrchestrator
+from zenbook.orchestrators.process import ProcessOrchestrator
 from zenbook.stack.components import ArtifactStore, MetadataStore, Orchestrator
 from zenbook.testing import ArtifactStoreTests, MetadataStoreTests, OrchestratorTests, WorkerOrchestratorTests
 

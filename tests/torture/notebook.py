@@ -13,7 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from zenbook.core.capsule import Capsule
-from zenbook.core.capture import Captured, captured_function
+from zenbook.core.capture.capture import Captured, captured_function
 
 
 class Notebook:

@@ -11,8 +11,8 @@ import sys
 
 from zenbook.core.events import Listeners
 from zenbook.core.plan import Plan
-from zenbook.runs.step_run import HIDDEN, Execution, run_step
-from zenbook.runs.streams import proxied_streams
+from zenbook.engine.steps.output_capture import proxied_streams
+from zenbook.engine.steps.step_runner import HIDDEN, Execution, run_step
 from zenbook.stack.stack import open_stack
 
 

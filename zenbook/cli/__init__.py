@@ -31,32 +31,32 @@ def zen() -> None:
 
 
 zen.modules = {
-    "artifact-store": "components",
-    "cancel": "runs",
-    "compare": "comparing",
+    "artifact-store": "component_verbs",
+    "cancel": "run_verbs",
+    "compare": "compare_verbs",
     "completion": "completion",
-    "config": "config",
-    "doctor": "workspace",
-    "export": "exports",
-    "gc": "housekeeping",
-    "init": "workspace",
-    "lineage": "comparing",
-    "logs": "runs",
-    "note": "query",
-    "metadata-store": "components",
-    "orchestrator": "components",
-    "panel": "runs",
-    "resume": "runs",
-    "run": "runs",
-    "runs": "housekeeping",
-    "show": "runs",
-    "sql": "query",
-    "stack": "stacks",
-    "star": "query",
-    "status": "workspace",
-    "step": "steps",
-    "tag": "query",
-    "why": "runs",
+    "config": "config_verbs",
+    "doctor": "workspace_verbs",
+    "export": "export_verbs",
+    "gc": "cleanup_verbs",
+    "init": "workspace_verbs",
+    "lineage": "compare_verbs",
+    "logs": "run_verbs",
+    "note": "query_verbs",
+    "metadata-store": "component_verbs",
+    "orchestrator": "component_verbs",
+    "panel": "run_verbs",
+    "resume": "run_verbs",
+    "run": "run_verbs",
+    "runs": "cleanup_verbs",
+    "show": "run_verbs",
+    "sql": "query_verbs",
+    "stack": "stack_verbs",
+    "star": "query_verbs",
+    "status": "workspace_verbs",
+    "step": "step_cell_verbs",
+    "tag": "query_verbs",
+    "why": "run_verbs",
 }
 
 
@@ -104,7 +104,7 @@ def main() -> None:
 
 
 def _told(error: Exception) -> str:
-    from zenbook.runs.failures import describe_failure
+    from zenbook.engine.steps.failure_text import describe_failure
 
     if not isinstance(error, ZenbookError):
         return describe_failure(error)[1].rstrip()
@@ -114,8 +114,8 @@ def _told(error: Exception) -> str:
 def _watch() -> None:
     import signal
 
-    from zenbook.runs.live_terminal import shell_progress
-    from zenbook.runs.watching import watch_runs_with
+    from zenbook.display.live_terminal import shell_progress
+    from zenbook.engine.progress_displays import watch_runs_with
 
     def stop(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt

@@ -66,7 +66,7 @@ def components_of(kind: ComponentKind) -> Completer:
     """The names of the components of a kind."""
 
     def names(_ctx: click.Context) -> Iterable[str]:
-        from zenbook.stack.making import component_names
+        from zenbook.stack.component_factory import component_names
         from zenbook.stack.workspace import Workspace
 
         return component_names(kind, Workspace.find())
@@ -117,7 +117,7 @@ def _recorded_pipelines(_ctx: click.Context) -> Iterator[str]:
 
 
 def _steps_of_run(ctx: click.Context) -> Iterable[str]:
-    from zenbook.runs.history import find_run
+    from zenbook.history.runs import find_run
 
     return [*find_run(ctx.params.get("run_id")).steps]
 
@@ -206,7 +206,7 @@ def completion(shell: str | None) -> Any:
 
     Example: zen completion bash
     """
-    from zenbook.runs.table import Table
+    from zenbook.display.table import Table
 
     rows = [(name, line, file) for name, (line, file) in SHELLS.items() if shell in (None, name)]
     return Table("Completion", ("shell", "line", "goes into"), rows)

@@ -12,9 +12,9 @@ import click
 from zenbook.errors import StackError, ZenbookError, close_matches, did_you_mean
 
 if TYPE_CHECKING:
-    from zenbook.runs.run import Run
-    from zenbook.runs.table import Table
-    from zenbook.runs.targets import Place
+    from zenbook.display.table import Table
+    from zenbook.history.run import Run
+    from zenbook.pipelines.sources import Place
 
 
 class Notebook(Protocol):

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 
+from zenbook.core.annotations import hints_of, output_names
 from zenbook.core.graph import Retries, StepOptions
 from zenbook.core.trace import current_trace
-from zenbook.core.types import hints_of, output_names
 from zenbook.errors import DefinitionError, did_you_mean
 
 P = ParamSpec("P")

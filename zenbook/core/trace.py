@@ -12,9 +12,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from zenbook.core.annotations import conforms, describe
 from zenbook.core.graph import Graph, Input, Json, Node, OutputRef, StepKind
-from zenbook.core.types import conforms, describe
-from zenbook.core.values import NotPlainError, encode
+from zenbook.core.plain_values import NotPlainError, encode
 from zenbook.errors import WiringError, ZenbookError, did_you_mean
 
 if TYPE_CHECKING:

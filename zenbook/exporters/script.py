@@ -14,13 +14,13 @@ from pydantic import BaseModel, ConfigDict
 
 from zenbook.core.capsule import MAIN, Capsule
 from zenbook.core.graph import StepKind
+from zenbook.core.identifiers import identifiers
 from zenbook.core.parsing import parse
 from zenbook.core.plan import Plan
-from zenbook.exporters.reading import statements
+from zenbook.exporters.base import Exporter, ExportError
+from zenbook.exporters.readable_source import statements
 from zenbook.exporters.script_calls import command_line, main_function, value_source
 from zenbook.exporters.script_modules import embedded, statements_by_module
-from zenbook.runs.exporting import Exporter, ExportError
-from zenbook.runs.naming import identifiers
 
 SHIMS = {
     "log_metrics": """\

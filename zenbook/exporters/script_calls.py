@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zenbook.core.graph import Json, Node
+from zenbook.core.identifiers import identifiers
 from zenbook.core.parsing import parse
 from zenbook.core.plan import Plan
-from zenbook.exporters.layout import Block, laid_out, mapping, one_a_line, quoted
-from zenbook.runs.naming import identifiers
+from zenbook.exporters.source_writer import Block, laid_out, mapping, one_a_line, quoted
 
 _ARGPARSE = {int: "int", float: "float", str: "str"}
 _FROM_TEXT = {  # what makes a value of a word of the command line

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from zenbook.core.plan import Plan
-from zenbook.exporters.reading import statements
+from zenbook.exporters.readable_source import statements
 
 _FINDER = '''\
 class _OwnModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):

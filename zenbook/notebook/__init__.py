@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from zenbook.core import source
+from zenbook.core.capture import definitions
+from zenbook.engine import progress_displays
 from zenbook.errors import show_warnings_plainly
-from zenbook.notebook import completion, magics, tracebacks
-from zenbook.runs import watching
+from zenbook.notebook import magics, tab_completion, tracebacks
 
 _undo: list[Callable[[], None]] = []
 _shown: dict[str, int] = {}  # run → the execution count of the cell that shows its progress
@@ -17,29 +17,29 @@ _shown: dict[str, int] = {}  # run → the execution count of the cell that show
 def load(shell: Any) -> None:
     """Register the magics and show the progress of runs. Loading twice is loading once."""
     magics.register(shell)
-    completion.register(shell)
+    tab_completion.register(shell)
     tracebacks.polish_in(shell)
-    source.register_labels(_label_of)
-    watching.watch_runs_with(_progress)
+    definitions.register_labels(_label_of)
+    progress_displays.watch_runs_with(_progress)
     if not _undo:
         _undo.append(show_warnings_plainly())
-    if _is_shown_here not in watching.on_show:
-        watching.on_show.append(_is_shown_here)
-        watching.displays.append(_show_live)
+    if _is_shown_here not in progress_displays.on_show:
+        progress_displays.on_show.append(_is_shown_here)
+        progress_displays.displays.append(_show_live)
 
 
 def unload(shell: Any) -> None:
     """Take the magics and the progress out again."""
     magics.unregister(shell)
-    completion.unregister(shell)
+    tab_completion.unregister(shell)
     tracebacks.stop_polishing()
-    source.forget_labels(_label_of)
-    watching.stop_watching(_progress)
+    definitions.forget_labels(_label_of)
+    progress_displays.stop_watching(_progress)
     while _undo:
         _undo.pop()()
-    if _is_shown_here in watching.on_show:
-        watching.on_show.remove(_is_shown_here)
-        watching.displays.remove(_show_live)
+    if _is_shown_here in progress_displays.on_show:
+        progress_displays.on_show.remove(_is_shown_here)
+        progress_displays.displays.remove(_show_live)
 
 
 def _progress(view: Any) -> Any:
@@ -51,14 +51,14 @@ def _progress(view: Any) -> Any:
         return _listener(view)
     import sys
 
-    from zenbook.runs.terminal import TerminalProgress
+    from zenbook.display.terminal import TerminalProgress
 
     return TerminalProgress(view, sys.__stdout__ or sys.stdout)
 
 
 def _listener(view: Any) -> Any:
-    from zenbook.notebook.front_end import panels_work
-    from zenbook.notebook.run_panel import RunPanel
+    from zenbook.notebook.panels.front_end import panels_work
+    from zenbook.notebook.panels.run_panel import RunPanel
 
     if panels_work():
         return RunPanel(view)
@@ -74,7 +74,7 @@ def _show_live(run: Any) -> bool:
     shell = get_ipython()
     if shell is None or not hasattr(shell, "kernel"):
         return False
-    from zenbook.runs.following import Follower
+    from zenbook.engine.follower import Follower
 
     view = run.view()
     _shown[view.run] = shell.execution_count

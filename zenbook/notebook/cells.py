@@ -12,27 +12,27 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from zenbook.core.capsule import Capsule, Piece
-from zenbook.core.capture import capture_cell
-from zenbook.core.cell import CellCode, read_cell
+from zenbook.core.capture.capture import capture_cell
+from zenbook.core.capture.cell import CellCode, read_cell
+from zenbook.core.capture.definitions import import_of
 from zenbook.core.fingerprint import fingerprint
 from zenbook.core.graph import Graph, Input, Json, Node, OutputRef, Retries, StepKind, StepOptions
+from zenbook.core.plain_values import NotPlainError, encode
 from zenbook.core.plan import Code, Plan
-from zenbook.core.source import import_of
+from zenbook.core.plan_parameters import bindings_by_name
 from zenbook.core.step import check_name, check_outputs, seconds
-from zenbook.core.values import NotPlainError, encode
+from zenbook.display.table import Table
+from zenbook.engine.launcher import launch
+from zenbook.engine.run_context import STATE
 from zenbook.errors import CaptureError, DefinitionError, RunError, did_you_mean
+from zenbook.history.runs import Run
+from zenbook.notebook.cell_session import CellRun, companions
+from zenbook.notebook.cell_summary import shown_step, summary
+from zenbook.notebook.display_recorder import NotebookShower
 from zenbook.notebook.namespace import Namespace
-from zenbook.notebook.session import CellRun, companions
-from zenbook.notebook.shower import NotebookShower
 from zenbook.notebook.step_options import CellOptions
-from zenbook.notebook.summary import shown_step, summary
-from zenbook.runs.bindings import bindings_by_name
-from zenbook.runs.execution import STATE
-from zenbook.runs.history import Run
-from zenbook.runs.launch import launch
-from zenbook.runs.pipeline import in_background
-from zenbook.runs.table import Table
-from zenbook.runs.targets import parse_param
+from zenbook.pipelines.pipeline import in_background
+from zenbook.pipelines.sources import parse_param
 from zenbook.stack.stack import open_stack
 
 _PLAIN = (bool, int, float, str, type(None))

@@ -51,7 +51,7 @@ def _line_magic(shell: Any) -> Any:
         The value of the magic is the verb's object: ``x = %zen runs``.
         """
         from zenbook.cli import invoke
-        from zenbook.notebook.place import KernelNotebook
+        from zenbook.notebook.current_notebook import KernelNotebook
 
         try:
             words = shlex.split(_expanded(shell, line))
@@ -94,8 +94,8 @@ def _query_magic(shell: Any) -> Any:
         ``{{expression}}`` is evaluated in the notebook and bound as a parameter; it never becomes part of the SQL.
         """
         from zenbook.errors import QueryError
-        from zenbook.runs.sql import sql
-        from zenbook.runs.sql_text import bind_expressions
+        from zenbook.history.sql.query import sql
+        from zenbook.history.sql.query_text import bind_expressions
 
         words = line.split()
         names = [one for one in words[1:] if one != "--allow-files"]
@@ -121,9 +121,9 @@ def _cell_magic(shell: Any) -> Any:
         Names that earlier steps made are its inputs, names bound to plain values its parameters, the names that it
         assigns its outputs. It is served from the cache when nothing changed.
         """
+        from zenbook.engine.progress_displays import polish
+        from zenbook.engine.steps.failure_text import users_frames
         from zenbook.notebook.step_options import read_options
-        from zenbook.runs.failures import users_frames
-        from zenbook.runs.watching import polish
 
         options = read_options(line)
         try:

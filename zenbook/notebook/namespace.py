@@ -8,17 +8,17 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from zenbook.core.bindings import bound_by_import
 from zenbook.core.capsule import Piece
-from zenbook.core.cell import CellCode
+from zenbook.core.capture.bindings import bound_by_import
+from zenbook.core.capture.cell import CellCode
+from zenbook.core.capture.definitions import remember_cell
 from zenbook.core.events import StepFinished, Stored
 from zenbook.core.graph import Node
-from zenbook.core.loading import run_code
-from zenbook.core.source import remember_cell
+from zenbook.engine.artifact_io import Reader
+from zenbook.engine.steps.capsule_loader import run_code
+from zenbook.engine.steps.mutation import surely_changed
+from zenbook.engine.steps.step_runner import HIDDEN
 from zenbook.errors import CaptureError
-from zenbook.runs.artifacts import Reader
-from zenbook.runs.contents import surely_changed
-from zenbook.runs.step_run import HIDDEN
 
 
 class Namespace:

@@ -15,7 +15,7 @@ from typing import Any
 from IPython.core.getipython import get_ipython
 
 from zenbook.core.events import Event, Logged, RunFinished, RunStarted
-from zenbook.runs.view import RunView, html, text
+from zenbook.display.run_view import RunView, html, text
 
 DELAY = 0.15  # seconds: a run that ends within shows only its end
 INTERVAL = 0.125  # seconds between updates

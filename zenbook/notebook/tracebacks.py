@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zenbook.runs import watching
+from zenbook.engine import progress_displays
 
 _shells: list[Any] = []
 
@@ -12,14 +12,14 @@ _shells: list[Any] = []
 def polish_in(shell: Any) -> None:
     """Show exceptions that leave a run in this way."""
     _shells[:] = [shell]
-    if polish not in watching.polishers:
-        watching.polishers.append(polish)
+    if polish not in progress_displays.polishers:
+        progress_displays.polishers.append(polish)
 
 
 def stop_polishing() -> None:
     """Show them as Python does."""
-    if polish in watching.polishers:
-        watching.polishers.remove(polish)
+    if polish in progress_displays.polishers:
+        progress_displays.polishers.remove(polish)
 
 
 def polish(error: BaseException) -> None:
@@ -31,7 +31,7 @@ def polish(error: BaseException) -> None:
 
 
 def _drawn(error: BaseException, shell: Any) -> list[str]:
-    from zenbook.runs.failures import users_frames
+    from zenbook.engine.steps.failure_text import users_frames
 
     if isinstance(error, SyntaxError):
         return shell.SyntaxTB.structured_traceback(type(error), error, [])  # type: ignore[no-any-return]

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from zenbook.errors import ZenbookError
-from zenbook.stack.choice import KINDS
+from zenbook.stack.component_choice import KINDS
+from zenbook.stack.component_factory import make
 from zenbook.stack.flavour import ComponentKind
-from zenbook.stack.making import make
 from zenbook.stack.stack import Stack
 from zenbook.stack.workspace import Workspace
 

@@ -10,10 +10,10 @@ from typing import Any
 from zenbook.errors import StackError, did_you_mean
 from zenbook.stack.checks import TIME_LIMIT, Checked
 from zenbook.stack.checks import check as checked
-from zenbook.stack.choice import KINDS
+from zenbook.stack.component_choice import KINDS
+from zenbook.stack.component_factory import component_names
+from zenbook.stack.component_registry import check_name
 from zenbook.stack.flavour import ComponentKind
-from zenbook.stack.making import component_names
-from zenbook.stack.registry import check_name
 from zenbook.stack.stack import DEFAULT, Stack, active_name, stack_names
 from zenbook.stack.workspace import Workspace
 

@@ -21,11 +21,11 @@ import pytest
 
 pytest.register_assert_rewrite(
     *(f"zenbook.testing.{one}" for one in ("artifacts", "metadata", "metadata_reading", "metadata_writing")),
-    "zenbook.testing.orchestrators",
+    "zenbook.testing.orchestrator_tests",
 )  # so that a failing assert shows its values, as it does in a test's own file
 
-from zenbook.testing.artifacts import ArtifactStoreTests  # noqa: E402
-from zenbook.testing.metadata import MetadataStoreTests  # noqa: E402
-from zenbook.testing.orchestrators import OrchestratorTests, WorkerOrchestratorTests  # noqa: E402
+from zenbook.testing.artifact_store_tests import ArtifactStoreTests  # noqa: E402
+from zenbook.testing.metadata_store_tests import MetadataStoreTests  # noqa: E402
+from zenbook.testing.orchestrator_tests import OrchestratorTests, WorkerOrchestratorTests  # noqa: E402
 
 __all__ = ["ArtifactStoreTests", "MetadataStoreTests", "OrchestratorTests", "WorkerOrchestratorTests"]

@@ -1,0 +1,39 @@
+"""Stores on servers keep what the conformance tests ask of a component."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from notebooks.servers import Server
+from tests.servers.databases import KINDS, new_database, store_at
+from tests.servers.object_stores import ALL, Servers, make_store
+from zenbook.stack.components import ArtifactStore, MetadataStore
+from zenbook.testing import ArtifactStoreTests, MetadataStoreTests
+
+
+class TestStoresOnServers(MetadataStoreTests):
+    @pytest.fixture(params=KINDS)
+    def url(self, request: pytest.FixtureRequest) -> str:
+        server: Server = request.getfixturevalue(request.param)
+        return server.url(new_database())
+
+    @pytest.fixture
+    def store(self, url: str) -> Iterator[MetadataStore]:
+        made = store_at(url)
+        yield made
+        made.close()
+
+    @pytest.fixture
+    def other_store(self, store: MetadataStore, url: str) -> Iterator[MetadataStore]:
+        made = store_at(url)
+        yield made
+        made.close()
+
+
+class TestObjectStores(ArtifactStoreTests):
+    @pytest.fixture(params=ALL)
+    def store(self, request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> ArtifactStore:
+        return make_store(request.param, tmp_path / "home", **servers.options(request.param, tmp_path))

@@ -1,3 +1,0 @@
-"""Servers for the mirror's tests."""
-
-from tests.flavours.conftest import mariadb  # noqa: F401

@@ -1,0 +1,1 @@
+"""The built-in artifact stores, found by entry point."""

@@ -1,0 +1,47 @@
+"""The flavour `memory`: artifacts that end with the process, for tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from zenbook.artifact_stores.object_storage.object_errors import Service
+from zenbook.artifact_stores.object_storage.object_settings import ObjectSettings, bucket_folder, make_store
+from zenbook.artifact_stores.object_storage.remote_filesystem import Place
+from zenbook.stack.components import ArtifactStore
+from zenbook.stack.flavour import ComponentKind, Flavour
+
+
+class MemorySettings(ObjectSettings):
+    """Options of the flavour `memory`."""
+
+    path: str = Field("memory://zenbook", description="URL of the folder for artifacts: memory://folder")
+
+
+class MemoryFlavour(Flavour):
+    """Artifacts in the memory of this process."""
+
+    kind = ComponentKind.ARTIFACT_STORE
+    name = "memory"
+    settings = MemorySettings
+    schemes = ("memory",)
+
+    def make(self, settings: MemorySettings, home: Path) -> ArtifactStore:
+        """The store of that folder. Raises `StackError` for a URL that is none."""
+        folder = bucket_folder(settings.path, self.schemes, example="memory://folder")
+        place = Place(
+            url=f"memory://{folder}",
+            service=Service("memory", lambda _: None, bucket="folder"),
+            connect=lambda: (_connect(), f"/{folder}"),
+            atomic=False,
+            patience=settings.retry_seconds,
+        )
+        return make_store(place, settings, home)
+
+
+def _connect() -> Any:
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    return MemoryFileSystem(skip_instance_cache=True)

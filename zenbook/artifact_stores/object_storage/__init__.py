@@ -1,0 +1,1 @@
+"""What the artifact stores on object storage share."""

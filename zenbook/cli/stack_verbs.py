@@ -1,0 +1,283 @@
+"""The verbs on stacks: register, switch, check, change, share."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zenbook.cli import completion
+from zenbook.cli.tree import Text, Tree, ask_first, hidden_copy
+from zenbook.errors import StackError, ZenbookError
+from zenbook.stack import stacks
+from zenbook.stack.checks import TIME_LIMIT
+from zenbook.stack.component_choice import KINDS
+from zenbook.stack.import_export import exported, imported
+from zenbook.stack.stack import Stack, active_name, stack_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zenbook.display.table import Table
+    from zenbook.stack.checks import Checked
+
+
+@click.group(cls=Tree)
+def stack() -> None:
+    """The stacks: which stores and which orchestrator a run uses.
+
+    Example: zen stack use prod
+    """
+
+
+def _components(command: Callable[..., Any]) -> Callable[..., Any]:
+    for kind, short in zip(KINDS, "amo", strict=True):
+        names = dict.fromkeys((f"--{kind.dashed}", f"--{kind.value}", f"-{short}"))
+        command = click.option(
+            *names,
+            kind.value,
+            default=None,
+            metavar="NAME",
+            shell_complete=completion.components_of(kind),
+            help=f"A registered {kind.spoken}.",
+        )(command)
+    return command
+
+
+@stack.command("register")
+@click.argument("name")
+@_components
+@click.option("--production", is_flag=True, help="Show its name everywhere and ask before something is destroyed.")
+def stack_register(name: str, production: bool, **components: str | None) -> Table:
+    """Register a stack of components that are registered; those that are left out are local.
+
+    Example: zen stack register prod -m mysql -a gcs -o local
+    """
+    made = stacks.register(name, **components, production=production)
+    return _described(made, f"Registered the stack {name}", (f"Switch to it: zen stack use {name}",))
+
+
+@stack.command("list")
+def stack_list() -> Table:
+    """All stacks; the active one has a star.
+
+    Example: zen stack list
+    """
+    from zenbook.display.table import Table
+
+    active = active_name()
+    rows = []
+    for name in stack_names():
+        one = Stack(name=name)
+        components = [str(one.choice(kind)) for kind in KINDS]
+        rows.append(("*" if name == active else "", name, *components, "production" if one.production else ""))
+    return Table("Stacks", ("", "stack", *(kind.spoken for kind in KINDS), "for"), rows)
+
+
+@stack.command("describe")
+@click.argument("name", required=False, shell_complete=completion.STACK)
+def stack_describe(name: str | None) -> Table:
+    """One stack's components, the active one's without a name.
+
+    Example: zen stack describe prod
+    """
+    from zenbook.cli.component_verbs import described
+    from zenbook.display.table import Table
+    from zenbook.stack import component_registry
+
+    chosen = Stack.named(name)
+    rows: list[tuple[str, str, str]] = [("stack", chosen.name, "for production" if chosen.production else "")]
+    for kind in KINDS:
+        choice = chosen.choice(kind)
+        found = component_registry.chosen(kind, choice)
+        options = [
+            f"{row['what']} {row['is']}" for row in described(found) if row["what"] not in ("flavour", "used by")
+        ]
+        rows.append((kind.spoken, str(choice), ", ".join([f"flavour {found.flavour}", *options])))
+    return Table(f"Stack {chosen.name}", ("what", "name", "is"), rows, wide_last=True)
+
+
+def _named(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = click.option("--stack_name", "--stack-name", "other", default=None, hidden=True)(command)
+    return click.argument("name", required=False, shell_complete=completion.STACK)(command)
+
+
+@stack.command("use")
+@_named
+@click.option("--no-check", is_flag=True, help="Switch without checking whether its components can be reached.")
+@click.option("--time-limit", type=float, default=TIME_LIMIT, show_default=True, help="Seconds for each check.")
+def stack_use(name: str | None, other: str | None, no_check: bool, time_limit: float) -> Table:
+    """Switch to a stack; shows what changes, and checks its components first.
+
+    Example: zen stack use prod
+    """
+    chosen = name or other
+    if chosen is None:
+        raise ZenbookError("Which stack?", "Name it: zen stack use NAME. See `zen stack list`.")
+    return switched(stacks.use(chosen, check=not no_check, time_limit=time_limit), f"Stack {chosen} is active")
+
+
+stack.add_command(hidden_copy(stack_use, "set"))
+
+
+@stack.command("get")
+def stack_get() -> Text:
+    """The name of the active stack.
+
+    Example: zen stack get
+    """
+    return Text(active_name())
+
+
+@stack.command("check")
+@_named
+@click.option("--time-limit", type=float, default=TIME_LIMIT, show_default=True, help="Seconds for each component.")
+def stack_check(name: str | None, other: str | None, time_limit: float) -> Table:
+    """See whether a stack's components can be reached, read and written.
+
+    Example: zen stack check prod
+    """
+    from zenbook.display.table import Table
+
+    chosen = Stack.named(name or other)
+    checks = stacks.check(chosen.name, time_limit=time_limit)
+    rows = [_sign(one) for one in checks]
+    table = Table(f"Stack {chosen.name}", ("", "component", "name", "found"), rows, wide_last=True)
+    if all(one.ok for one in checks):
+        return table
+    failed = [one for one in checks if not one.ok]
+    raise StackError(
+        f"Of the stack {chosen.name!r}, {len(failed)} of {len(checks)} components can't be used.\n{table!r}",
+        "\n".join(dict.fromkeys(one.hint for one in failed if one.hint)),
+    )
+
+
+@stack.command("update")
+@_named
+@_components
+@click.option("--production/--no-production", default=None, help="Whether it is for production.")
+def stack_update(name: str | None, other: str | None, production: bool | None, **components: str | None) -> Table:
+    """Give a stack (the active one without a name) other components.
+
+    Example: zen stack update prod --orchestrator process
+    """
+    old = Stack(name=stacks.known(name or other))
+    new = stacks.update(old.name, **components, production=production)
+    notes = ("It is the active one: zen stack check sees whether it works.",) if new.name == active_name() else ()
+    return switched(stacks.Switch(old, new), f"Changed the stack {new.name}", notes)
+
+
+@stack.command("copy")
+@click.argument("source", shell_complete=completion.STACK)
+@click.argument("target")
+def stack_copy(source: str, target: str) -> Table:
+    """Register a stack like another one.
+
+    Example: zen stack copy prod staging
+    """
+    return _described(stacks.copy(source, target), f"Registered the stack {target}, a copy of {source}")
+
+
+@stack.command("rename")
+@click.argument("old", shell_complete=completion.STACK)
+@click.argument("new")
+def stack_rename(old: str, new: str) -> Table:
+    """Give a stack another name.
+
+    Example: zen stack rename prod live
+    """
+    return _described(stacks.rename(old, new), f"The stack {old} is now {new}")
+
+
+@stack.command("delete")
+@_named
+@click.option("--yes", "-y", is_flag=True, help="Don't ask, even on a stack for production.")
+def stack_delete(name: str | None, other: str | None, yes: bool) -> Table:
+    """Take a stack out; its components and runs stay.
+
+    Example: zen stack delete staging
+    """
+    chosen = name or other
+    if chosen is None:
+        raise ZenbookError("Which stack?", "Name it: zen stack delete NAME. See `zen stack list`.")
+    stacks.known(chosen)
+    ask_first(f"Delete the stack {chosen!r}", sure=yes)
+    return _described(
+        stacks.delete(chosen), f"Deleted the stack {chosen}", ("Its components and runs are still there.",)
+    )
+
+
+@stack.command("export")
+@click.argument("name", required=False, shell_complete=completion.STACK)
+@click.option("--to", type=click.Path(path_type=Path, dir_okay=False), default=None, help="The file to write.")
+def stack_export(name: str | None, to: Path | None) -> Text:
+    """A stack with its components as YAML without secrets, to share by committing it.
+
+    Example: zen stack export prod > prod.yaml
+    """
+    text = exported(stacks.known(name))
+    if to is None:
+        return Text(text.rstrip("\n"))
+    try:
+        to.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StackError(f"{to} can't be written: {error.strerror}.", "Choose another file.") from error
+    return Text(f"Wrote {to}")
+
+
+@stack.command("import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@click.option("--name", default=None, help="Another name for the stack.")
+@click.option("--replace", is_flag=True, help="Replace the stack and the components of the same names.")
+def stack_import(file: Path, name: str | None, replace: bool) -> Table:
+    """Register the stack of an exported file, with its components.
+
+    Example: zen stack import prod.yaml
+    """
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise StackError(f"{file} can't be read: {reason}.", "Is it the file that `zen stack export` wrote?") from error
+    found = imported(text, name=name, replace=replace)
+    notes = [f"Still to be given: {one}" for one in found.missing]
+    return _described(found.stack, f"Registered the stack {found.stack.name}", tuple(notes))
+
+
+def switched(switch: stacks.Switch, title: str, notes: tuple[str, ...] = ()) -> Table:
+    """What changes from one stack to another, a line for each component, and what its check found."""
+    from zenbook.display.table import Table
+
+    checks = {one.kind: one for one in switch.checks}
+    rows = []
+    for kind in KINDS:
+        found = checks.get(kind)
+        told = f"✓ {found.told}" if found is not None else ""
+        rows.append((kind.spoken, str(switch.old.choice(kind)), "→", str(switch.new.choice(kind)), told))
+    if switch.old.production != switch.new.production:
+        rows.append(("for production", _yes(switch.old.production), "→", _yes(switch.new.production), ""))
+    if not switch.checks:
+        return Table(title, ("what", "before", "", "now"), [row[:-1] for row in rows], notes=notes)
+    return Table(title, ("what", "before", "", "now", "check"), rows, wide_last=True, notes=notes)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _sign(one: Checked) -> tuple[str, str, str, str]:
+    return ("✓" if one.ok else "✗", one.kind.spoken, one.name, one.told)
+
+
+def _described(found: Stack, title: str, notes: tuple[str, ...] = ()) -> Table:
+    from zenbook.display.table import Table
+
+    rows = [(kind.spoken, str(found.choice(kind))) for kind in KINDS]
+    if found.production:
+        rows.append(("for production", "yes"))
+    return Table(title, ("what", "is"), rows, wide_last=True, notes=notes)
+
+
+VERBS = (stack,)

@@ -1,0 +1,1 @@
+"""From live objects and files to source: what makes a step's capsule."""

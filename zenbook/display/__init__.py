@@ -1,0 +1,1 @@
+"""Tables, pictures of runs and terminal progress."""

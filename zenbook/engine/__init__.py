@@ -1,0 +1,1 @@
+"""Run plans: one step, a whole run, workers, background runs."""

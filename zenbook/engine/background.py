@@ -1,0 +1,103 @@
+"""Runs in the background: a process of their own drives them, which outlives the kernel that asked for them.
+
+``python -m zenbook.engine.background RUN --stack STACK`` carries out a run whose row, with its plan, is in the metadata
+store. It begins when a line arrives on its standard input, so that the row can name its process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+
+from zenbook.core.plan import Plan
+from zenbook.engine.environment import EnvironmentQuestion, identity_of
+from zenbook.engine.launcher import carry_out, enrol
+from zenbook.engine.progress_displays import watch_runs_with
+from zenbook.engine.progress_file import ProgressFile, progress_file
+from zenbook.errors import RunError, ZenbookError
+from zenbook.stack.records import RunRecord
+from zenbook.stack.stack import OpenStack, open_stack
+
+
+def launch_in_background(
+    plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: EnvironmentQuestion | None = None
+) -> RunRecord:
+    """Start a process that executes a plan, and give the run's row at once.
+
+    Raises `RunError` where no process can be started, `StoreError` when the metadata store fails.
+    """
+    driver = _start(stack, use_cache=use_cache)
+    assert driver.stdin is not None
+    try:
+        record = enrol(plan, stack, process=identity_of(driver.pid), question=question)
+        driver.stdin.write(f"{record.id}\n".encode())
+    finally:
+        driver.stdin.close()  # without a line it ends
+    _children.append(driver)
+    return record
+
+
+_children: list[subprocess.Popen[bytes]] = []  # kept, so that one that has ended is waited for
+
+
+def _start(stack: OpenStack, *, use_cache: bool) -> subprocess.Popen[bytes]:
+    for one in list(_children):
+        if one.poll() is not None:
+            _children.remove(one)
+    command = [sys.executable, "-m", "zenbook.engine.background", "--stack", stack.stack.name]
+    command += [] if use_cache else ["--no-cache"]
+    log = stack.workspace.home / "background.log"  # what ends a driver before it can write to the store
+    try:
+        with log.open("ab") as file:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,  # what steps print is recorded
+                stderr=file,
+                env={**os.environ, **stack.variables()},
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise RunError(
+            f"No process can be started for the run: {error.strerror}.", "Run it in the foreground."
+        ) from error
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Carry out the run that is named on the standard input; the exit code is 0 when it succeeded."""
+    parser = argparse.ArgumentParser(prog="python -m zenbook.engine.background", description=__doc__)
+    parser.add_argument("--stack", required=True, help="the stack, by name")
+    parser.add_argument("--no-cache", action="store_true", help="run the steps even if nothing changed")
+    options = parser.parse_args(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a kernel ignores SIGINT, and its children would too
+        signal.signal(number, _interrupt)
+    run = sys.stdin.readline().strip()
+    if not run:
+        return 2
+    try:
+        stack = open_stack(options.stack)
+        record = stack.metadata.run(run)
+        if record is None:
+            raise RunError(f"There is no run {run!r} in {stack.metadata.describe()}.", "Is this the right stack?")
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # what steps print is recorded
+        watch_runs_with(lambda view: ProgressFile(progress_file(stack.workspace, view.run)))
+        carry_out(record, stack, use_cache=not options.no_cache)
+    except KeyboardInterrupt:
+        return 130
+    except ZenbookError as error:
+        sys.__stderr__ and sys.__stderr__.write(f"run {run}: {error}\n")
+        return 1
+    except Exception:  # noqa: BLE001  # a step's own: it is recorded
+        return 1
+    return 0
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""From a traced pipeline to the plan that leaves the notebook."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from typing import Any
+
+from zenbook.core.capsule import Capsule
+from zenbook.core.capture.capture import captured_function
+from zenbook.core.events import Stored
+from zenbook.core.graph import Json
+from zenbook.core.plan import Code, Plan
+from zenbook.core.trace import Traced
+from zenbook.engine.artifact_io import store_value
+from zenbook.engine.user_formats import captured_formats
+from zenbook.errors import FormatError, WiringError
+from zenbook.stack.components import ArtifactStore
+
+
+def make_plan(
+    traced: Traced, artifacts: ArtifactStore, *, pipeline: str, params: Mapping[str, Json], doc: str = ""
+) -> Plan:
+    """Capture every step, store the objects that were passed to the pipeline, and put the plan together.
+
+    Raises `CaptureError` for what can't travel, `WiringError` for an object that can't be stored.
+    """
+    known: dict[int, tuple[Code, Capsule]] = {}
+    code: dict[str, Code] = {}
+    capsules: dict[str, Capsule] = {}
+    for node in traced.graph:
+        step = traced.steps[node.name]
+        if id(step.function) not in known:
+            captured = captured_function(step.function, name=step.name)
+            known[id(step.function)] = Code(captured.capsule.digest, captured.fingerprint), captured.capsule
+        code[node.name], capsule = known[id(step.function)]
+        capsules[code[node.name].capsule] = capsule
+    formats = captured_formats()
+    with artifacts.together():
+        given = {name: store_given(artifacts, name, value) for name, value in traced.given.items()}
+    return Plan(
+        pipeline=pipeline,
+        graph=traced.graph,
+        code=code,
+        capsules={**capsules, **formats},
+        params=params,
+        given=given,
+        formats=tuple(formats),
+        python=platform.python_version(),
+        doc=doc,
+    )
+
+
+def store_given(artifacts: ArtifactStore, name: str, value: Any) -> Stored:
+    """Store an object that was passed to a pipeline. Raises `WiringError` when it can't be stored, or is a secret."""
+    if hasattr(value, "get_secret_value"):  # pydantic's SecretStr and its kin
+        raise WiringError(
+            f"The argument {name!r} is a secret, and what a pipeline is given is recorded.",
+            "Read it within the step, from the environment or the system keyring.",
+        )
+    try:
+        return store_value(artifacts, value)
+    except FormatError as error:
+        raise WiringError(f"The argument {name!r} can't be stored: {error.message}", error.hint) from error

@@ -1,0 +1,43 @@
+"""The rows that a plan gives a run before its first step: parameters, and the objects that were passed to it."""
+
+from __future__ import annotations
+
+import json
+
+from zenbook.core.digest import digest_of_path, digest_of_text
+from zenbook.core.plain_values import paths_in
+from zenbook.core.plan import Plan
+from zenbook.stack.records import ArtifactRecord, Batch, InputRecord, ParamRecord, RunRecord
+
+
+def given_to(plan: Plan, run: RunRecord) -> Batch:
+    """The objects that were passed to the pipeline, and which steps are to read them.
+
+    Recorded before a step runs: while the run exists they are in use, since a resumed run reads them from the store.
+    """
+    artifacts = [
+        ArtifactRecord(one.digest, one.format, one.address, one.size, run.created_at) for one in plan.given.values()
+    ]
+    wanted = [(node.name, name, one.given) for node in plan.graph for name, one in node.inputs.items() if one.given]
+    inputs = []
+    for step, name, given in wanted:
+        one = plan.given[given]
+        inputs.append(InputRecord(run.id, step, name, "", given, one.digest, one.format, one.member))
+    return Batch(artifacts=artifacts, inputs=inputs)
+
+
+def params_of(plan: Plan, run_id: str) -> list[ParamRecord]:
+    """The parameters of a run and of its steps, with the digests of the files that they name."""
+    found = [ParamRecord(run_id, "", name, _text(value), _content(value)) for name, value in plan.params.items()]
+    for node in plan.graph:
+        found += [ParamRecord(run_id, node.name, name, _text(one), _content(one)) for name, one in node.params.items()]
+    return found
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _content(value: object) -> str:
+    digests = [digest_of_path(path) for path in paths_in(value)]
+    return digest_of_text(" ".join(digests)) if len(digests) > 1 else "".join(digests)

@@ -1,0 +1,45 @@
+"""Run the nodes of a plan one after another; what comes after a failure is skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from zenbook.core.events import StepFinished
+from zenbook.core.graph import Node
+from zenbook.core.plan import Plan
+from zenbook.core.states import StepState
+from zenbook.engine.run_context import Execution
+from zenbook.engine.steps.failure_text import one_line
+from zenbook.errors import StoreError
+from zenbook.interrupts import uninterrupted
+
+
+def run_in_order(plan: Plan, execution: Execution, run: Callable[[Node], object]) -> None:
+    """Call ``run`` for each node; when one raises, tell that the others are skipped, and raise it again."""
+    nodes = iter(plan.graph)
+    current: Node | None = None
+    try:
+        for current in nodes:
+            run(current)
+    except BaseException as error:
+        with uninterrupted():
+            for end in _ends(execution, current, list(nodes), error):
+                try:
+                    execution.tell(end)
+                except StoreError as unrecorded:  # the reason matters more than that it could not be written down
+                    note = f"and the metadata store failed: {unrecorded.message}"
+                    if note not in getattr(error, "__notes__", ()):
+                        error.add_note(note)
+        raise
+
+
+def _ends(execution: Execution, current: Node | None, rest: list[Node], error: BaseException) -> Iterator[StepFinished]:
+    """The ends of the step during which it was interrupted, if it has none yet, and of those that are skipped."""
+    if current is not None and current.name not in execution.finished:
+        cancelled = isinstance(error, KeyboardInterrupt)
+        state = StepState.CANCELLED if cancelled else StepState.FAILED
+        line = "interrupted" if cancelled else one_line(error)
+        yield StepFinished(execution.run, current.name, state, error=line)
+    why = f"step {current.name!r} did not succeed" if current is not None else ""
+    for node in rest:
+        yield StepFinished(execution.run, node.name, StepState.SKIPPED, why=why)

@@ -1,1 +1,0 @@
-"""Flavours of components, one module each, found by entry point."""

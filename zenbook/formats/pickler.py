@@ -1,0 +1,201 @@
+"""The pickler behind every pickle that zenbook writes; imported on first use, because it needs cloudpickle.
+
+It adds three things to cloudpickle: classes and functions of a notebook go by name and source (see `by_source`), what
+goes by value has the same bytes in every process, and figures don't open themselves in pyplot when they are loaded.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+import types
+from collections import ChainMap
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import cloudpickle
+from cloudpickle import cloudpickle as internals
+
+from zenbook.formats.figures import reduce_callbacks, reduce_figure, reduce_transform
+from zenbook.formats.source_references import find_live, is_importable, resolve, source_digest
+
+
+def _reduce_code(code: types.CodeType) -> Any:
+    # The file of a cell holds the kernel's process id, and its line changes with an edit above it.
+    return internals._code_reduce(code.replace(co_filename=f"<{code.co_name}>", co_firstlineno=1))
+
+
+class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Pickles classes and functions by value, to the same bytes in each process."""
+
+    dispatch_table: ClassVar[ChainMap[Any, Any]] = ChainMap(
+        {types.CodeType: _reduce_code}, cloudpickle.Pickler.dispatch_table
+    )
+
+    def __init__(self, file: Any, buffer_callback: Callable[[pickle.PickleBuffer], bool] | None = None) -> None:
+        super().__init__(file, protocol=5, buffer_callback=buffer_callback)
+        self._ordinary: set[type] = set()  # classes whose instances pickle as they do anyway: most objects, quickly
+
+    def reducer_override(self, obj: Any) -> Any:
+        """How a class, function or figure is pickled; called for every object that is not of a builtin type."""
+        kind = type(obj)
+        if kind in self._ordinary:
+            return NotImplemented
+        if issubclass(kind, type) or kind is types.FunctionType:
+            return self.reduce_definition(obj)
+        for base, reduce in _special_classes():
+            if issubclass(kind, base):
+                return reduce(obj)
+        self._ordinary.add(kind)
+        return NotImplemented
+
+    def reduce_definition(self, obj: Any) -> Any:
+        """How a class or function is pickled: by reference where it can be imported, else by value."""
+        reduced = super().reducer_override(obj)
+        # A capsule's module is in sys.modules while its step runs, but can't be imported later.
+        if reduced is NotImplemented and obj.__module__ and not is_importable(obj.__module__):
+            by_value = internals._dynamic_class_reduce if isinstance(obj, type) else self._dynamic_function_reduce
+            reduced = by_value(obj)
+        return _without_tracker(reduced)
+
+
+class Pickler(ByValuePickler):
+    """Pickles classes and functions of notebooks and capsules by name and source, others as cloudpickle does."""
+
+    def reduce_definition(self, obj: Any) -> Any:
+        """As by value, but what a notebook or capsule has under a name is a call of `resolve`."""
+        reduced = super().reduce_definition(obj)
+        if _is_by_value(reduced) and obj.__module__ and "<" not in obj.__qualname__:
+            return resolve, _reference(obj)
+        return reduced
+
+
+def _special_classes() -> list[tuple[type, Callable[[Any], Any]]]:
+    special: list[tuple[type, Callable[[Any], Any]]] = [(types.ModuleType, _reduce_module)]
+    if "matplotlib.figure" in sys.modules:
+        special += [
+            (sys.modules["matplotlib.figure"].Figure, reduce_figure),
+            (sys.modules["matplotlib.cbook"].CallbackRegistry, reduce_callbacks),
+            (sys.modules["matplotlib.transforms"].TransformNode, reduce_transform),
+        ]
+    return special
+
+
+def _reduce_module(module: types.ModuleType) -> Any:
+    if module.__name__ == "__main__" or is_importable(module.__name__):
+        return NotImplemented
+    held = {name: one for name, one in vars(module).items() if name != "__builtins__"}
+    return internals.dynamic_subimport, (module.__name__, held)
+
+
+def _reference(obj: Any) -> tuple[str, str, str | None, bytes]:
+    live = find_live(obj.__module__, obj.__qualname__)
+    # A function below a decorator has the name and the source of the decorated one, and is another.
+    known = live is None or hasattr(live, "__wrapped__") == hasattr(obj, "__wrapped__")
+    digest = source_digest(obj) if known else None
+    try:
+        by_value = _by_value(obj)
+    except Exception:
+        # Its globals can't be pickled. Named by its source it can still be found, or said to be missing.
+        if digest is None:
+            raise
+        by_value = b""
+    return obj.__module__, obj.__qualname__, digest, by_value
+
+
+def _by_value(obj: Any) -> bytes:
+    with io.BytesIO() as file:
+        ByValuePickler(file).dump(obj)
+        return file.getvalue()
+
+
+def _is_by_value(reduced: Any) -> bool:
+    makers = {internals._make_skeleton_class, internals._make_skeleton_enum, internals._make_function}
+    return isinstance(reduced, tuple) and reduced[0] in makers
+
+
+def _without_tracker(reduced: Any) -> Any:
+    """Take cloudpickle's random id of a class, and the line that Python 3.13 keeps of it, out of the bytes."""
+    if not _is_by_value(reduced) or reduced[0] is internals._make_function:
+        return reduced
+    make, arguments, (state, slots), *rest = reduced
+    *arguments, _tracker, extra = arguments
+    state = {key: value for key, value in state.items() if key != "__firstlineno__"}
+    return make, (*arguments, None, extra), (state, slots), *rest
+
+
+def pickled(value: Any) -> tuple[bytes, list[pickle.PickleBuffer]]:
+    """The pickle stream of a value and the large buffers beside it, which are not copied."""
+    buffers: list[pickle.PickleBuffer] = []
+
+    def keep(buffer: pickle.PickleBuffer) -> bool:
+        try:
+            buffer.raw().release()
+        except BufferError:  # not contiguous: goes into the stream
+            return True
+        buffers.append(buffer)
+        return False
+
+    with io.BytesIO() as file:
+        Pickler(file, keep).dump(value)
+        return file.getvalue(), buffers
+
+
+def find_culprit(value: Any, name: str) -> tuple[str, Any]:
+    """The innermost part of a value that can't be pickled, and the path to it."""
+    path, found = name, value
+    for _ in range(20):
+        inner = next((one for one in _parts(found) if not _can_pickle(one[1])), None)
+        if inner is None:
+            break
+        path, found = path + inner[0], inner[1]
+    return path, found
+
+
+def _can_pickle(value: Any) -> bool:
+    try:
+        Pickler(_Nowhere(), lambda _: False).dump(value)
+    except Exception:  # noqa: BLE001 - whatever a __reduce__ raises means no
+        return False
+    return True
+
+
+class _Nowhere(io.RawIOBase):
+    def write(self, data: Any) -> int:
+        return len(data)
+
+
+def _parts(value: Any) -> list[tuple[str, Any]]:
+    """What a value holds, with the way to write it in Python."""
+    if isinstance(value, dict):
+        return [(f"[{key!r:.40}]", one) for key, one in value.items()]
+    if isinstance(value, (list, tuple)):
+        return [(f"[{place}]", one) for place, one in enumerate(value)]
+    if isinstance(value, (set, frozenset)):
+        return [(f" (in the {type(value).__name__})", one) for one in value]
+    if isinstance(value, types.FunctionType):
+        cells = zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)
+        inner = [(f" → variable {name!r}", cell.cell_contents) for name, cell in cells if _filled(cell)]
+        names = [name for name in value.__code__.co_names if name in value.__globals__]
+        return inner + [(f" → global {name!r}", value.__globals__[name]) for name in names]
+    if isinstance(value, types.MethodType):
+        return [(".__self__", value.__self__)]
+    if isinstance(value, (type, types.ModuleType)):
+        return []
+    slots: list[str] = [name for one in type(value).__mro__ for name in _slots(one)]
+    held = {**{name: getattr(value, name) for name in slots if hasattr(value, name)}, **getattr(value, "__dict__", {})}
+    return [(f".{name}", one) for name, one in held.items()]
+
+
+def _slots(kind: type) -> list[str]:
+    slots = kind.__dict__.get("__slots__", ())
+    return [one for one in ([slots] if isinstance(slots, str) else slots) if not one.startswith("__")]
+
+
+def _filled(cell: Any) -> bool:
+    try:
+        _ = cell.cell_contents
+    except ValueError:
+        return False
+    return True

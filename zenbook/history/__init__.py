@@ -1,0 +1,1 @@
+"""Look back: runs, tags, cache explanations, garbage collection, the doctor."""

@@ -1,0 +1,116 @@
+"""The same pictures as Vega-Lite charts: plain data, with the values in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from zenbook.display.table import shown
+from zenbook.history.comparison.charts import Axis, Curve, is_wide
+from zenbook.history.comparison.run_data import Facts
+
+Spec = dict[str, Any]
+
+_SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"  # a name, not fetched
+
+
+def parallel(runs: Sequence[Facts], axes: Sequence[Axis], metric: str | None) -> Spec:
+    """A line for each run through the axes, each scaled to its own range; the values are in the tooltip."""
+    scales = [axis.scale(0.0, 1.0) for axis in axes]
+    rows = []
+    for run in runs:
+        facts = {_field(place): _plain(axis.values.get(run.id)) for place, axis in enumerate(axes)}
+        for axis, scale in zip(axes, scales, strict=True):
+            if run.id in axis.places:
+                rows.append({"run": run.id, "axis": axis.name, "at": scale(axis.places[run.id]), **facts})
+    colour: Spec = {"value": "#3f83dd"}
+    if metric is not None:
+        field = _field(len(axes) - 1)
+        colour = {"field": field, "type": "quantitative", "title": metric, "scale": {"scheme": "blues"}}
+    tooltip = [{"field": "run", "type": "nominal"}]
+    tooltip += [{"field": _field(place), "type": "nominal", "title": axis.name} for place, axis in enumerate(axes)]
+    return _chart(
+        rows,
+        {"type": "line", "opacity": 0.75},
+        {
+            "x": {
+                "field": "axis",
+                "type": "nominal",
+                "sort": [one.name for one in axes],
+                "title": None,
+                "axis": {"labelAngle": 0, "grid": True},
+            },
+            "y": {"field": "at", "type": "quantitative", "axis": None},
+            "detail": {"field": "run", "type": "nominal"},
+            "color": colour,
+            "tooltip": tooltip,
+        },
+    )
+
+
+def scatter(runs: Sequence[Facts], x: Axis, y: Axis) -> Spec:
+    """A point for each run."""
+    rows = [{"run": run.id, "x": _plain(x.values[run.id]), "y": _plain(y.values[run.id])} for run in runs]
+    return _chart(
+        rows,
+        {"type": "point", "filled": True, "size": 60},
+        {
+            "x": {"field": "x", "title": x.name, **_kind(x)},
+            "y": {"field": "y", "title": y.name, **_kind(y)},
+            "tooltip": [
+                {"field": "run", "type": "nominal"},
+                {"field": "x", "type": _kind(x)["type"], "title": x.name},
+                {"field": "y", "type": _kind(y)["type"], "title": y.name},
+            ],
+        },
+    )
+
+
+def curves(found: Sequence[Curve], metric: str, over: str) -> Spec:
+    """A line for each curve."""
+    rows = [{"run": one.label, "x": x, "y": y} for one in found for x, y in one.points]
+    return _chart(
+        rows,
+        {"type": "line"},
+        {
+            "x": {"field": "x", "type": "quantitative", "title": "seconds" if over == "time" else "step"},
+            "y": {"field": "y", "type": "quantitative", "title": metric, "scale": _scale(found)},
+            "color": {"field": "run", "type": "nominal"},
+        },
+    )
+
+
+def _scale(found: Sequence[Curve]) -> Spec:
+    return {"type": "log"} if is_wide([y for one in found for _, y in one.points]) else {"zero": False}
+
+
+def _chart(rows: list[dict[str, Any]], mark: Spec, encoding: Spec) -> Spec:
+    return {
+        "$schema": _SCHEMA,
+        "width": 560,
+        "height": 240,
+        "data": {"values": rows},
+        "mark": {**mark, "tooltip": True},
+        "encoding": encoding,
+    }
+
+
+def _kind(axis: Axis) -> Mapping[str, Any]:
+    if axis.labels:
+        return {"type": "nominal"}
+    return {"type": "quantitative", "scale": {"type": "log"} if axis.log else {"zero": False}}
+
+
+def _field(place: int) -> str:
+    """A field without the dots and brackets that Vega-Lite reads as paths."""
+    return f"v{place}"
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON can hold."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return shown(value)

@@ -1,0 +1,1 @@
+"""Where an artifact came from and what was made of it."""

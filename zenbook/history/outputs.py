@@ -1,0 +1,111 @@
+"""Stored outputs as users see them: what each is, and the way to get it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from zenbook.engine.artifact_io import Reader
+from zenbook.engine.run_context import as_stored
+from zenbook.errors import RunError, did_you_mean
+from zenbook.stack.records import OutputRecord
+from zenbook.stack.stack import OpenStack
+
+
+class Outputs(Mapping[str, "StoredOutput"]):
+    """The outputs of a step run, by name."""
+
+    def __init__(self, step: str, outputs: dict[str, StoredOutput]) -> None:
+        self._step = step
+        self._outputs = outputs
+
+    def __getitem__(self, name: str) -> StoredOutput:
+        if name not in self._outputs:
+            raise RunError(
+                f"Step {self._step!r} has no output {name!r}.", did_you_mean(str(name), self._outputs, noun="output")
+            )
+        return self._outputs[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._outputs)
+
+    def __len__(self) -> int:
+        return len(self._outputs)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._outputs
+
+    def __repr__(self) -> str:
+        return "\n".join(one.line for one in self.values()) or "(no outputs)"
+
+
+class StoredOutput:
+    """One stored output: what it is, and the way to get it."""
+
+    def __init__(self, stack: OpenStack, record: OutputRecord) -> None:
+        self._stack = stack
+        self.record = record
+
+    @property
+    def name(self) -> str:
+        """The output's name."""
+        return self.record.name
+
+    @property
+    def type(self) -> str:
+        """The class of the value: ``pandas.DataFrame``."""
+        return self.record.type
+
+    @property
+    def format(self) -> str:
+        """The format it is stored in."""
+        return self.record.format
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.record.size
+
+    @property
+    def digest(self) -> str:
+        """blake3 of the stored bytes, 64 hex digits."""
+        return self.record.digest
+
+    @property
+    def uri(self) -> str:
+        """Where it is stored."""
+        return self._stack.artifacts.uri(self.record.address)
+
+    @property
+    def preview(self) -> dict[str, Any]:
+        """A few facts: shape, columns, the value of a scalar."""
+        return json.loads(self.record.preview) if self.record.preview else {}
+
+    @property
+    def line(self) -> str:
+        """One line for people."""
+        note = f" ({self.record.note})" if self.record.note else ""
+        value = self.preview.get("value", self.preview.get("shape"))
+        shown = f" {value}" if value is not None else ""
+        return f"{self.name}: {self.type}{shown:.60}, {file_size(self.size)}{note}"
+
+    def load(self) -> Any:
+        """The value, made anew from the store.
+
+        Raises `ArtifactError` when it is missing or not what was stored, `FormatError` when it can't be read.
+        """
+        return Reader(self._stack.artifacts, self._stack.metadata).read(as_stored(self.record))
+
+    def __repr__(self) -> str:
+        return f"<output {self.line}>"
+
+
+def file_size(size: int) -> str:
+    """Bytes for people: 312 B, 4.1 kB, 20 MB."""
+    value, unit = float(size), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 1000 or unit == "TB":
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit == "B" or value >= 10 else f"{value:.1f} {unit}"

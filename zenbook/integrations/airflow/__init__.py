@@ -1,0 +1,1 @@
+"""Airflow: exporter, orchestrator, client and task."""

@@ -1,0 +1,227 @@
+"""The text of a DAG's file, as a person would write it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from zenbook.core.digest import digest_of_text
+from zenbook.core.graph import Graph, Node
+from zenbook.core.plan import Plan
+from zenbook.core.plan_parameters import as_plain
+from zenbook.errors import did_you_mean
+from zenbook.exporters.base import ExportError
+from zenbook.exporters.source_writer import WIDTH, Block, escaped, laid_out, literal, mapping, one_a_line, prose, quoted
+from zenbook.integrations.airflow.task import task_ids
+
+BACKSTOP = 60  # seconds beyond a step's own time limit, which its worker keeps
+VERSION_TAG = "zenbook-"
+_TOLD = "Written by zenbook from a notebook: export it again rather than edit this file."
+_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+# Airflow 3 has `Param` in `airflow.sdk` too, but ruff's rules for Airflow know this place only.
+_IMPORTS = """\
+try:  # Airflow 3
+    from airflow.providers.standard.operators.bash import BashOperator
+    from airflow.sdk import DAG{param_3}
+except ImportError:  # Airflow 2
+    from airflow import DAG{param_2}
+    from airflow.operators.bash import BashOperator
+"""
+_SETTINGS = """\
+# The interpreter that runs the steps. What requirements.txt lists is installed there,
+# and not where Airflow is.
+PYTHON = os.environ.get("ZENBOOK_PYTHON", {python})
+
+# All tasks start the same command; what differs comes to it by its environment.
+RUN_STEP = 'exec "$ZENBOOK_PYTHON" -m zenbook.engine.worker "$ZENBOOK_PLAN" --airflow'
+STEP = {{
+    "ZENBOOK_PYTHON": PYTHON,
+    "ZENBOOK_PLAN": str(Path(__file__).with_name("plan.json")),
+    "ZENBOOK_AIRFLOW_DAG": "{{{{ dag.dag_id }}}}",
+    "ZENBOOK_AIRFLOW_RUN": "{{{{ run_id }}}}",
+    "ZENBOOK_AIRFLOW_BEGAN": "{{{{ dag_run.start_date }}}}",
+    "ZENBOOK_AIRFLOW_TASK": "{{{{ ti.task_id }}}}",
+    "ZENBOOK_AIRFLOW_TRY": "{{{{ ti.try_number }}}}",
+    "ZENBOOK_AIRFLOW_TRIES": "{{{{ ti.max_tries + 1 }}}}",
+    "ZENBOOK_AIRFLOW_LOG": "{{{{ ti.log_url }}}}",
+    "ZENBOOK_AIRFLOW_PARAMS": "{{{{ params | tojson }}}}",
+}}
+"""
+
+
+def dag_source(plan: Plan, options: Any, dag_id: str) -> str:
+    """The DAG's file. Its tag ``zenbook-…`` is the digest of the rest of the file."""
+    text = _source(plan, options, dag_id, "")
+    return _source(plan, options, dag_id, version_of(text))
+
+
+def version_of(text: str) -> str:
+    """The tag of a DAG's file that has none yet."""
+    return VERSION_TAG + digest_of_text(text)[:12]
+
+
+def _source(plan: Plan, options: Any, dag_id: str, version: str) -> str:
+    ids = task_ids(plan.graph)
+    params = _params(plan)
+    parts = [
+        _docstring(plan),
+        "from __future__ import annotations",
+        _imports(plan),
+        _IMPORTS.format(
+            param_3="\n    from airflow.sdk.definitions.param import Param" if params else "",
+            param_2="\n    from airflow.models.param import Param" if params else "",
+        ),
+        _SETTINGS.format(python=quoted(options.python)),
+        _dag(plan, options, dag_id, version, params, ids),
+    ]
+    return "\n".join(part.rstrip("\n") + "\n" for part in parts)
+
+
+def _imports(plan: Plan) -> str:
+    needed = "datetime, timezone"
+    if any(node.options.retries.count or node.options.timeout is not None for node in plan.graph):
+        needed = "datetime, timedelta, timezone"
+    return f"import os\nfrom datetime import {needed}\nfrom pathlib import Path"
+
+
+def _docstring(plan: Plan) -> str:
+    body = plan.doc.strip() or f"The pipeline {plan.pipeline!r}."
+    text = "\n".join(one.rstrip() for one in f"{body}\n\n{_TOLD}\n".split("\n"))
+    safe = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    safe = "".join(one if one == "\n" else escaped(one) for one in safe)
+    return f'"""{safe}"""' if not safe.startswith('"') else f'"""\\{safe}"""'
+
+
+def _dag(
+    plan: Plan, options: Any, dag_id: str, version: str, params: Mapping[str, Block], ids: Mapping[str, str]
+) -> str:
+    tags = [*dict.fromkeys(["zenbook", *options.tags]), *([version] if version else [])]
+    head = Block(
+        "with DAG(",
+        (
+            f"dag_id={quoted(dag_id)}",
+            "doc_md=__doc__",
+            _argument("schedule", literal(options.schedule)),
+            f"start_date={_date(options.start_date)}",
+            "catchup=False",
+            *([_argument("params", mapping(params))] if params else []),
+            _argument("default_args", literal({"owner": options.owner, "retries": options.retries})),
+            _argument("tags", literal(tags)),
+        ),
+        "):",
+    )
+    others = _pythons(plan, options.step_pythons)
+    tasks = [_task(node, ids[node.name], others.get(node.name)) for node in plan.graph]
+    edges = [f"    {line}" for line in _edges(plan.graph, ids)]
+    return "\n".join([one_a_line(head), *tasks, *([""] if edges else []), *edges])
+
+
+def _task(node: Node, name: str, python: str | None) -> str:
+    arguments: list[str | Block] = [f"task_id={quoted(name)}"]
+    if node.name != name:
+        arguments.append(f"task_display_name={quoted(node.name)}")
+    own = f', "ZENBOOK_PYTHON": {quoted(python)}' if python is not None else ""
+    env = f"{{**STEP{own}}}" if own else "STEP"
+    arguments += ["bash_command=RUN_STEP", f"env={env}", "append_env=True"]
+    retries = node.options.retries
+    if retries.count:
+        arguments += [f"retries={retries.count}", f"retry_delay={_delta(retries.delay)}"]
+    if node.options.timeout is not None:
+        arguments.append(f"execution_timeout={_delta(node.options.timeout + BACKSTOP)}")
+    if node.doc:
+        arguments.append(_argument("doc_md", prose(node.doc if not node.doc.endswith(".md") else node.doc + " ")))
+    made = one_a_line(Block(f"{name} = BashOperator(", tuple(arguments), ")"), 4)
+    note = f"    # Its worker ends this step after {_spoken(node.options.timeout)}.\n" if node.options.timeout else ""
+    return f"{note}    {made}"
+
+
+def _pythons(plan: Plan, pairs: Iterable[str]) -> dict[str, str]:
+    """The interpreters of the steps that have their own, by step. Raises `ExportError` for a step that there is not."""
+    found = {}
+    names = [node.name for node in plan.graph]
+    for pair in pairs:
+        step, _, path = pair.rpartition("=")
+        if step not in names:
+            raise ExportError(
+                f"The pipeline {plan.pipeline!r} has no step {step!r}.", did_you_mean(step, names, noun="step")
+            )
+        found[step] = path
+    return found
+
+
+def _argument(name: str, value: str | Block) -> str | Block:
+    return value.after(f"{name}=") if isinstance(value, Block) else f"{name}={value}"
+
+
+def _edges(graph: Graph, ids: Mapping[str, str]) -> Iterator[str]:
+    """The edges that are not implied by others, chains joined: ``load >> split >> fit``, ``[a, b] >> c``."""
+    above = _reduced(graph)
+    below: dict[str, list[str]] = {node.name: [] for node in graph}
+    for name, sources in above.items():
+        for source in sources:
+            below[source].append(name)
+    done: set[str] = set()
+    for node in graph:
+        sources = above[node.name]
+        if not sources or node.name in done:
+            continue
+        line = ids[sources[0]]
+        if len(sources) > 1:
+            several = Block("[", tuple(ids[one] for one in sources), "]")
+            line = laid_out(several, 4, ending=f" >> {ids[node.name]}").removesuffix(f" >> {ids[node.name]}")
+        current = node.name
+        while True:
+            line += f" >> {ids[current]}"
+            done.add(current)
+            following = [one for one in below[current] if above[one] == [current]]
+            if len(below[current]) != 1 or not following:
+                break
+            if len(line) + len(ids[following[0]]) + 8 > WIDTH:
+                break
+            current = following[0]
+        yield line
+
+
+def _reduced(graph: Graph) -> dict[str, list[str]]:
+    """Each node's upstream nodes, without those that another of them needs anyway."""
+    reach: dict[str, set[str]] = {}
+    found: dict[str, list[str]] = {}
+    for node in graph:
+        direct = [one for one in node.upstream if one in reach]
+        implied = set().union(*(reach[one] for one in direct))
+        found[node.name] = [one for one in direct if one not in implied]
+        reach[node.name] = implied | set(direct)
+    return found
+
+
+def _params(plan: Plan) -> dict[str, Block]:
+    """The parameters that a trigger may set, as source."""
+    found = {}
+    for name in plan.params:
+        if name not in plan.bindings:
+            continue
+        value = as_plain(plan.params[name])
+        kind = _TYPES.get(type(value))
+        found[name] = Block("Param(", (literal(value), *([f"type={quoted(kind)}"] if kind is not None else [])), ")")
+    return found
+
+
+def _date(day: datetime.date) -> str:
+    return f"datetime({day.year}, {day.month}, {day.day}, tzinfo=timezone.utc)"
+
+
+def _delta(seconds: float) -> str:
+    whole = int(seconds)
+    if whole != seconds or not whole:
+        return f"timedelta(seconds={seconds:g})"
+    if not whole % 3600:
+        return f"timedelta(hours={whole // 3600})"
+    return f"timedelta(minutes={whole // 60})" if not whole % 60 else f"timedelta(seconds={whole})"
+
+
+def _spoken(seconds: float) -> str:
+    return f"{seconds / 60:g} min" if seconds >= 120 and not seconds % 60 else f"{seconds:g} s"
+
+
+__all__ = ["BACKSTOP", "VERSION_TAG", "dag_source", "version_of"]

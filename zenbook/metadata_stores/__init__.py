@@ -1,0 +1,1 @@
+"""The built-in metadata stores, found by entry point."""

@@ -1,0 +1,1 @@
+"""The metadata store on a SQL database, and what its databases need."""

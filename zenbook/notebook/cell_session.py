@@ -1,0 +1,163 @@
+"""The run to which the step cells of a notebook belong: it grows with every cell."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+
+from zenbook.core.events import Listener, Listeners, StepFinished
+from zenbook.core.graph import Node
+from zenbook.core.plan import Plan
+from zenbook.core.states import RunState, StepState
+from zenbook.engine.artifact_io import Reader
+from zenbook.engine.environment import EnvironmentQuestion
+from zenbook.engine.launcher import new_record
+from zenbook.engine.recorder import pending_steps
+from zenbook.engine.run_records import params_of
+from zenbook.engine.steps.call_step import Called
+from zenbook.engine.steps.cell_display import SHOWN, Entry
+from zenbook.engine.steps.failure_text import one_line
+from zenbook.engine.steps.output_capture import proxied_streams
+from zenbook.engine.steps.step_runner import Execution, run_step
+from zenbook.errors import StoreError
+from zenbook.interrupts import interrupts_can_wait, uninterrupted
+from zenbook.notebook.display_recorder import NotebookShower
+from zenbook.stack.records import Batch, CodeRecord, RunUpdate
+from zenbook.stack.spool import keep_from
+from zenbook.stack.stack import OpenStack
+
+
+class CellRun:
+    """One growing run of a notebook's step cells on one stack."""
+
+    def __init__(self, pipeline: str, stack: OpenStack, before: CellRun | None) -> None:
+        self.stack = stack
+        self.reader = Reader(stack.artifacts, stack.metadata)
+        self.finished: dict[str, StepFinished] = {}
+        self.earlier: dict[str, StepFinished] = {}
+        if before is not None and before.stack is stack:
+            self.earlier = {**before.earlier, **before.finished}
+        self.record = new_record(pipeline, stack, orchestrator="cells")
+
+    def can_take(self, step: str, stack: OpenStack) -> bool:
+        """Whether a step can join this run: it is not in it yet, and the stack is the same."""
+        return step not in self.finished and stack is self.stack
+
+    def run(
+        self, plan: Plan, node: Node, shower: NotebookShower, listener: Listener | None, *, use_cache: bool
+    ) -> tuple[StepFinished, Called | None]:
+        """Run one step of the notebook's plan within this run, and tell a listener.
+
+        Gives the step's end, and what the call gave if the step ran. Raises what the step raises.
+        """
+        with interrupts_can_wait():
+            with uninterrupted():
+                self._grow(plan)
+            state, error_line = RunState.SUCCEEDED, ""
+            failing: BaseException | None = None
+            try:
+                return self._run(plan, node, shower, Listeners.of((listener,)), use_cache=use_cache)
+            except BaseException as error:
+                failing = error
+                state = RunState.CANCELLED if isinstance(error, KeyboardInterrupt) else RunState.FAILED
+                error_line = "interrupted" if state is RunState.CANCELLED else one_line(error)
+                raise
+            finally:
+                with uninterrupted():
+                    self._end(state, error_line, failing)
+                failing = None  # an exception and the frame that holds it would keep each other
+
+    def _run(
+        self, plan: Plan, node: Node, shower: NotebookShower, listener: Listener, *, use_cache: bool
+    ) -> tuple[StepFinished, Called | None]:
+        with (
+            proxied_streams(),
+            Execution.recorded(plan, self.record.id, self.stack, listener, use_cache=use_cache) as execution,
+        ):
+            execution.shower = shower
+            execution.finished = self.finished
+            self._take_over(execution, plan, node)
+            finished = run_step(execution, node)
+            return finished, execution.called.get(node.name)
+
+    def _end(self, state: RunState, error: str, failing: BaseException | None) -> None:
+        self.record = replace(self.record, state=state, ended_at=time.time(), error=error)
+        update = RunUpdate(self.record.id, state, self.record.started_at, self.record.ended_at, error)
+        batch = Batch(runs=[update])
+        try:
+            self.stack.metadata.write(batch)
+        except StoreError as unrecorded:
+            keep_from(unrecorded, batch, self.stack, failing)
+            if failing is None:
+                raise
+            if not isinstance(failing, StoreError):
+                failing.add_note(f"and the end of run {self.record.id} could not be recorded: {unrecorded.message}")
+
+    def _grow(self, plan: Plan) -> None:
+        environment = EnvironmentQuestion().answer()
+        self.record = replace(
+            self.record, state=RunState.RUNNING, ended_at=None, environment=environment.digest, plan=plan.to_json()
+        )
+        new = [one for name, one in pending_steps(plan, self.record.id).items() if name not in self.finished]
+        self.stack.metadata.create_run(
+            self.record,
+            steps=new,
+            params=params_of(plan, self.record.id),
+            code=[CodeRecord(key, json.dumps(one.to_json(), ensure_ascii=False)) for key, one in plan.capsules.items()],
+            environment=environment,
+        )
+
+    def _take_over(self, execution: Execution, plan: Plan, node: Node) -> None:
+        """Let the steps above, which ran in an earlier run, count as cached in this one."""
+        for above in plan.graph:
+            if above.name == node.name:
+                return
+            done = self.earlier.get(above.name)
+            if above.name not in self.finished and done is not None and done.state.has_outputs:
+                execution.tell(
+                    replace(
+                        done,
+                        run=self.record.id,
+                        state=StepState.CACHED,
+                        cached_from=done.cached_from or done.run,
+                        why=f"not run again since run {done.run}",
+                        at=time.time(),
+                    )
+                )
+
+    def stale(self, plan: Plan, node: Node) -> list[str]:
+        """The steps above whose inputs have changed since they ran: the user has not run their cells again."""
+        found = []
+        for above in plan.graph:
+            done = self.finished.get(above.name)
+            for name, used in done.inputs if done is not None and above.name != node.name else ():
+                wanted = above.inputs.get(name)
+                sources = wanted.sources if wanted is not None and not wanted.optional else ()
+                now = next((one for ref in sources for one in self._output(ref.step, ref.output)), None)
+                if now is not None and now != used.stored.key:
+                    found.append(above.name)
+                    break
+        return found
+
+    def _output(self, step: str, output: str) -> list[str]:
+        done = self.finished.get(step)
+        return [one.key for name, one in done.outputs if name == output] if done is not None else []
+
+    def end_of(self, step: str) -> StepFinished | None:
+        """How a step last ended that has outputs, in this run or in an earlier one of the notebook."""
+        done = self.finished.get(step) or self.earlier.get(step)
+        return done if done is not None and done.state.has_outputs else None
+
+    def shown(self, finished: StepFinished) -> list[Entry]:
+        """What a cached cell showed when it ran."""
+        stored = dict(finished.outputs).get(SHOWN)
+        return self.reader.read(stored) if stored is not None else []
+
+
+def companions(finished: StepFinished, output: str) -> set[str]:
+    """The outputs of a step that were stored with this one because they share objects with it."""
+    bundle = next((one for name, one in finished.outputs if name == output and one.member), None)
+    if bundle is None:
+        return set()
+    return {name for name, one in finished.outputs if one.member and one.digest == bundle.digest and name != output}

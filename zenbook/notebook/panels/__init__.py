@@ -1,0 +1,1 @@
+"""The live panels of a notebook, and what they tell the browser."""

@@ -1,0 +1,131 @@
+"""What the run panel in the browser is told: once how the run looks, then what changes, in small patches.
+
+Times are seconds since the panel's base time, so that they are short.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from zenbook.core.states import StepState
+from zenbook.display.run_graph_svg import SIGN_PATHS, drawn_edges, label, placed, wires
+from zenbook.display.run_view import RunView, StepView, circumstances
+from zenbook.display.table import cut, number, one_line
+from zenbook.display.theme import COLOURS, SIGNS
+
+MOST = 900  # characters of a patch
+_LONG = 240  # characters of an error
+_METRICS = 5
+LOOK = {
+    "paths": {str(state): path for state, path in SIGN_PATHS.items()},
+    "colours": {str(state): colour for state, colour in COLOURS.items()},
+    "signs": {str(state): sign for state, sign in SIGNS.items()},
+}
+
+
+@dataclass(slots=True)
+class Changes:
+    """What has happened since the panel was last told."""
+
+    run: bool = False
+    steps: set[str] = field(default_factory=set)
+    progress: set[str] = field(default_factory=set)
+    metrics: bool = False
+    log: tuple[str, int, str] | None = None  # step, lines so far, the last of them
+
+    def __bool__(self) -> bool:
+        return bool(self.run or self.steps or self.progress or self.metrics or self.log)
+
+
+def everything(view: RunView) -> Changes:
+    """Changes that tell all there is."""
+    running = {name for name, step in view.steps.items() if step.progress is not None}
+    return Changes(run=True, steps=set(view.steps), progress=running, metrics=True)
+
+
+def description(view: RunView, base: float) -> dict[str, Any]:
+    """The run as it is now: names, places, lines, looks and states."""
+    names = tuple(view.steps)
+    place = placed(names, drawn_edges(names, tuple(view.edges)))
+    lines, heads = wires(place)
+    boxes = [place.boxes[name] for name in names]
+    state: dict[str, Any] = {}
+    for patch in patches(view, everything(view), base):
+        for key, value in patch.items():
+            state[key] = {**state.get(key, {}), **value} if isinstance(value, dict) else value
+    return {
+        "run": view.run,
+        "pipeline": one_line(view.pipeline),
+        "facts": circumstances(view),
+        "now": round(time.time() - base, 3),
+        "size": [place.width, place.height],
+        "box": [boxes[0].width, boxes[0].height] if boxes else [0, 0],
+        "steps": [
+            [name, label(name, box), round(box.x, 1), round(box.y, 1)] for name, box in zip(names, boxes, strict=True)
+        ],
+        "lines": lines,
+        "heads": heads,
+        "look": LOOK,
+        "state": state,
+    }
+
+
+def patches(view: RunView, changes: Changes, base: float) -> Iterator[dict[str, Any]]:
+    """The changes as messages of at most about 1 kB each."""
+    number_of = {name: place for place, name in enumerate(view.steps)}
+    patch: dict[str, Any] = {}
+    size = 0
+    for key, index, value in _parts(view, changes, base, number_of):
+        room = len(json.dumps(value)) + 12
+        if patch and size + room > MOST:
+            yield patch
+            patch, size = {}, 0
+        if index is None:
+            patch[key] = value
+        else:
+            patch.setdefault(key, {})[index] = value
+        size += room
+    if patch:
+        yield patch
+
+
+def _parts(
+    view: RunView, changes: Changes, base: float, number_of: dict[str, int]
+) -> Iterator[tuple[str, str | None, Any]]:
+    if changes.run:
+        yield "r", None, [view.state, _since(view.started_at, base), _since(view.ended_at, base), _short(view.error)]
+    for name in _known(changes.steps, number_of):
+        step, at = view.steps[name], str(number_of[name])
+        yield "s", at, [step.state, _since(step.started_at, base), _since(step.ended_at, base), step.attempt]
+        if step.error or step.state is StepState.CACHED:
+            yield "e", at, _short(step.error or step.why)
+    for name in _known(changes.progress, number_of):
+        if (told := _progress(view.steps[name])) is not None:
+            yield "p", str(number_of[name]), told
+    if changes.metrics:
+        shown = list(view.metrics.items())[-_METRICS:]
+        yield "m", None, [f"{cut(one_line(name), 24)} {number(value)}" for name, value in shown]
+    if changes.log is not None and changes.log[0] in number_of:
+        name, lines, text = changes.log
+        yield "l", None, [number_of[name], lines, text]
+
+
+def _known(names: Iterable[str], number_of: dict[str, int]) -> list[str]:
+    return sorted((one for one in names if one in number_of), key=number_of.__getitem__)
+
+
+def _progress(step: StepView) -> list[Any] | None:
+    now = step.progress
+    return None if now is None else [now.done, now.total, cut(one_line(now.label), 120)]
+
+
+def _since(moment: float | None, base: float) -> float | None:
+    return None if moment is None else round(moment - base, 4)
+
+
+def _short(text: str) -> str:
+    return cut(one_line(text), _LONG)

@@ -1,0 +1,72 @@
+"""What the panels' widgets share: what they are told comes as messages, and nothing of it is in their saved state.
+
+No output holds a widget: it holds a still picture, in an element into which the page puts the live panel (`place.js`).
+So a notebook that is opened without its kernel, or by a reader that knows no widgets, shows the picture.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from zenbook.display.table import escaped
+
+SETTLED = 2.5  # seconds from which on a browser has made a widget; anywidget's own limit is 2
+_STATIC = Path(__file__).parent / "static"
+
+
+def joined(*parts: str) -> str:
+    """The files of one script or style as one text: there is no build step."""
+    return "\n".join((_STATIC / part).read_text(encoding="utf-8") for part in parts)
+
+
+class PanelWidget(anywidget.AnyWidget):
+    """Shows what it is told. Its state is made when a browser asks for it."""
+
+    start: Any = traitlets.Any().tag(sync=True, to_json=lambda _value, widget: widget.described())
+
+    def __init__(self, describe: Callable[[], dict[str, Any]], answer: Callable[[dict[str, Any]], None]) -> None:
+        self.panel = uuid.uuid4().hex
+        self.pages = 0  # that have been told of it, roughly: one that is loaded again counts again
+        self._describe = describe
+        self._made_at = time.monotonic()
+        super().__init__()
+        self.on_msg(lambda _widget, content, _buffers: answer(content))
+        # ipykernel 7.4 moves a browser's message to where the widget last sent from: to the main thread, which a run
+        # blocks. Let it go where the browser sends it.
+        if hasattr(self.comm, "_reply_subshell_for"):
+            self.comm._reply_subshell_for = lambda _data, default: default
+
+    def described(self) -> dict[str, Any]:
+        """What a page is told that shows the panel from now on."""
+        self.pages += 1
+        return {**self._describe(), "panel": self.panel}
+
+    def placed(self, picture: dict[str, Any], way_on: str) -> dict[str, Any]:
+        """The picture as the output in which the page shows the panel; who sees only the picture is told the way on."""
+        words = f"This is how it was at {time.strftime('%Y-%m-%d %H:%M:%S')}. {way_on}"
+        told = f'<div style="opacity:.7;font-size:.9em">{escaped(words)}</div>'
+        shown = f'<div class="zb-at-{self.panel}">{picture["text/html"]}{told}</div>'
+        return {**picture, "text/html": shown, "text/plain": f"{picture['text/plain']}\n{words}"}
+
+    def end(self) -> None:
+        """Take the widget out of the browser, once it had the time to make it: else the console tells of a failure."""
+        rest = self._made_at + SETTLED - time.monotonic()
+        if rest > 0:
+            later = threading.Timer(rest, self._end)
+            later.daemon = True
+            later.start()
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        layout = self.layout
+        self.close()
+        layout.close()

@@ -1,0 +1,211 @@
+"""The stack panel: pick a stack, see whether its components work, register others.
+
+What the browser asks is answered by threads, since a check may take its time. Secrets that it sends are used and
+forgotten: no message, and no state of the widget, has one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from zenbook.engine.steps.failure_text import one_line
+from zenbook.errors import ZenbookError
+from zenbook.notebook.panels.front_end import panels_work
+from zenbook.notebook.panels.stack_form import form, quoted, read, register_line, secrets_in
+from zenbook.notebook.panels.stack_state import description, signature, sorry, state
+from zenbook.notebook.progress import Output, bundle_of
+from zenbook.stack import component_registry, stacks
+from zenbook.stack.checks import Checked, check
+from zenbook.stack.component_choice import KINDS
+from zenbook.stack.flavour import ComponentKind, Flavour, flavour
+from zenbook.stack.stack import Stack, active_name
+from zenbook.stack.workspace import Workspace
+
+LOOK_EVERY = 0.5  # seconds between two looks at config.yaml
+LEASE = 150.0  # seconds for which it is watched after a page said that it shows the panel; it says so each minute
+_SHORT = 4  # characters; what is shorter is in many words, and hides nothing when it is taken out of them
+
+
+def panel() -> None:
+    """Show the stacks in the cell that runs now: pick one, see what changes, register; elsewhere as a table."""
+    from IPython.display import display
+
+    if panels_work():
+        StackPanel().show()
+    else:
+        display(_table())  # type: ignore[no-untyped-call]
+
+
+def _table() -> Any:
+    from zenbook.cli import invoke
+
+    return invoke(["stack", "list"])
+
+
+class StackPanel:
+    """One panel; all pages that show it are told the same."""
+
+    def __init__(self) -> None:
+        from zenbook.notebook.panels.stack_widget import StackWidget
+
+        self._output = Output()
+        self._widget = StackWidget(description, self.answer)
+        self._widget.observe(self._closed, "comm")
+        self._pictured = active_name()  # the stack that the table calls active
+        self._telling = threading.Lock()
+        self._starting = threading.Lock()
+        self._until = 0.0
+        self._watcher: threading.Thread | None = None
+
+    def show(self) -> None:
+        """Show it now, or renew the table that is seen where the panel can't be."""
+        self._output.show(self._widget.placed(bundle_of(_table()), "Run the cell again for the panel."))
+
+    def answer(self, asked: Mapping[str, Any]) -> None:
+        """Answer one message of the browser, when the answer is known."""
+        threading.Thread(target=self._answer, args=(asked,), daemon=True, name="zenbook-stack-panel").start()
+
+    def _answer(self, asked: Mapping[str, Any]) -> None:
+        hidden: list[str] = []
+        try:
+            reply = self._reply(asked, hidden)
+        except ZenbookError as error:
+            reply = sorry(error)
+        except Exception as error:  # noqa: BLE001  # nobody sees what is raised here, so it is told in the browser
+            reply = {"sorry": f"The kernel can't answer: {one_line(error)}", "hint": ""}
+        for key in ("sorry", "hint", "found"):
+            for secret in hidden:
+                if isinstance(reply.get(key), str) and len(secret) >= _SHORT:
+                    reply[key] = reply[key].replace(secret, "•••")
+        self._tell({"to": asked.get("id"), **reply})
+
+    def _reply(self, asked: Mapping[str, Any], hidden: list[str]) -> dict[str, Any]:
+        match asked.get("ask"):
+            case "watch":
+                self._watch()
+                return {"state": state()}
+            case "check":
+                return self._check(str(asked["stack"]))
+            case "use":
+                return self._use(str(asked["stack"]), checked=bool(asked.get("check", True)))
+            case "form":
+                return form(ComponentKind(asked["kind"]), str(asked["flavour"]))
+            case "stack":
+                return _register_stack(asked)
+            case "read" | "test" | "save" as what:
+                return _component(what, asked, hidden)
+            case _:
+                return {}
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        with self._telling:
+            if self._widget.comm is not None:
+                self._widget.send(message)
+                self._renew(message.get("state", {}).get("active", self._pictured))
+
+    def _renew(self, active: str) -> None:
+        """Have the table of the notebook's file call the right stack active."""
+        if self._output.shown and active != self._pictured:
+            self._pictured = active
+            self.show()
+
+    # --- stacks -----------------------------------------------------------------------------------------------------
+
+    def _check(self, name: str) -> dict[str, Any]:
+        """Check a stack's components at once; each is told when it is known."""
+        chosen = Stack.named(name)
+        found: list[Checked] = []
+
+        def one(kind: ComponentKind) -> None:
+            checked = check(chosen, kinds=(kind,))
+            found.extend(checked)
+            self._tell({"health": [{"stack": name, **_health(each)} for each in checked]})
+
+        threads = [threading.Thread(target=one, args=(kind,), daemon=True) for kind in KINDS]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return {
+            "failed": [each.kind.value for each in found if not each.ok],
+            "line": f"%zen stack check {quoted(name)}",
+        }
+
+    def _use(self, name: str, *, checked: bool) -> dict[str, Any]:
+        if checked and (failed := self._check(name)["failed"]):
+            which = " and ".join(ComponentKind(one).spoken for one in failed)
+            return {"failed": failed, "sorry": f"Nothing was switched: its {which} failed the check.", "hint": ""}
+        stacks.use(name, check=False)
+        line = f"%zen stack use {quoted(name)}" + ("" if checked else " --no-check")
+        return {"line": line, "state": state()}
+
+    # --- what others do ---------------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        """Tell the browser when config.yaml changes, until the page is gone."""
+        with self._starting:
+            self._until = time.monotonic() + LEASE
+            if self._watcher is None or not self._watcher.is_alive():
+                self._watcher = threading.Thread(target=self._look, daemon=True, name="zenbook-stack-watch")
+                self._watcher.start()
+
+    def _look(self) -> None:
+        seen = signature()
+        while True:
+            time.sleep(LOOK_EVERY)
+            with self._starting:
+                if time.monotonic() > self._until:
+                    self._watcher = None
+                    return
+            now = signature()
+            if now != seen:
+                seen = now
+                self._tell({"state": state()})
+
+    def _closed(self, change: Mapping[str, Any]) -> None:
+        if change["new"] is None:
+            self._until = 0.0
+
+
+def _health(one: Checked) -> dict[str, Any]:
+    return {"kind": one.kind.value, "ok": one.ok, "told": one.told, "hint": one.hint}
+
+
+def _register_stack(asked: Mapping[str, Any]) -> dict[str, Any]:
+    name, chosen = str(asked["name"]).strip(), asked["components"]
+    components = {kind.value: chosen.get(kind.value) or None for kind in KINDS}
+    production = bool(asked.get("production"))
+    stacks.register(name, **components, production=production)
+    words = [f"--{kind.dashed} {quoted(one)}" for kind in KINDS if (one := components[kind.value])]
+    line = " ".join(["%zen stack register", quoted(name), *words, *(["--production"] if production else [])])
+    return {"line": line, "state": state()}
+
+
+def _component(what: str, asked: Mapping[str, Any], hidden: list[str]) -> dict[str, Any]:
+    """Read the form's values, and test or register the component if they can be."""
+    kind = ComponentKind(asked["kind"])
+    chosen = flavour(kind, str(asked["flavour"]))
+    options, mistakes = read(chosen, asked["values"])
+    hidden.extend(secrets_in(chosen, options))
+    if what == "read" or mistakes:
+        return {"mistakes": mistakes}
+    name = str(asked["name"]).strip()
+    spoken = f"{kind.spoken} {name!r}" if name else kind.spoken
+    ready = component_registry.checked_options(chosen, options, spoken, Workspace.find())
+    hidden.extend(secrets_in(chosen, ready))
+    return _test(chosen, ready) if what == "test" else _save(chosen, name, ready)
+
+
+def _test(chosen: Flavour, ready: dict[str, Any]) -> dict[str, Any]:
+    trial = Stack(**{chosen.kind.value: {"flavour": chosen.name, **ready}})
+    (found,) = check(trial, kinds=(chosen.kind,))
+    return {"found": found.told} if found.ok else {"sorry": found.told, "hint": found.hint}
+
+
+def _save(chosen: Flavour, name: str, ready: dict[str, Any]) -> dict[str, Any]:
+    line = register_line(chosen, name, ready)
+    component_registry.register(chosen.kind, name, chosen.name, ready)
+    return {"line": line, "state": state(), "saved": name}

@@ -1,0 +1,72 @@
+"""What the stack panel in the browser is told of the workspace: its stacks, components and flavours, never a secret."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from zenbook.errors import StackError, ZenbookError
+from zenbook.notebook.panels.panel_state import LOOK
+from zenbook.stack.component_choice import KINDS, Choice
+from zenbook.stack.component_factory import component_names, entry_of
+from zenbook.stack.flavour import ComponentKind, flavours
+from zenbook.stack.stack import Stack, active_name, stack_names
+from zenbook.stack.workspace import Workspace
+
+
+def description() -> dict[str, Any]:
+    """What stays as it is while the panel is open, and the state."""
+    kinds = [{"kind": one.value, "spoken": one.spoken, "flavours": flavours(one)} for one in KINDS]
+    return {"kinds": kinds, "look": LOOK, "state": state()}
+
+
+def state() -> dict[str, Any]:
+    """The stacks with their components, the active one, and the components that there are."""
+    try:
+        workspace = Workspace.find()
+        return {
+            "active": active_name(),
+            "stacks": [_stack(name, workspace) for name in stack_names()],
+            "components": {kind.value: _components(kind, workspace) for kind in KINDS},
+        }
+    except ZenbookError as error:
+        return sorry(error)
+
+
+def sorry(error: ZenbookError) -> dict[str, Any]:
+    """An error as the panel shows it."""
+    return {"sorry": error.message, "hint": error.hint}
+
+
+def signature() -> tuple[Any, ...]:
+    """All that the state depends on: another one means that it is to be told again."""
+    file = Workspace.find().config_file
+    said = sorted((name, value) for name, value in os.environ.items() if name.startswith("ZENBOOK_STACK"))
+    try:
+        facts = file.stat()
+    except OSError:
+        return (file, said)
+    return (file, facts.st_mtime_ns, facts.st_ino, facts.st_size, said)
+
+
+def _stack(name: str, workspace: Workspace) -> dict[str, Any]:
+    one = Stack(name=name)
+    components = [{"name": str(one.choice(kind)), "flavour": _flavour(kind, one, workspace)} for kind in KINDS]
+    return {"name": name, "production": one.production, "components": components}
+
+
+def _components(kind: ComponentKind, workspace: Workspace) -> list[dict[str, str]]:
+    names = component_names(kind, workspace)
+    return [{"name": name, "flavour": _registered_flavour(kind, name, workspace)} for name in names]
+
+
+def _flavour(kind: ComponentKind, stack: Stack, workspace: Workspace) -> str:
+    choice: Choice = stack.choice(kind)
+    return choice.flavour or _registered_flavour(kind, choice.name, workspace)
+
+
+def _registered_flavour(kind: ComponentKind, name: str, workspace: Workspace) -> str:
+    try:
+        return str(entry_of(kind, name, workspace).get("flavour", ""))
+    except StackError:  # the stack names a component that is gone: its check says so
+        return "not registered"

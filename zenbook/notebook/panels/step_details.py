@@ -1,0 +1,117 @@
+"""All about one step of a run, as JSON for the panel. Read from the stores, so it is asked for and not sent along."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from zenbook.core.events import Stored
+from zenbook.core.plain_values import show
+from zenbook.display.table import number
+from zenbook.engine.artifact_io import Reader
+from zenbook.engine.run_context import HIDDEN, as_stored
+from zenbook.errors import ZenbookError
+from zenbook.history.outputs import file_size
+from zenbook.history.run import Run, StepRun
+from zenbook.notebook.panels.log_tail import cut_lines
+from zenbook.stack.records import OutputRecord
+from zenbook.stack.stack import OpenStack
+
+_CODE = 40_000  # characters of a step's code, and of a traceback
+_ARRAY = 64 << 20  # bytes of an array that is read for its statistics
+_LINES = 500  # of a log, in one answer
+
+
+def details(run: Run, name: str) -> dict[str, Any]:
+    """State, parameters, inputs and outputs with previews, code, traceback. Raises `RunError` for an unknown step."""
+    step = run.steps[name]
+    records, stack = run._stack.metadata.outputs([run.id]), run._stack
+    return {
+        "state": str(step.state),
+        "why": step.why,
+        "error": step.error,
+        "traceback": step.traceback[-_CODE:],
+        "notes": list(step.notes),
+        "params": [[key, f"{value!r:.300}"] for key, value in step.params.items()],
+        "metrics": [[key, number(value)] for key, value in step.metrics.items()],
+        "inputs": _inputs(run, step, records, stack),
+        "outputs": [_described(one.name, as_stored(one), stack) for one in records if _is_made_by(name, one)],
+        "code": step.code[:_CODE],
+    }
+
+
+def log_lines(run: Run, name: str, first: int | None) -> dict[str, Any]:
+    """At most 500 lines of a step's log from the store: from ``first`` on, or the last."""
+    text = "".join(one.text for one in run._stack.metadata.logs(run.id, name))
+    total = text.count("\n") + bool(text and not text.endswith("\n"))
+    start = max(0, total - _LINES) if first is None else first
+    return {"first": start, "total": total, "text": cut_lines(text, start, start + _LINES)}
+
+
+def _is_made_by(step: str, one: OutputRecord) -> bool:
+    return one.step == step and one.name not in HIDDEN
+
+
+def _inputs(run: Run, step: StepRun, records: list[OutputRecord], stack: OpenStack) -> list[dict[str, Any]]:
+    given: Mapping[str, Stored] = run.plan.given
+    found: list[dict[str, Any]] = []
+    used = {one.name: one for one in stack.metadata.inputs([run.id]) if one.step == step.name}
+    node = run.plan.graph[step.name]
+    for name, wanted in node.inputs.items():
+        if name in HIDDEN or wanted.optional:
+            continue
+        one = used.get(name)
+        source = (one.source_step, one.source_output) if one is not None else None
+        if source is None and wanted.sources:  # not recorded before the step's end
+            source = wanted.sources[0].step, wanted.sources[0].output
+        if wanted.given or source is None:
+            stored, words = given.get(wanted.given), "given to the pipeline"
+        else:
+            record = next((r for r in records if (r.step, r.name) == source), None)
+            stored, words = (as_stored(record) if record is not None else None), ".".join(source)
+        if stored is None:
+            found.append({"name": name, "source": words})
+        else:
+            found.append({**_described(name, stored, stack), "source": words})
+    return found
+
+
+def _described(name: str, stored: Stored, stack: OpenStack) -> dict[str, Any]:
+    preview = json.loads(stored.preview) if stored.preview else {}
+    if stored.format == "numpy" and stored.size <= _ARRAY:
+        preview |= _statistics(stored, stack)
+    return {
+        "name": name,
+        "type": stored.type,
+        "size": file_size(stored.size),
+        "note": stored.note,
+        "preview": {key: _plain(value) for key, value in preview.items()},
+    }
+
+
+def _statistics(stored: Stored, stack: OpenStack) -> dict[str, Any]:
+    """Smallest, largest, mean and standard deviation of an array of numbers."""
+    try:
+        array = Reader(stack.artifacts, stack.metadata).read(stored)
+    except ZenbookError:  # the rest of the details is worth showing
+        return {}
+    if array.dtype.kind not in "iuf" or not array.size:
+        return {}
+    import numpy as np
+
+    with np.errstate(all="ignore"):
+        numbers = array[np.isfinite(array)] if array.dtype.kind == "f" else array
+        if not numbers.size:
+            return {"missing": int(array.size)}
+        facts: dict[str, Any] = {
+            "min": number(float(numbers.min())),
+            "max": number(float(numbers.max())),
+            "mean": number(float(numbers.mean())),
+            "std": number(float(numbers.std())),
+        }
+    return {**facts, "missing": int(array.size - numbers.size)} if numbers.size < array.size else facts
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, int | float | str | bool | list | dict | None) else show(value)

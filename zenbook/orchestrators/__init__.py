@@ -1,0 +1,1 @@
+"""The built-in orchestrators, found by entry point."""

@@ -1,0 +1,1 @@
+"""Define pipelines, find them in files, and run them."""

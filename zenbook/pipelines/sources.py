@@ -1,0 +1,188 @@
+"""What ``zen run`` can run: something with a name and parameters, found in a file or in a notebook."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Protocol
+
+from zenbook.core.annotations import hints_of
+from zenbook.core.plan import Plan
+from zenbook.core.plan_parameters import find_bindings
+from zenbook.core.trace import Traced
+from zenbook.errors import RunError, did_you_mean
+from zenbook.history.run import Run
+from zenbook.pipelines.pipeline import Pipeline
+
+
+class Runnable(Protocol):
+    """A pipeline, or the step cells of a notebook as one."""
+
+    @property
+    def name(self) -> str:
+        """The pipeline's name."""
+
+    def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool, background: bool = False) -> Run:
+        """Run it with parameters given as texts; in the background, without waiting for its end."""
+
+    def plan(self, params: Mapping[str, str], *, stack: str | None) -> Plan:
+        """What would be run, with the places where parameters can be replaced. Nothing runs."""
+
+
+class Place(Protocol):
+    """Where runnables are looked for: a module, a notebook's file."""
+
+    def analysed(self) -> Place:
+        """The same place, of which only imports, definitions and constants are executed. Raises `RunError`."""
+
+    def find(self, name: str | None) -> Runnable:
+        """The runnable of that name; without a name, the only one. Raises `RunError`."""
+
+
+class FunctionPipeline:
+    """A `Pipeline` that takes its parameters as texts."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+
+    @property
+    def name(self) -> str:
+        """The pipeline's name."""
+        return self.pipeline.name
+
+    def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool, background: bool = False) -> Run:
+        """Run the pipeline. Raises `RunError` for a parameter that it does not have, or a text that does not fit."""
+        chosen = self.pipeline.options(
+            stack=stack or self.pipeline.stack,
+            cache=cache and self.pipeline.cache,
+            background=background or self.pipeline.background,
+        )
+        return chosen(**self._values(params))
+
+    def plan(self, params: Mapping[str, str], *, stack: str | None) -> Plan:
+        """What would be run. Raises as `run` does, before anything runs."""
+        values = self._values(params)
+        plan = self.pipeline.options(stack=stack or self.pipeline.stack).plan(**values)
+
+        def trace(others: Mapping[str, Any]) -> Traced:
+            return self.pipeline.trace(**{**values, **others})
+
+        return replace(plan, bindings=find_bindings(plan, self.pipeline.function, trace))
+
+    def _values(self, params: Mapping[str, str]) -> dict[str, Any]:
+        function = self.pipeline.function
+        parameters = inspect.signature(function).parameters
+        hints = hints_of(function)
+        return {name: parse_param(self.name, name, text, hints.get(name), parameters) for name, text in params.items()}
+
+
+def parse_param(owner: str, name: str, text: str, hint: Any, known: Mapping[str, Any]) -> Any:
+    """A parameter's text as a value of its annotation, else of its default's type, else as a Python literal.
+
+    Raises `RunError` for an unknown name or a text that does not fit.
+    """
+    if name not in known:
+        raise RunError(f"{owner!r} has no parameter {name!r}.", did_you_mean(name, known, noun="parameter"))
+    default = known[name].default if isinstance(known[name], inspect.Parameter) else known[name]
+    if hint is None and default not in (None, inspect.Parameter.empty):
+        hint = type(default)
+    if hint is None or hint is Any:
+        return _literal(text)
+    from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+
+    try:
+        adapter = TypeAdapter(hint)
+    except PydanticUserError:
+        adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
+    first: ValidationError | None = None
+    for value in (text,) if hint is str else (_literal(text), text):
+        try:
+            return adapter.validate_python(value)
+        except ValidationError as error:
+            first = first or error
+    assert first is not None
+    raise RunError(
+        f"The parameter {name!r} of {owner!r} is {text!r}: {first.errors()[0]['msg']}.",
+        f"Give it as --param {name}=VALUE.",
+    )
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return {"true": True, "false": False, "null": None, "none": None}.get(text.lower(), text)
+
+
+def choose(pipelines: Iterable[Pipeline], name: str | None, where: str) -> FunctionPipeline:
+    """The pipeline of that name; without a name, the only one. Raises `RunError`."""
+    known = {one.name: one for one in pipelines}
+    if name is not None:
+        if name not in known:
+            raise RunError(f"There is no pipeline {name!r} in {where}.", did_you_mean(name, known, noun="pipeline"))
+        return FunctionPipeline(known[name])
+    if len(known) == 1:
+        return FunctionPipeline(next(iter(known.values())))
+    if not known:
+        raise RunError(f"There is no pipeline in {where}.", "Put @pipeline on a function that calls steps.")
+    raise RunError(f"There are several pipelines in {where}.", f"Name one of them: {', '.join(sorted(known))}.")
+
+
+class ModuleFile:
+    """A ``.py`` file, imported under its own name."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def analysed(self) -> Place:
+        """A module is imported or not. Raises `RunError`."""
+        raise RunError(f"{self.path.name} is a module: it is imported, or not.", "Only a notebook can be --static.")
+
+    def find(self, name: str | None) -> Runnable:
+        """The pipeline of that name. Raises `RunError`, and what importing the file raises."""
+        folder, dotted = self.path.resolve().parent, self.path.stem
+        while (folder / "__init__.py").is_file():
+            folder, dotted = folder.parent, f"{folder.name}.{dotted}"
+        if str(folder) not in sys.path:
+            sys.path.insert(0, str(folder))
+        module = importlib.import_module(dotted)
+        actual = getattr(module, "__file__", None)
+        if Path(actual or "").resolve() != self.path.resolve():
+            raise RunError(
+                f"Python imports {actual or 'a built-in module'} as {dotted!r} and not {self.path}.",
+                "Rename the file: another module has its name.",
+            )
+        return choose((one for one in vars(module).values() if isinstance(one, Pipeline)), name, self.path.name)
+
+
+def _files_like(path: Path) -> str:
+    folder = path.parent
+    files = [one.name for one in sorted(folder.iterdir()) if one.suffix in (".py", ".ipynb")] if folder.is_dir() else []
+    close = did_you_mean(path.name, files) if files else ""
+    return close if close.startswith("Did") else "Give a .py file or an .ipynb notebook: zen run train.py:training."
+
+
+def find_target(target: str) -> Runnable:
+    """What ``FILE[:PIPELINE]`` names. Raises `RunError` for a file that is not there or of no known kind."""
+    place, name = place_of(target)
+    return place.find(name)
+
+
+def place_of(target: str) -> tuple[Place, str | None]:
+    """The file of ``FILE[:PIPELINE]`` as a place, and the pipeline's name. Raises `RunError` as `find_target`."""
+    file, colon, name = target.rpartition(":") if ":" in target[2:] else (target, "", "")
+    path = Path(file if colon else target)
+    if not path.is_file():
+        raise RunError(f"There is no file {str(path)!r}.", _files_like(path))
+    kinds = {point.name: point for point in entry_points(group="zenbook.pipeline_sources")}
+    kind = path.suffix.lstrip(".")
+    if kind not in kinds:
+        raise RunError(f"{path.name} is neither a Python file nor a notebook.", "Give a .py or an .ipynb file.")
+    place: Place = kinds[kind].load()(path)
+    return place, name or None

@@ -1,0 +1,151 @@
+"""A stack with its components as a file to commit, and back. It holds no secrets; ``${VARIABLE}`` references stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zenbook.errors import StackError, did_you_mean
+from zenbook.stack import component_registry
+from zenbook.stack.component_choice import KINDS
+from zenbook.stack.component_factory import BUILT_IN, component_names, entry_of
+from zenbook.stack.flavour import ComponentKind, Flavour, flavour
+from zenbook.stack.secrets import VARIABLE, secret_fields
+from zenbook.stack.stack import Stack, stack_names
+from zenbook.stack.stacks import check_references, put
+from zenbook.stack.workspace import Workspace
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A stack that was imported, and the commands that give the secrets which it still needs."""
+
+    stack: Stack
+    missing: tuple[str, ...]
+
+
+def exported(name: str) -> str:
+    """A stack as YAML: its entry and its components. Raises `StackError`."""
+    import yaml
+
+    workspace = Workspace.find()
+    entry = dict((workspace.config().stacks or {}).get(name) or {})
+    body: dict[str, Any] = {"zenbook": VERSION, "stack": {"name": name, **entry}}
+    secrets: list[str] = []
+    for kind in KINDS:
+        choice = entry.get(kind.value)
+        if isinstance(choice, Mapping):
+            body["stack"][kind.value], left_out = _public(kind, choice, f"stacks.{name}")
+            secrets += left_out
+        elif choice is not None and (kind, choice) not in BUILT_IN:
+            kept, left_out = _public(kind, entry_of(kind, choice, workspace), choice)
+            body[kind.section] = {choice: kept}
+            secrets += left_out
+    if secrets:
+        body["secrets"] = secrets
+    return yaml.safe_dump(body, sort_keys=False, allow_unicode=True)
+
+
+def imported(text: str, *, name: str | None = None, replace: bool = False) -> Imported:
+    """Register what `exported` gave. Raises `StackError`, and then nothing is registered."""
+    body = _read(text)
+    entry = dict(body["stack"])
+    stack = name or str(entry.pop("name", ""))
+    entry.pop("name", None)
+    component_registry.check_name(stack, "a stack")
+    unknown = sorted(entry.keys() - Stack.model_fields)
+    if unknown:
+        raise StackError(
+            f"The file's stack has an unknown setting {unknown[0]!r}.",
+            did_you_mean(unknown[0], Stack.model_fields, noun="setting"),
+        )
+    workspace = Workspace.find()
+    if stack in stack_names() and not replace:
+        raise StackError(
+            f"There is a stack {stack!r} already.", "Give the new one another --name, or --replace the old one."
+        )
+    ready = [
+        one
+        for kind in KINDS
+        for component, options in (body.get(kind.section) or {}).items()
+        if (one := _ready(kind, component, options, workspace, replace=replace)) is not None
+    ]
+    new = {(chosen.kind, component) for chosen, component, _ in ready}
+    check_references(entry, {kind: {name for one, name in new if one is kind} for kind in KINDS})
+    for chosen, component, given in ready:
+        component_registry.write(chosen, component, given, workspace)
+    put(stack, entry)
+    return Imported(Stack(name=stack), tuple(_commands(body.get("secrets") or (), workspace)))
+
+
+def _ready(
+    kind: ComponentKind, name: str, entry: Mapping[str, Any], workspace: Workspace, *, replace: bool
+) -> tuple[Flavour, str, dict[str, Any]] | None:
+    """A component to be written; None for one that is here already, apart from its secrets."""
+    component_registry.check_name(name, kind.one)
+    if name in component_names(kind, workspace):
+        here = dict(entry_of(kind, name, workspace))
+        if here | dict(entry) == here:
+            return None
+        if not replace:
+            raise StackError(
+                f"There is another {kind.spoken} {name!r} already.",
+                "Rename one of them in the file, or --replace what is there.",
+            )
+    chosen = flavour(kind, str(entry.get("flavour", "")))
+    options = {key: value for key, value in entry.items() if key != "flavour"}
+    return chosen, name, component_registry.checked_options(chosen, options, f"{kind.spoken} {name!r}", workspace)
+
+
+def _public(kind: ComponentKind, entry: Mapping[str, Any], name: str) -> tuple[dict[str, Any], list[str]]:
+    """A component's entry without secrets, and which were left out."""
+    settings = flavour(kind, str(entry.get("flavour", ""))).settings if entry.get("flavour") else None
+    secret = secret_fields(settings) if settings is not None else frozenset(entry) - {"name", "flavour"}
+    kept: dict[str, Any] = {}
+    left_out = []
+    for key, value in entry.items():
+        if key not in secret or (isinstance(value, str) and VARIABLE.fullmatch(value)):
+            kept[key] = value
+        elif isinstance(value, Mapping):
+            kept[key] = {one: text for one, text in value.items() if isinstance(text, str) and VARIABLE.fullmatch(text)}
+            left_out += [f"{kind.section}.{name}.{key}.{one}" for one in value.keys() - kept[key].keys()]
+        else:
+            left_out.append(f"{kind.section}.{name}.{key}")
+    return kept, left_out
+
+
+def _read(text: str) -> dict[str, Any]:
+    import yaml
+
+    try:
+        body = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise StackError(f"The file is no YAML: {' '.join(str(error).split())}.", "Export the stack again.") from None
+    known = {"zenbook", "stack", "secrets", *(kind.section for kind in KINDS)}
+    if not isinstance(body, dict) or not isinstance(body.get("stack"), dict) or set(body) - known:
+        raise StackError("The file is no exported stack.", "Make one: zen stack export NAME > stack.yaml")
+    if not isinstance(body.get("zenbook"), int) or body["zenbook"] > VERSION:
+        raise StackError("The file was made by a newer zenbook.", "Upgrade this one: pip install -U zenbook")
+    for kind in KINDS:
+        section = body.get(kind.section) or {}
+        if not isinstance(section, dict) or not all(isinstance(one, dict) for one in section.values()):
+            raise StackError(
+                f"In the file, {kind.section!r} is not a mapping of names to options.", "Export the stack again."
+            )
+    return body
+
+
+def _commands(secrets: Any, workspace: Workspace) -> Iterator[str]:
+    """What gives the secrets that a file left out, apart from those that are here already."""
+    sections = {kind.section: kind for kind in KINDS}
+    for one in secrets:
+        section, _, rest = str(one).partition(".")
+        name, _, option = rest.rpartition(".")
+        if section in sections and option not in (workspace.config().component(section, name) or {}):
+            yield f"zen {sections[section].dashed} update {name} --{option.replace('_', '-')}"
+
+
+__all__ = ["Imported", "exported", "imported"]
