@@ -11,7 +11,7 @@ from benchmarks.measuring import empty_folder, in_turns, seconds
 from notebooks.servers import MariaDB, PostgreSQL, Server
 from zenbook.core.digest import digest_of_text
 from zenbook.core.states import RunState, StepState
-from zenbook.metadata_stores.sql_store.compiled_statements import Ask
+from zenbook.metadata_stores.sql_store.compiled_statements import StatementName
 from zenbook.metadata_stores.sql_store.sql_store import SqlMetadataStore, sqlite_store
 from zenbook.stack.flavour import ComponentKind, flavour
 from zenbook.stack.records import (
@@ -91,7 +91,7 @@ def _bare(server: Server) -> Iterator[Callable[[], None]]:
 
 def _fill(store: SqlMetadataStore, runs: int) -> None:
     """Many runs in each transaction, below the store's interface, which writes one."""
-    new_run = store._database.writer(Ask.PUT_RUN)
+    new_run = store._database.writer(StatementName.PUT_RUN)
     for start in range(0, runs, AT_ONCE):
         rows = [
             RunRecord(f"2020-{n:08d}", "training", "local", RunState.SUCCEEDED, n, n, n + 1, host="host", plan=PLAN)

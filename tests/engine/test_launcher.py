@@ -427,7 +427,7 @@ if __name__ == "__main__":
     elif where == "end of run":
         interrupt_before(launcher, "RunUpdate")
     elif where == "start of run":
-        interrupt_before(launcher, "pending_steps")
+        interrupt_before(launcher, "pending_step_records")
     try:
         quick()
     except KeyboardInterrupt:

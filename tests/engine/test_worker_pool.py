@@ -56,7 +56,7 @@ class Counting(Orchestrator):
 
 
 def run_on(orchestrator: Orchestrator, *, use_cache: bool = True) -> str:
-    stack = open_stack().driven_by(orchestrator)
+    stack = open_stack().with_orchestrator(orchestrator)
     return launch(doubling.plan(), stack, use_cache=use_cache)
 
 

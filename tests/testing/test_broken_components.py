@@ -20,7 +20,7 @@ from zenbook.artifact_stores.local_store import LocalArtifactStore
 from zenbook.core.events import Event, Listener, Listeners, StepFinished
 from zenbook.core.plan import Plan
 from zenbook.core.states import StepState
-from zenbook.engine.run_context import Execution
+from zenbook.engine.run_context import RunContext
 from zenbook.engine.steps.step_runner import run_step
 from zenbook.errors import StoreError
 from zenbook.metadata_stores.sql_store.sql_store import SqlMetadataStore
@@ -295,7 +295,7 @@ class TellsEndsTwice(LocalOrchestrator):
 
 class ForgetsTheRest(LocalOrchestrator):
     def execute(self, plan: Plan, run_id: str, stack: OpenStack, listener: Listener, *, use_cache: bool) -> None:
-        with Execution.recorded(plan, run_id, stack, listener, use_cache=use_cache) as execution:
+        with RunContext.recorded(plan, run_id, stack, listener, use_cache=use_cache) as execution:
             for node in plan.graph:
                 run_step(execution, node)
 
@@ -303,7 +303,7 @@ class ForgetsTheRest(LocalOrchestrator):
 class GoesOnAfterAFailure(LocalOrchestrator):
     def execute(self, plan: Plan, run_id: str, stack: OpenStack, listener: Listener, *, use_cache: bool) -> None:
         failed: list[Exception] = []
-        with Execution.recorded(plan, run_id, stack, listener, use_cache=use_cache) as execution:
+        with RunContext.recorded(plan, run_id, stack, listener, use_cache=use_cache) as execution:
             for node in plan.graph:
                 try:
                     run_step(execution, node)

@@ -12,7 +12,7 @@ import sys
 from zenbook.core.events import Listeners
 from zenbook.core.plan import Plan
 from zenbook.engine.steps.output_capture import proxied_streams
-from zenbook.engine.steps.step_runner import HIDDEN, Execution, run_step
+from zenbook.engine.steps.step_runner import HIDDEN, RunContext, run_step
 from zenbook.stack.stack import open_stack
 
 
@@ -48,7 +48,7 @@ def forked(plan: Plan, run: str, step: str) -> dict[str, list[str]]:
 def replayed(plan: Plan, run: str, step: str) -> dict[str, list[str]]:
     stack = open_stack()
     nobody = Listeners(())
-    execution = Execution(plan, run, stack.artifacts, stack.metadata, nobody, nobody, use_cache=False)
+    execution = RunContext(plan, run, stack.artifacts, stack.metadata, nobody, nobody, use_cache=False)
     with proxied_streams():
         finished = run_step(execution, plan.graph[step])
     return {

@@ -18,7 +18,7 @@ from zenbook.artifact_stores.object_storage.object_settings import (
     revealed,
     without_password,
 )
-from zenbook.artifact_stores.object_storage.remote_filesystem import Place
+from zenbook.artifact_stores.object_storage.remote_filesystem import RemoteLocation
 from zenbook.errors import StackError
 from zenbook.stack.components import ArtifactStore
 from zenbook.stack.flavour import ComponentKind, Flavour
@@ -69,7 +69,7 @@ class AzureFlavour(Flavour):
                 f"The URL {settings.path!r} doesn't say which storage account it is in.",
                 "Set the option account_name, or write abfss://container@account.dfs.core.windows.net/folder.",
             )
-        place = Place(
+        place = RemoteLocation(
             url=f"az://{folder}",
             service=SERVICE,
             connect=lambda: (_connect(settings, account), folder),

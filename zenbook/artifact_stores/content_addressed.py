@@ -70,12 +70,12 @@ class AddressedFolder:
     def publish(self, temporary: Temporary, stored: StoredBytes) -> None:
         """Give a file its name, unless it is there already."""
         temporary.close()
-        if self.holds(stored):
+        if self.has_object_of_size(stored):
             temporary.discard()
         else:
             temporary.rename(os.path.join(self.root, stored.address))
 
-    def holds(self, stored: StoredBytes) -> bool:
+    def has_object_of_size(self, stored: StoredBytes) -> bool:
         """Whether a file of that name and size is there."""
         try:
             return os.stat(os.path.join(self.root, stored.address)).st_size == stored.size

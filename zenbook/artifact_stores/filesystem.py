@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue, SecretStr
 
 from zenbook.artifact_stores.object_storage.object_errors import Service
 from zenbook.artifact_stores.object_storage.object_settings import ObjectSettings, given, make_store, without_password
-from zenbook.artifact_stores.object_storage.remote_filesystem import Place
+from zenbook.artifact_stores.object_storage.remote_filesystem import RemoteLocation
 from zenbook.errors import StackError, did_you_mean
 from zenbook.stack.components import ArtifactStore
 from zenbook.stack.flavour import ComponentKind, Flavour
@@ -51,7 +51,7 @@ class FilesystemFlavour(Flavour):
             options = {**found._get_kwargs_from_urls(url), **settings.options, **secrets}
             return found(use_listings_cache=False, skip_instance_cache=True, **options), found._strip_protocol(url)
 
-        place = Place(
+        place = RemoteLocation(
             url=url,
             service=Service(scheme, lambda _: None, bucket="folder"),
             connect=connect,

@@ -19,7 +19,7 @@ from zenbook.artifact_stores.object_storage.object_settings import (
     revealed,
     without_password,
 )
-from zenbook.artifact_stores.object_storage.remote_filesystem import Place
+from zenbook.artifact_stores.object_storage.remote_filesystem import RemoteLocation
 from zenbook.stack.components import ArtifactStore
 from zenbook.stack.flavour import ComponentKind, Flavour
 
@@ -50,7 +50,7 @@ class GcsFlavour(Flavour):
         """The store of that bucket. Raises `StackError` for a URL that is none, or where gcsfs is missing."""
         need("gcsfs", self.extra, self.name)
         folder = bucket_folder(settings.path, self.schemes, example="gs://bucket/folder")
-        place = Place(
+        place = RemoteLocation(
             url=f"gs://{folder}",
             service=SERVICE,
             connect=lambda: (_connect(settings), folder),

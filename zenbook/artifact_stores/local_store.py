@@ -41,7 +41,7 @@ class LocalArtifactStore(ArtifactStore):
         view = flat(data)
         digest = blake3(view).hexdigest()
         stored = StoredBytes(digest, address_of(digest, suffix), len(view))
-        if not self._folder.holds(stored):
+        if not self._folder.has_object_of_size(stored):
             with self._folder.temporary() as temporary:
                 temporary.write(view)
                 self._folder.publish(temporary, stored)

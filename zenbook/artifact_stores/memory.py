@@ -9,7 +9,7 @@ from pydantic import Field
 
 from zenbook.artifact_stores.object_storage.object_errors import Service
 from zenbook.artifact_stores.object_storage.object_settings import ObjectSettings, bucket_folder, make_store
-from zenbook.artifact_stores.object_storage.remote_filesystem import Place
+from zenbook.artifact_stores.object_storage.remote_filesystem import RemoteLocation
 from zenbook.stack.components import ArtifactStore
 from zenbook.stack.flavour import ComponentKind, Flavour
 
@@ -31,7 +31,7 @@ class MemoryFlavour(Flavour):
     def make(self, settings: MemorySettings, home: Path) -> ArtifactStore:
         """The store of that folder. Raises `StackError` for a URL that is none."""
         folder = bucket_folder(settings.path, self.schemes, example="memory://folder")
-        place = Place(
+        place = RemoteLocation(
             url=f"memory://{folder}",
             service=Service("memory", lambda _: None, bucket="folder"),
             connect=lambda: (_connect(), f"/{folder}"),

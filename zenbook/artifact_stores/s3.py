@@ -17,7 +17,7 @@ from zenbook.artifact_stores.object_storage.object_settings import (
     revealed,
     without_password,
 )
-from zenbook.artifact_stores.object_storage.remote_filesystem import Place
+from zenbook.artifact_stores.object_storage.remote_filesystem import RemoteLocation
 from zenbook.stack.components import ArtifactStore
 from zenbook.stack.flavour import ComponentKind, Flavour
 
@@ -54,7 +54,7 @@ class S3Flavour(Flavour):
         """The store of that bucket. Raises `StackError` for a URL that is none, or where s3fs is missing."""
         need("s3fs", self.extra, self.name)
         folder = bucket_folder(settings.path, self.schemes, example="s3://bucket/folder")
-        place = Place(
+        place = RemoteLocation(
             url=f"s3://{folder}",
             service=SERVICE,
             connect=lambda: (_connect(settings), folder),

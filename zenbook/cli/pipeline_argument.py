@@ -10,12 +10,12 @@ from zenbook.cli.tree import Notebook
 from zenbook.errors import RunError
 
 if TYPE_CHECKING:
-    from zenbook.pipelines.sources import Place
+    from zenbook.pipelines.sources import PipelineSource
 
 _FILES = (".py", ".ipynb")
 
 
-def place_for(target: str | None) -> tuple[Place, str | None]:
+def place_for(target: str | None) -> tuple[PipelineSource, str | None]:
     """The place of ``PIPELINE``, ``FILE`` or ``FILE:PIPELINE``, and the pipeline's name. Raises `RunError`."""
     from zenbook.pipelines.sources import place_of
 

@@ -14,7 +14,7 @@ from zenbook.errors import StackError, ZenbookError, close_matches, did_you_mean
 if TYPE_CHECKING:
     from zenbook.display.table import Table
     from zenbook.history.run import Run
-    from zenbook.pipelines.sources import Place
+    from zenbook.pipelines.sources import PipelineSource
 
 
 class Notebook(Protocol):
@@ -25,7 +25,7 @@ class Notebook(Protocol):
         """The line of the cell that is being executed, as it was typed."""
 
     @property
-    def place(self) -> Place:
+    def place(self) -> PipelineSource:
         """Where pipelines are looked for."""
 
     def pipelines(self) -> Mapping[str, Sequence[str]]:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from zenbook.core.states import RunState, StepState
 
-TRIAL_NOTE = "ran by "  # how a step's note begins that says where it ran: a fact, and nothing to look into
+ATTEMPT_NOTE = "ran by "  # how a step's note begins that says where it ran: a fact, and nothing to look into
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ParameterTarget:
     """Where a pipeline's parameter arrives: a node's argument, or a part of it (keys and positions of its JSON)."""
 
     node: str
@@ -50,7 +50,9 @@ class Plan:
     python: str = ""
     kind: str = "pipeline"
     doc: str = ""
-    bindings: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)  # where a parameter may be replaced
+    bindings: Mapping[str, tuple[ParameterTarget, ...]] = field(
+        default_factory=dict
+    )  # where a parameter may be replaced
 
     def capsule_of(self, node: str) -> Capsule:
         """The capsule that a node runs."""
@@ -109,7 +111,7 @@ class Plan:
             code={one["name"]: Code(one["capsule"], one["fingerprint"]) for one in body["nodes"]},
             capsules={digest: Capsule.from_json(one) for digest, one in body["capsules"].items()},
             bindings={
-                name: tuple(Place(node, argument, tuple(within)) for node, argument, within in places)
+                name: tuple(ParameterTarget(node, argument, tuple(within)) for node, argument, within in places)
                 for name, places in body.get("bindings", {}).items()
             },
         )

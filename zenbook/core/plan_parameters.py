@@ -24,7 +24,7 @@ from zenbook.core.annotations import hints_of
 from zenbook.core.graph import Graph, Json
 from zenbook.core.parsing import parse
 from zenbook.core.plain_values import NotPlainError, decode, encode
-from zenbook.core.plan import Place, Plan
+from zenbook.core.plan import ParameterTarget, Plan
 from zenbook.core.step import Step
 from zenbook.core.trace import Traced
 from zenbook.errors import RunError, did_you_mean
@@ -45,14 +45,14 @@ _NAMES = {
 
 def find_bindings(
     plan: Plan, function: Callable[..., Any], trace: Callable[[Mapping[str, Any]], Traced]
-) -> dict[str, tuple[Place, ...]]:
+) -> dict[str, tuple[ParameterTarget, ...]]:
     """The parameters of a pipeline's plan that only pass through its function, with the places where they arrive.
 
     ``trace`` gives the graph for other values of some parameters.
     """
     passed = _passed_on(function)
     hints = hints_of(function)
-    found: dict[str, tuple[Place, ...]] = {}
+    found: dict[str, tuple[ParameterTarget, ...]] = {}
     for name, value in plan.params.items():
         if name not in passed:
             continue
@@ -65,20 +65,23 @@ def find_bindings(
     return found
 
 
-def bindings_by_name(plan: Plan) -> dict[str, tuple[Place, ...]]:
+def bindings_by_name(plan: Plan) -> dict[str, tuple[ParameterTarget, ...]]:
     """Those of a notebook's step cells: a parameter is the argument of its name in each cell."""
-    return {name: tuple(Place(node.name, name) for node in plan.graph if name in node.params) for name in plan.params}
+    return {
+        name: tuple(ParameterTarget(node.name, name) for node in plan.graph if name in node.params)
+        for name in plan.params
+    }
 
 
 def _places(
     plan: Plan, name: str, value: Json, other: Json, trace: Callable[[Mapping[str, Any]], Traced]
-) -> tuple[Place, ...] | None:
+) -> tuple[ParameterTarget, ...] | None:
     """Where the other value arrives; None for one that the pipeline does not take."""
     try:
         traced = trace({name: decode(other)})
     except Exception:  # noqa: BLE001  # the user's own code and types
         return None
-    places: list[Place] = []
+    places: list[ParameterTarget] = []
     if [_frame(one) for one in plan.graph] != [_frame(one) for one in traced.graph]:
         return ()
     for before, after in zip(plan.graph, traced.graph, strict=True):
@@ -89,7 +92,7 @@ def _places(
                 whole = _enclosing(before.arguments[argument], after.arguments[argument], path, value, other)
                 if whole is None:
                     return ()
-                place = Place(before.name, argument, whole)
+                place = ParameterTarget(before.name, argument, whole)
                 if place not in places:
                     places.append(place)
     return tuple(places)

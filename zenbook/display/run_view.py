@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zenbook.core.events import (
-    TRIAL_NOTE,
+    ATTEMPT_NOTE,
     Event,
     Measured,
     Progressed,
@@ -53,7 +53,7 @@ class StepView:
     @property
     def warnings(self) -> tuple[str, ...]:
         """The notes that somebody should look into."""
-        return tuple(one for one in self.notes if not one.startswith(TRIAL_NOTE))
+        return tuple(one for one in self.notes if not one.startswith(ATTEMPT_NOTE))
 
     @property
     def duration(self) -> float | None:

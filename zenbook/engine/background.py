@@ -13,8 +13,8 @@ import subprocess
 import sys
 
 from zenbook.core.plan import Plan
-from zenbook.engine.environment import EnvironmentQuestion, identity_of
-from zenbook.engine.launcher import carry_out, enrol
+from zenbook.engine.environment import EnvironmentSnapshot, identity_of
+from zenbook.engine.launcher import create_pending_run, execute_pending_run
 from zenbook.engine.progress_displays import watch_runs_with
 from zenbook.engine.progress_file import ProgressFile, progress_file
 from zenbook.errors import RunError, ZenbookError
@@ -23,7 +23,7 @@ from zenbook.stack.stack import OpenStack, open_stack
 
 
 def launch_in_background(
-    plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: EnvironmentQuestion | None = None
+    plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: EnvironmentSnapshot | None = None
 ) -> RunRecord:
     """Start a process that executes a plan, and give the run's row at once.
 
@@ -32,7 +32,7 @@ def launch_in_background(
     driver = _start(stack, use_cache=use_cache)
     assert driver.stdin is not None
     try:
-        record = enrol(plan, stack, process=identity_of(driver.pid), question=question)
+        record = create_pending_run(plan, stack, process=identity_of(driver.pid), question=question)
         driver.stdin.write(f"{record.id}\n".encode())
     finally:
         driver.stdin.close()  # without a line it ends
@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise RunError(f"There is no run {run!r} in {stack.metadata.describe()}.", "Is this the right stack?")
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # what steps print is recorded
         watch_runs_with(lambda view: ProgressFile(progress_file(stack.workspace, view.run)))
-        carry_out(record, stack, use_cache=not options.no_cache)
+        execute_pending_run(record, stack, use_cache=not options.no_cache)
     except KeyboardInterrupt:
         return 130
     except ZenbookError as error:

@@ -22,7 +22,7 @@ _FRESH = 5.0  # seconds for which git is not asked again
 _answers: dict[str, tuple[float, dict[str, Any]]] = {}
 
 
-class EnvironmentQuestion:
+class EnvironmentSnapshot:
     """Asks about the environment in the background, since git and `platform` wait for other programs."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class EnvironmentQuestion:
         self._git = git_state(Path(folder))
         _answers[folder] = time.monotonic(), self._git
 
-    def answer(self) -> EnvironmentRecord:
+    def collect(self) -> EnvironmentRecord:
         """The description, by its digest."""
         if self._thread is not None:
             self._thread.join()

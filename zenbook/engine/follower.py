@@ -22,7 +22,7 @@ from zenbook.core.events import (
     StepStarted,
 )
 from zenbook.core.states import StepState
-from zenbook.engine.liveness import healed
+from zenbook.engine.liveness import mark_crashed_runs
 from zenbook.engine.progress_file import progress_file, read_progress
 from zenbook.errors import StoreError
 from zenbook.stack.records import RunRecord, StepRecord
@@ -100,7 +100,7 @@ class Follower:
         found = self._metadata.run(self.run)
         if found is None:
             return None
-        known = healed(self._metadata, [found])[0]
+        known = mark_crashed_runs(self._metadata, [found])[0]
         if known.state.ended:  # its last steps may have ended after they were read
             changed = {one.name: one for one in self._metadata.steps([self.run])}
             self._steps = changed

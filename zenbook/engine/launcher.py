@@ -11,12 +11,12 @@ from zenbook.core.events import Listener, Listeners, RunFinished, RunStarted
 from zenbook.core.plan import Plan
 from zenbook.core.states import RunState, StepState
 from zenbook.display.run_view import RunView
-from zenbook.engine.environment import EnvironmentQuestion, process_identity, user_name
-from zenbook.engine.liveness import driven_here
+from zenbook.engine.environment import EnvironmentSnapshot, process_identity, user_name
+from zenbook.engine.liveness import driving_run
 from zenbook.engine.progress_displays import listeners_for
-from zenbook.engine.recorder import pending_steps
+from zenbook.engine.recorder import pending_step_records
 from zenbook.engine.run_ids import new_run_id
-from zenbook.engine.run_records import given_to, params_of
+from zenbook.engine.run_records import external_input_records, param_records
 from zenbook.engine.steps.failure_text import one_line
 from zenbook.engine.steps.output_capture import proxied_streams
 from zenbook.errors import StoreError, ZenbookError
@@ -34,17 +34,17 @@ from zenbook.stack.spool import keep_from
 from zenbook.stack.stack import OpenStack
 
 
-def launch(plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: EnvironmentQuestion | None = None) -> str:
+def launch(plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: EnvironmentSnapshot | None = None) -> str:
     """Execute a plan and give the run's id.
 
     Raises what a step raises (the run is recorded as failed then), `KeyboardInterrupt` when interrupted (recorded as
     cancelled), `StoreError` when a store fails.
     """
     _ = stack.orchestrator  # one that can't be made is told before anything is recorded
-    environment = (question or EnvironmentQuestion()).answer()
+    environment = (question or EnvironmentSnapshot()).collect()
     started = _Launch(plan, stack, _record_of(plan, stack, environment))
-    params = params_of(plan, started.record.id)
-    with driven_here(started.record.id), interrupts_can_wait():
+    params = param_records(plan, started.record.id)
+    with driving_run(started.record.id), interrupts_can_wait():
         try:
             with uninterrupted():
                 started.create(environment, params)
@@ -60,19 +60,21 @@ def launch(plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: En
     return started.record.id
 
 
-def enrol(plan: Plan, stack: OpenStack, *, process: str, question: EnvironmentQuestion | None = None) -> RunRecord:
-    """Make the row of a run that another process of this machine will `carry_out`, and give it."""
-    environment = (question or EnvironmentQuestion()).answer()
+def create_pending_run(
+    plan: Plan, stack: OpenStack, *, process: str, question: EnvironmentSnapshot | None = None
+) -> RunRecord:
+    """Make the row of a run that another process of this machine will `execute_pending_run`, and give it."""
+    environment = (question or EnvironmentSnapshot()).collect()
     record = replace(_record_of(plan, stack, environment), state=RunState.PENDING, started_at=None, process=process)
-    _Launch(plan, stack, record).create(environment, params_of(plan, record.id))
+    _Launch(plan, stack, record).create(environment, param_records(plan, record.id))
     return record
 
 
-def carry_out(record: RunRecord, stack: OpenStack, *, use_cache: bool = True) -> None:
+def execute_pending_run(record: RunRecord, stack: OpenStack, *, use_cache: bool = True) -> None:
     """Execute the plan of a run whose row was made by another process. Raises what `launch` raises."""
     record = replace(record, state=RunState.RUNNING, started_at=time.time())
     started = _Launch(Plan.from_json(record.plan), stack, record, created=True)
-    with driven_here(record.id), interrupts_can_wait():
+    with driving_run(record.id), interrupts_can_wait():
         try:
             with uninterrupted():
                 stack.metadata.write(Batch(runs=[RunUpdate(record.id, record.state, record.started_at, None)]))
@@ -125,13 +127,13 @@ class _Launch:
         code = {key: json.dumps(one.to_json(), ensure_ascii=False) for key, one in plan.capsules.items()}
         self.stack.metadata.create_run(
             run,
-            steps=list(pending_steps(plan, run.id).values()),
+            steps=list(pending_step_records(plan, run.id).values()),
             params=params,
             code=[CodeRecord(key, capsule) for key, capsule in code.items()],
             environment=environment,
         )
         self.created = True
-        given = given_to(plan, run)
+        given = external_input_records(plan, run)
         if given:
             self.stack.metadata.write(given)
 
@@ -172,5 +174,5 @@ class _Launch:
                 self.listener.on_event(ended)
 
     def _skipped(self) -> list[StepRecord]:
-        steps = pending_steps(self.plan, self.record.id).values()
+        steps = pending_step_records(self.plan, self.record.id).values()
         return [replace(one, state=StepState.SKIPPED, why="the run ended before") for one in steps]

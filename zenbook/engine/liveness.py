@@ -17,7 +17,7 @@ _driven: Counter[str] = Counter()
 
 
 @contextmanager
-def driven_here(run: str) -> Iterator[None]:
+def driving_run(run: str) -> Iterator[None]:
     """While the block runs, this process drives the run."""
     _driven[run] += 1
     try:
@@ -33,7 +33,7 @@ def is_driven_here(run: str) -> bool:
     return run in _driven
 
 
-def healed(metadata: MetadataStore, records: Iterable[RunRecord]) -> list[RunRecord]:
+def mark_crashed_runs(metadata: MetadataStore, records: Iterable[RunRecord]) -> list[RunRecord]:
     """The records, with runs that nobody drives any more marked as crashed."""
     return [_healed(metadata, one) if _is_abandoned(one) else one for one in records]
 

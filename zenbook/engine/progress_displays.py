@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     Watcher = Callable[[RunView], Listener | None]
 
 _watcher: list[Watcher] = []
-on_show: list[Callable[[str], bool]] = []  # whether the notebook shows a run in the cell that runs now
+display_checks: list[Callable[[str], bool]] = []  # whether the notebook shows a run in the cell that runs now
 displays: list[Callable[[Any], bool]] = []  # ways to show a run that goes on; False where there is none
-polishers: list[Callable[[BaseException], None]] = []  # told of an exception before it leaves a run
+traceback_hooks: list[Callable[[BaseException], None]] = []  # told of an exception before it leaves a run
 
 
 def watch_runs_with(make: Watcher) -> None:
@@ -36,9 +36,9 @@ def listeners_for(view: RunView) -> Iterator[Listener]:
             yield listener
 
 
-def is_on_show(run: str) -> bool:
+def is_displayed(run: str) -> bool:
     """Whether the cell that runs now shows a run's progress already."""
-    return any(shows(run) for shows in on_show)
+    return any(shows(run) for shows in display_checks)
 
 
 def show_live(run: Any) -> bool:
@@ -46,7 +46,7 @@ def show_live(run: Any) -> bool:
     return any(show(run) for show in displays)
 
 
-def polish(error: BaseException) -> None:
+def trim_traceback(error: BaseException) -> None:
     """Leave an exception the user's frames alone, and let the notebook say how it is shown.
 
     To be called in the ``except`` block of the function that the user has called: what follows is the user's own.
@@ -54,5 +54,5 @@ def polish(error: BaseException) -> None:
     from zenbook.engine.steps.failure_text import users_frames
 
     error.__traceback__ = users_frames(error.__traceback__)
-    for one in polishers:
+    for one in traceback_hooks:
         one(error)

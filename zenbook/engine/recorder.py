@@ -49,7 +49,7 @@ class Recorder:
         self.metadata = metadata
         self.run = run
         self.goes_on = goes_on
-        self.steps = pending_steps(plan, run)
+        self.steps = pending_step_records(plan, run)
         self.batch = Batch()
         self.waiting = 0
         self.written = time.monotonic()
@@ -194,7 +194,7 @@ def _output(event: StepFinished, name: str, one: Stored) -> OutputRecord:
     )
 
 
-def pending_steps(plan: Plan, run: str) -> dict[str, StepRecord]:
+def pending_step_records(plan: Plan, run: str) -> dict[str, StepRecord]:
     """The rows of a run's steps before anything has happened."""
     return {
         node.name: StepRecord(

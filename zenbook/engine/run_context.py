@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from zenbook.core.events import Event, Listener, Listeners, StepFinished, Stored
 from zenbook.core.plan import Plan
 from zenbook.engine.artifact_io import Reader
-from zenbook.engine.liveness import driven_here
+from zenbook.engine.liveness import driving_run
 from zenbook.engine.recorder import Recorder
 from zenbook.engine.steps import library_settings, random_state
-from zenbook.engine.steps.call_step import Called
-from zenbook.engine.steps.cell_display import SHOWN, Shower
+from zenbook.engine.steps.call_step import StepResult
+from zenbook.engine.steps.cell_display import SHOWN, CellDisplayRecorder
 from zenbook.engine.user_formats import user_formats
 from zenbook.errors import StoreError
 from zenbook.interrupts import interrupts_can_wait, uninterrupted
@@ -28,7 +28,7 @@ HIDDEN = STATE | {SHOWN}
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Attempt:
     """One attempt at a step, of those that another scheduler counts: a failed one is not tried again here."""
 
     attempt: int  # 1-based
@@ -37,7 +37,7 @@ class Trial:
 
 
 @dataclass
-class Execution:
+class RunContext:
     """What running the steps of one run needs, and what became of those that ran in this process."""
 
     plan: Plan
@@ -47,10 +47,10 @@ class Execution:
     listener: Listener
     watching: Listener  # those of the listeners that do not record
     use_cache: bool = True
-    shower: Shower | None = None  # how a cell's displays are shown and recorded, in a notebook
+    shower: CellDisplayRecorder | None = None  # how a cell's displays are shown and recorded, in a notebook
     finished: dict[str, StepFinished] = field(default_factory=dict)
-    called: dict[str, Called] = field(default_factory=dict)  # what calls of cells gave, by step
-    trial: Trial | None = None  # where somebody else counts the attempts
+    called: dict[str, StepResult] = field(default_factory=dict)  # what calls of cells gave, by step
+    trial: Attempt | None = None  # where somebody else counts the attempts
 
     def __post_init__(self) -> None:
         self.reader = Reader(self.artifacts, self.metadata)
@@ -65,12 +65,12 @@ class Execution:
         watching: Listener,
         *,
         use_cache: bool,
-        trial: Trial | None = None,
-    ) -> Iterator[Execution]:
+        trial: Attempt | None = None,
+    ) -> Iterator[RunContext]:
         """An execution whose steps are recorded in the stack's metadata store and watched by a listener."""
         recorder = Recorder(stack.metadata, plan, run, goes_on=trial is not None)
         both = Listeners((recorder, watching))
-        with user_formats(plan), driven_here(run), interrupts_can_wait():
+        with user_formats(plan), driving_run(run), interrupts_can_wait():
             execution = cls(
                 plan,
                 run,

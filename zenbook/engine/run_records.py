@@ -10,7 +10,7 @@ from zenbook.core.plan import Plan
 from zenbook.stack.records import ArtifactRecord, Batch, InputRecord, ParamRecord, RunRecord
 
 
-def given_to(plan: Plan, run: RunRecord) -> Batch:
+def external_input_records(plan: Plan, run: RunRecord) -> Batch:
     """The objects that were passed to the pipeline, and which steps are to read them.
 
     Recorded before a step runs: while the run exists they are in use, since a resumed run reads them from the store.
@@ -26,7 +26,7 @@ def given_to(plan: Plan, run: RunRecord) -> Batch:
     return Batch(artifacts=artifacts, inputs=inputs)
 
 
-def params_of(plan: Plan, run_id: str) -> list[ParamRecord]:
+def param_records(plan: Plan, run_id: str) -> list[ParamRecord]:
     """The parameters of a run and of its steps, with the digests of the files that they name."""
     found = [ParamRecord(run_id, "", name, _text(value), _content(value)) for name, value in plan.params.items()]
     for node in plan.graph:

@@ -8,13 +8,13 @@ from zenbook.core.events import StepFinished
 from zenbook.core.graph import Node
 from zenbook.core.plan import Plan
 from zenbook.core.states import StepState
-from zenbook.engine.run_context import Execution
+from zenbook.engine.run_context import RunContext
 from zenbook.engine.steps.failure_text import one_line
 from zenbook.errors import StoreError
 from zenbook.interrupts import uninterrupted
 
 
-def run_in_order(plan: Plan, execution: Execution, run: Callable[[Node], object]) -> None:
+def run_in_order(plan: Plan, execution: RunContext, run: Callable[[Node], object]) -> None:
     """Call ``run`` for each node; when one raises, tell that the others are skipped, and raise it again."""
     nodes = iter(plan.graph)
     current: Node | None = None
@@ -33,7 +33,9 @@ def run_in_order(plan: Plan, execution: Execution, run: Callable[[Node], object]
         raise
 
 
-def _ends(execution: Execution, current: Node | None, rest: list[Node], error: BaseException) -> Iterator[StepFinished]:
+def _ends(
+    execution: RunContext, current: Node | None, rest: list[Node], error: BaseException
+) -> Iterator[StepFinished]:
     """The ends of the step during which it was interrupted, if it has none yet, and of those that are skipped."""
     if current is not None and current.name not in execution.finished:
         cancelled = isinstance(error, KeyboardInterrupt)

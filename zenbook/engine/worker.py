@@ -18,11 +18,11 @@ from pathlib import Path
 
 from zenbook.core.events import Listeners
 from zenbook.core.plan import Plan
-from zenbook.engine.run_context import Execution
+from zenbook.engine.run_context import RunContext
 from zenbook.engine.steps.failure_text import describe_failure
 from zenbook.engine.steps.installed_packages import as_installed
 from zenbook.engine.steps.output_capture import proxied_streams
-from zenbook.engine.steps.step_runner import TriedAgainError, run_step
+from zenbook.engine.steps.step_runner import AttemptFailedError, run_step
 from zenbook.engine.store_retry import patiently
 from zenbook.errors import RunError, ZenbookError, did_you_mean
 from zenbook.stack.stack import open_stack
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         _work(options)
     except KeyboardInterrupt:
         return 130
-    except TriedAgainError as error:
+    except AttemptFailedError as error:
         sys.stderr.write(describe_failure(error.__cause__ or error)[1])
         return 1
     except ZenbookError as error:
@@ -77,7 +77,7 @@ def _work(options: argparse.Namespace) -> None:
         sys.stderr.write(f"{options.step}: {line}\n")
     nothing = Listeners(())
     use_cache = not options.no_cache
-    with proxied_streams(), Execution.recorded(plan, options.run, stack, nothing, use_cache=use_cache) as execution:
+    with proxied_streams(), RunContext.recorded(plan, options.run, stack, nothing, use_cache=use_cache) as execution:
         run_step(execution, plan.graph[options.step])
 
 

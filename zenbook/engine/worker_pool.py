@@ -22,7 +22,7 @@ from zenbook.core.events import Listener, StepFinished, StepStarted, Stored, Use
 from zenbook.core.graph import Node
 from zenbook.core.plan import Plan
 from zenbook.core.states import StepState
-from zenbook.engine.run_context import Execution, as_stored
+from zenbook.engine.run_context import RunContext, as_stored
 from zenbook.engine.scheduler import run_in_order
 from zenbook.errors import RunError
 from zenbook.interrupts import uninterrupted
@@ -80,7 +80,7 @@ def run_in_workers(
     """
     with (
         tempfile.TemporaryDirectory(prefix="zenbook-", dir=shared) as folder,
-        Execution.recorded(plan, run_id, stack, listener, use_cache=use_cache) as execution,
+        RunContext.recorded(plan, run_id, stack, listener, use_cache=use_cache) as execution,
     ):
         file = Path(folder) / "plan.json"
         file.write_text(plan.to_json(), encoding="utf-8")
@@ -147,7 +147,7 @@ def _started(command: Sequence[str], variables: Mapping[str, str]) -> subprocess
         ) from error
 
 
-def tell_as_recorded(execution: Execution, step: str) -> bool:
+def tell_as_recorded(execution: RunContext, step: str) -> bool:
     """Tell the others how a step ended, as its worker recorded it; False if it recorded no end.
 
     Raises `RunError` for a step that failed.
@@ -181,7 +181,7 @@ def tell_as_recorded(execution: Execution, step: str) -> bool:
     return True
 
 
-def tell_crashed(execution: Execution, step: str, began: float, ended: Ended) -> None:
+def tell_crashed(execution: RunContext, step: str, began: float, ended: Ended) -> None:
     """Tell and record that a worker was gone before it recorded the step's end. Raises `RunError`."""
     execution.tell(StepFinished(execution.run, step, StepState.CRASHED, 1, began, error=ended.words))
     again = "Run the pipeline again."

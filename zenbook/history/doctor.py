@@ -25,7 +25,7 @@ from pathlib import Path
 
 from zenbook.core.states import RunState
 from zenbook.display.table import Table, duration
-from zenbook.engine.liveness import healed
+from zenbook.engine.liveness import mark_crashed_runs
 from zenbook.errors import ZenbookError
 from zenbook.stack.flavour import ComponentKind, flavours
 from zenbook.stack.records import RunQuery
@@ -250,7 +250,7 @@ def _clock(stack: OpenStack) -> Finding:
 def _runs(stack: OpenStack) -> Finding:
     states = (RunState.PENDING, RunState.RUNNING)
     seen = stack.metadata.runs(RunQuery(states=states, limit=100))
-    going_on = [one for one in healed(stack.metadata, seen) if not one.state.ended]
+    going_on = [one for one in mark_crashed_runs(stack.metadata, seen) if not one.state.ended]
     crashed = len(seen) - len(going_on)
     told = [f"{one.id} on {one.host or 'an unknown host'}" for one in going_on[:5]]
     parts = [f"{len(going_on)} going on ({', '.join(told)})" if told else "none going on"]

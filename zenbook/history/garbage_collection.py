@@ -16,7 +16,7 @@ from typing import Any
 from zenbook.core.states import RunState
 from zenbook.core.step import seconds
 from zenbook.display.table import Table, moment
-from zenbook.engine.liveness import healed
+from zenbook.engine.liveness import mark_crashed_runs
 from zenbook.errors import DefinitionError, RunError, StoreError
 from zenbook.history.outputs import file_size
 from zenbook.history.run import Run, span
@@ -254,7 +254,7 @@ class _Sweep:
 
 def _refuse_while_runs_go_on(metadata: MetadataStore) -> None:
     seen = metadata.runs(RunQuery(states=_GOING_ON, limit=None))
-    going_on = [one for one in healed(metadata, seen) if not one.state.ended]
+    going_on = [one for one in mark_crashed_runs(metadata, seen) if not one.state.ended]
     if going_on:
         raise RunError(
             f"{_named(going_on)}, and may use artifacts before that is recorded, so nothing was deleted.",

@@ -20,8 +20,8 @@ from zenbook.core.plan import Plan
 from zenbook.core.states import RunState, StepState
 from zenbook.display import run_view as views
 from zenbook.display.table import Table, duration, moment
-from zenbook.engine.liveness import healed
-from zenbook.engine.progress_displays import is_on_show, polish, show_live
+from zenbook.engine.liveness import mark_crashed_runs
+from zenbook.engine.progress_displays import is_displayed, show_live, trim_traceback
 from zenbook.engine.run_context import HIDDEN
 from zenbook.errors import RunError, did_you_mean
 from zenbook.history import tags as run_tags
@@ -52,7 +52,7 @@ class Run:
             found = self._stack.metadata.run(self.id)
             if found is None:
                 raise RunError(f"There is no run {self.id!r} in {self._stack.metadata.describe()}.", "See `zen runs`.")
-            self._record = healed(self._stack.metadata, [found])[0]
+            self._record = mark_crashed_runs(self._stack.metadata, [found])[0]
         return self._record
 
     @property
@@ -179,7 +179,7 @@ class Run:
         try:
             return Run(launch(self.plan, self._stack), self._stack)
         except BaseException as error:
-            polish(error)
+            trim_traceback(error)
             raise
 
     def diff(self, other: Run | str, *more: Run | str, all: bool = False, key: str | None = None) -> Comparison:
@@ -240,14 +240,14 @@ class Run:
         return views.text(self.view())
 
     def _ipython_display_(self) -> None:
-        if self.state.ended or is_on_show(self.id) or not show_live(self):
+        if self.state.ended or is_displayed(self.id) or not show_live(self):
             raise NotImplementedError  # IPython takes the texts below
 
     def __repr__(self) -> str:
-        return views.header(self.view()) if is_on_show(self.id) else str(self)
+        return views.header(self.view()) if is_displayed(self.id) else str(self)
 
     def _repr_html_(self) -> str:
-        if is_on_show(self.id):  # the cell that ran it holds its picture already
+        if is_displayed(self.id):  # the cell that ran it holds its picture already
             return f"<code>{escape(views.header(self.view()))}</code>"
         return views.html(self.view())
 

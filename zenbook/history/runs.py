@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zenbook.core.plain_values import show
 from zenbook.core.states import RunState
 from zenbook.display.table import Table, moment
-from zenbook.engine.liveness import healed
+from zenbook.engine.liveness import mark_crashed_runs
 from zenbook.errors import RunError, did_you_mean
 from zenbook.history.run import Run, span
 from zenbook.stack.components import MetadataStore
@@ -124,11 +124,11 @@ def runs(
         chosen = select_runs(opened, pipeline=pipeline, state=state, where=where, order_by=order_by, limit=most)
         return Runs(chosen[:limit], opened, more=len(chosen) > len(chosen[:limit]))
     if state not in (None, RunState.RUNNING, RunState.PENDING):  # some that seem to go on may have crashed
-        healed(metadata, metadata.runs(RunQuery(pipeline=pipeline, states=_GOING_ON, limit=limit)))
+        mark_crashed_runs(metadata, metadata.runs(RunQuery(pipeline=pipeline, states=_GOING_ON, limit=limit)))
     states = (RunState(state),) if state is not None else ()
     one_more = None if limit is None else limit + 1
     found = metadata.runs(RunQuery(pipeline=pipeline, states=states, limit=one_more, kind="pipeline"))
-    records = [one for one in healed(metadata, found[:limit]) if not states or one.state in states]
+    records = [one for one in mark_crashed_runs(metadata, found[:limit]) if not states or one.state in states]
     return Runs(records, opened, more=len(found) > len(found[:limit]))
 
 

@@ -18,13 +18,13 @@ def load(shell: Any) -> None:
     """Register the magics and show the progress of runs. Loading twice is loading once."""
     magics.register(shell)
     tab_completion.register(shell)
-    tracebacks.polish_in(shell)
+    tracebacks.trim_tracebacks_in(shell)
     definitions.register_labels(_label_of)
     progress_displays.watch_runs_with(_progress)
     if not _undo:
         _undo.append(show_warnings_plainly())
-    if _is_shown_here not in progress_displays.on_show:
-        progress_displays.on_show.append(_is_shown_here)
+    if _is_shown_here not in progress_displays.display_checks:
+        progress_displays.display_checks.append(_is_shown_here)
         progress_displays.displays.append(_show_live)
 
 
@@ -37,8 +37,8 @@ def unload(shell: Any) -> None:
     progress_displays.stop_watching(_progress)
     while _undo:
         _undo.pop()()
-    if _is_shown_here in progress_displays.on_show:
-        progress_displays.on_show.remove(_is_shown_here)
+    if _is_shown_here in progress_displays.display_checks:
+        progress_displays.display_checks.remove(_is_shown_here)
         progress_displays.displays.remove(_show_live)
 
 

@@ -11,15 +11,15 @@ from zenbook.core.graph import Node
 from zenbook.core.plan import Plan
 from zenbook.core.states import RunState, StepState
 from zenbook.engine.artifact_io import Reader
-from zenbook.engine.environment import EnvironmentQuestion
+from zenbook.engine.environment import EnvironmentSnapshot
 from zenbook.engine.launcher import new_record
-from zenbook.engine.recorder import pending_steps
-from zenbook.engine.run_records import params_of
-from zenbook.engine.steps.call_step import Called
+from zenbook.engine.recorder import pending_step_records
+from zenbook.engine.run_records import param_records
+from zenbook.engine.steps.call_step import StepResult
 from zenbook.engine.steps.cell_display import SHOWN, Entry
 from zenbook.engine.steps.failure_text import one_line
 from zenbook.engine.steps.output_capture import proxied_streams
-from zenbook.engine.steps.step_runner import Execution, run_step
+from zenbook.engine.steps.step_runner import RunContext, run_step
 from zenbook.errors import StoreError
 from zenbook.interrupts import interrupts_can_wait, uninterrupted
 from zenbook.notebook.display_recorder import NotebookShower
@@ -46,7 +46,7 @@ class CellRun:
 
     def run(
         self, plan: Plan, node: Node, shower: NotebookShower, listener: Listener | None, *, use_cache: bool
-    ) -> tuple[StepFinished, Called | None]:
+    ) -> tuple[StepFinished, StepResult | None]:
         """Run one step of the notebook's plan within this run, and tell a listener.
 
         Gives the step's end, and what the call gave if the step ran. Raises what the step raises.
@@ -70,10 +70,10 @@ class CellRun:
 
     def _run(
         self, plan: Plan, node: Node, shower: NotebookShower, listener: Listener, *, use_cache: bool
-    ) -> tuple[StepFinished, Called | None]:
+    ) -> tuple[StepFinished, StepResult | None]:
         with (
             proxied_streams(),
-            Execution.recorded(plan, self.record.id, self.stack, listener, use_cache=use_cache) as execution,
+            RunContext.recorded(plan, self.record.id, self.stack, listener, use_cache=use_cache) as execution,
         ):
             execution.shower = shower
             execution.finished = self.finished
@@ -95,20 +95,20 @@ class CellRun:
                 failing.add_note(f"and the end of run {self.record.id} could not be recorded: {unrecorded.message}")
 
     def _grow(self, plan: Plan) -> None:
-        environment = EnvironmentQuestion().answer()
+        environment = EnvironmentSnapshot().collect()
         self.record = replace(
             self.record, state=RunState.RUNNING, ended_at=None, environment=environment.digest, plan=plan.to_json()
         )
-        new = [one for name, one in pending_steps(plan, self.record.id).items() if name not in self.finished]
+        new = [one for name, one in pending_step_records(plan, self.record.id).items() if name not in self.finished]
         self.stack.metadata.create_run(
             self.record,
             steps=new,
-            params=params_of(plan, self.record.id),
+            params=param_records(plan, self.record.id),
             code=[CodeRecord(key, json.dumps(one.to_json(), ensure_ascii=False)) for key, one in plan.capsules.items()],
             environment=environment,
         )
 
-    def _take_over(self, execution: Execution, plan: Plan, node: Node) -> None:
+    def _take_over(self, execution: RunContext, plan: Plan, node: Node) -> None:
         """Let the steps above, which ran in an earlier run, count as cached in this one."""
         for above in plan.graph:
             if above.name == node.name:

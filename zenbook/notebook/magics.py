@@ -121,7 +121,7 @@ def _cell_magic(shell: Any) -> Any:
         Names that earlier steps made are its inputs, names bound to plain values its parameters, the names that it
         assigns its outputs. It is served from the cache when nothing changed.
         """
-        from zenbook.engine.progress_displays import polish
+        from zenbook.engine.progress_displays import trim_traceback
         from zenbook.engine.steps.failure_text import users_frames
         from zenbook.notebook.step_options import read_options
 
@@ -130,7 +130,7 @@ def _cell_magic(shell: Any) -> Any:
             return steps_of(shell).run_cell(options, cell)
         except BaseException as error:
             error.__traceback__ = users_frames(error.__traceback__)
-            polish(error)
+            trim_traceback(error)
             raise
 
     step.getdoc = lambda: f"{inspect.getdoc(step)}\n\n{_help('%%step')}"  # type: ignore[attr-defined]

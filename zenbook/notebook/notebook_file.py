@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from zenbook.core.capture.names import names_of
-from zenbook.core.capture.skipped_value import LeftOut
+from zenbook.core.capture.skipped_value import SkippedValue
 from zenbook.core.parsing import parse
 from zenbook.engine.steps.failure_text import one_line
 from zenbook.errors import RunError
@@ -26,10 +26,10 @@ from zenbook.pipelines.pipeline import Pipeline
 from zenbook.pipelines.sources import Runnable, choose
 
 _STEP = "%%step"
-_RUNS = LeftOut(
+_RUNS = SkippedValue(
     "what makes it starts a run or failed", "Let a step make it, or give it to the pipeline as a parameter."
 )
-_ANALYSED = LeftOut(
+_ANALYSED = SkippedValue(
     "a notebook that is only analysed does not make it", "Export it without --static, or let a step make it."
 )
 
@@ -64,7 +64,7 @@ class NotebookFile:
                 made = _made_by_steps(steps)
                 unknown |= made
                 for one in made & shell.user_ns.keys():
-                    if isinstance(shell.user_ns[one], LeftOut):
+                    if isinstance(shell.user_ns[one], SkippedValue):
                         del shell.user_ns[one]
             elif not first.startswith("%%"):
                 self._execute(shell, text, unknown)

@@ -9,20 +9,20 @@ from zenbook.engine import progress_displays
 _shells: list[Any] = []
 
 
-def polish_in(shell: Any) -> None:
+def trim_tracebacks_in(shell: Any) -> None:
     """Show exceptions that leave a run in this way."""
     _shells[:] = [shell]
-    if polish not in progress_displays.polishers:
-        progress_displays.polishers.append(polish)
+    if trim_traceback not in progress_displays.traceback_hooks:
+        progress_displays.traceback_hooks.append(trim_traceback)
 
 
 def stop_polishing() -> None:
     """Show them as Python does."""
-    if polish in progress_displays.polishers:
-        progress_displays.polishers.remove(polish)
+    if trim_traceback in progress_displays.traceback_hooks:
+        progress_displays.traceback_hooks.remove(trim_traceback)
 
 
-def polish(error: BaseException) -> None:
+def trim_traceback(error: BaseException) -> None:
     """Tell IPython how to draw an exception: it asks the exception for ``_render_traceback_``."""
     if isinstance(error, KeyboardInterrupt):
         error._render_traceback_ = lambda: ["KeyboardInterrupt: the run was cancelled"]  # type: ignore[attr-defined]

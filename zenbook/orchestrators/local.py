@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from zenbook.core.events import Listener
 from zenbook.core.plan import Plan
-from zenbook.engine.run_context import Execution
+from zenbook.engine.run_context import RunContext
 from zenbook.engine.scheduler import run_in_order
 from zenbook.engine.steps.step_runner import run_step
 from zenbook.stack.components import Orchestrator
@@ -27,7 +27,7 @@ class LocalOrchestrator(Orchestrator):
 
     def execute(self, plan: Plan, run_id: str, stack: OpenStack, listener: Listener, *, use_cache: bool) -> None:
         """Run all steps."""
-        with Execution.recorded(plan, run_id, stack, listener, use_cache=use_cache) as execution:
+        with RunContext.recorded(plan, run_id, stack, listener, use_cache=use_cache) as execution:
             run_in_order(plan, execution, lambda node: run_step(execution, node))
 
     def describe(self) -> str:

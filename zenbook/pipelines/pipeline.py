@@ -16,10 +16,10 @@ from zenbook.core.plan import Plan
 from zenbook.core.step import Step, check_name
 from zenbook.core.trace import Traced, bind, current_trace, trace_pipeline
 from zenbook.display.run_view import RunView
-from zenbook.engine.environment import EnvironmentQuestion
+from zenbook.engine.environment import EnvironmentSnapshot
 from zenbook.engine.launcher import launch
 from zenbook.engine.planning import make_plan
-from zenbook.engine.progress_displays import listeners_for, polish
+from zenbook.engine.progress_displays import listeners_for, trim_traceback
 from zenbook.errors import DefinitionError, WiringError, did_you_mean
 from zenbook.history.run import Run
 from zenbook.stack.stack import OpenStack, open_stack
@@ -52,7 +52,7 @@ class Pipeline:
         if current_trace() is not None:
             return self.function(*args, **kwargs)  # type: ignore[no-any-return]
         __tracebackhide__ = True
-        question = EnvironmentQuestion()
+        question = EnvironmentSnapshot()
         stack = open_stack(self.stack)
         plan = self._plan(stack, args, kwargs)
         try:
@@ -60,7 +60,7 @@ class Pipeline:
                 return in_background(plan, stack, use_cache=self.cache, question=question)
             return Run(launch(plan, stack, use_cache=self.cache, question=question), stack)
         except BaseException as error:
-            polish(error)
+            trim_traceback(error)
             raise
 
     def __repr__(self) -> str:
@@ -110,7 +110,7 @@ class Pipeline:
 
 
 def in_background(
-    plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: EnvironmentQuestion | None = None
+    plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: EnvironmentSnapshot | None = None
 ) -> Run:
     """Execute a plan in a process of its own; its progress is shown as that of any run. Raises `RunError`."""
     from zenbook.engine.background import launch_in_background

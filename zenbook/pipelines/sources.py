@@ -35,10 +35,10 @@ class Runnable(Protocol):
         """What would be run, with the places where parameters can be replaced. Nothing runs."""
 
 
-class Place(Protocol):
+class PipelineSource(Protocol):
     """Where runnables are looked for: a module, a notebook's file."""
 
-    def analysed(self) -> Place:
+    def analysed(self) -> PipelineSource:
         """The same place, of which only imports, definitions and constants are executed. Raises `RunError`."""
 
     def find(self, name: str | None) -> Runnable:
@@ -140,7 +140,7 @@ class ModuleFile:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def analysed(self) -> Place:
+    def analysed(self) -> PipelineSource:
         """A module is imported or not. Raises `RunError`."""
         raise RunError(f"{self.path.name} is a module: it is imported, or not.", "Only a notebook can be --static.")
 
@@ -174,7 +174,7 @@ def find_target(target: str) -> Runnable:
     return place.find(name)
 
 
-def place_of(target: str) -> tuple[Place, str | None]:
+def place_of(target: str) -> tuple[PipelineSource, str | None]:
     """The file of ``FILE[:PIPELINE]`` as a place, and the pipeline's name. Raises `RunError` as `find_target`."""
     file, colon, name = target.rpartition(":") if ":" in target[2:] else (target, "", "")
     path = Path(file if colon else target)
@@ -184,5 +184,5 @@ def place_of(target: str) -> tuple[Place, str | None]:
     kind = path.suffix.lstrip(".")
     if kind not in kinds:
         raise RunError(f"{path.name} is neither a Python file nor a notebook.", "Give a .py or an .ipynb file.")
-    place: Place = kinds[kind].load()(path)
+    place: PipelineSource = kinds[kind].load()(path)
     return place, name or None

@@ -123,7 +123,7 @@ class OpenStack:
         made: Orchestrator = make(ComponentKind.ORCHESTRATOR, self.stack.orchestrator, self.workspace)
         return made
 
-    def driven_by(self, orchestrator: Orchestrator) -> OpenStack:
+    def with_orchestrator(self, orchestrator: Orchestrator) -> OpenStack:
         """The same stores with an orchestrator that is made already."""
         other = replace(self)
         vars(other)["orchestrator"] = orchestrator

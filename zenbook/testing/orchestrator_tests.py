@@ -71,7 +71,7 @@ class OrchestratorTests:
         for name in [one for one in os.environ if one.upper().startswith("ZENBOOK_")]:
             monkeypatch.delenv(name)
         monkeypatch.setenv("ZENBOOK_WORKSPACE", str(tmp_path))
-        return open_stack().driven_by(orchestrator)
+        return open_stack().with_orchestrator(orchestrator)
 
     @pytest.fixture
     def sample(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:

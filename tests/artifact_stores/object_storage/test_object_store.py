@@ -325,7 +325,7 @@ def test_no_reader_sees_half_an_object(store, options, tmp_path):
         while not done.is_set():
             seen.update(one.size for one in reader.listing())
             if reader.exists(address):
-                seen.add(reader._remote.holds(address, len(data)) and len(data))
+                seen.add(reader._remote.has_object_of_size(address, len(data)) and len(data))
 
     looking = threading.Thread(target=look)
     looking.start()

@@ -22,7 +22,7 @@ from zenbook import find_run, log_metrics, pipeline, step
 from zenbook.errors import RunError
 from zenbook.history.comparison.code_differences import Edit
 from zenbook.history.comparison.compare import Comparison, compare
-from zenbook.history.comparison.output_differences import Fate
+from zenbook.history.comparison.output_differences import ArtifactStatus
 from zenbook.history.comparison.value_distributions import Distance
 
 PROJECT = """
@@ -283,7 +283,7 @@ def making(kind: str, n: int) -> None:
 
 def changed(kind: str, other: str | None = None) -> Any:
     first, second = making(kind, 3), making(other or kind, 5)
-    found = [one for one in first.diff(second).artifacts if one.fate is Fate.CHANGED]
+    found = [one for one in first.diff(second).artifacts if one.fate is ArtifactStatus.CHANGED]
     assert len(found) == 1
     assert found[0].name in repr(first.diff(second))
     assert found[0].name in first.diff(second)._repr_html_()
@@ -381,7 +381,7 @@ def test_runs_of_different_pipelines(workspace: Path) -> None:
     first, second = making("array", 3), longer("array", 3)
     found = first.diff(second)
     fates = {one.name: one.fate for one in found.artifacts}
-    assert fates == {"make.output": Fate.CHANGED, "made.output": Fate.NEW}
+    assert fates == {"make.output": ArtifactStatus.CHANGED, "made.output": ArtifactStatus.NEW}
     assert found.steps["made"].states.keys() == {second.id}
     assert "only in" in repr(found)
 
@@ -410,7 +410,7 @@ def test_a_failed_run_is_compared_as_far_as_it_came(workspace: Path) -> None:
         making("nonsense", 3)
     found = first.diff(find_run("latest"))
     assert found.steps["make"].states[found.runs[1]] == "failed"
-    assert [one.fate for one in found.artifacts] == [Fate.GONE]
+    assert [one.fate for one in found.artifacts] == [ArtifactStatus.GONE]
 
 
 @step

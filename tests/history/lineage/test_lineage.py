@@ -14,7 +14,7 @@ import pytest
 import zenbook
 from zenbook import pipeline, step
 from zenbook.errors import RunError
-from zenbook.history.lineage.entries import Lineage, Way
+from zenbook.history.lineage.entries import Lineage, LineageRelation
 from zenbook.stack.stack import open_stack
 
 
@@ -62,7 +62,7 @@ def file(workspace: Path) -> Path:
 
 
 def ways(found: Lineage) -> dict[str, set[str]]:
-    return {way: {one.step for one in found.entries if one.way is way} for way in Way}
+    return {way: {one.step for one in found.entries if one.way is way} for way in LineageRelation}
 
 
 def test_an_outputs_makers_and_readers(file: Path) -> None:

@@ -288,7 +288,7 @@ def test_marks_are_columns_of_runs(runs: list[str]) -> None:
 
 
 def test_a_damaged_mirror_is_no_reason_to_give_no_answer(runs: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zenbook.history.sql.mirror.mirror.LEAST", 1)
+    monkeypatch.setattr("zenbook.history.sql.mirror.mirror.MIN_CHANGED_RUNS", 1)
     training(lr=0.4)
     training(lr=0.5)
     assert len(sql("from runs")) == 5

@@ -51,7 +51,7 @@ CONF = {"text": "\n".join(NASTY), "number": 3, "numbers": [*NASTY], "path": "y.c
 
 
 @dataclass
-class Place:
+class ParameterTarget:
     """A folder with a workspace whose runs were local, and a dags folder with their exports."""
 
     project: Path
@@ -78,10 +78,10 @@ def digests(run: str) -> dict[str, dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+def place(tmp_path_factory: pytest.TempPathFactory) -> ParameterTarget:
     """Local runs of everything, and their exports; the environment is that of the tests' own again afterwards."""
     project = tmp_path_factory.mktemp("project")
-    made = Place(project, tmp_path_factory.mktemp("airflow") / "dags")
+    made = ParameterTarget(project, tmp_path_factory.mktemp("airflow") / "dags")
     shutil.copytree(TORTURE.parent / "project", project, dirs_exist_ok=True)
     for name in ("x.csv", "y.csv"):  # a path counts by its file's content
         (project / name).write_text(name)
@@ -104,7 +104,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return made
 
 
-def run_torture(made: Place) -> None:
+def run_torture(made: ParameterTarget) -> None:
     """Run the torture notebook in a kernel, and export what it ran."""
     body = nbformat.read(TORTURE, as_version=4)
     NotebookClient(body, timeout=120, resources={"metadata": {"path": str(made.project)}}).execute()
@@ -115,7 +115,7 @@ def run_torture(made: Place) -> None:
     assert made.expected
 
 
-def run_tutorials(made: Place) -> None:
+def run_tutorials(made: ParameterTarget) -> None:
     """Run every tutorial's pipelines from its file, and export them without executing the notebook."""
     for notebook in TUTORIALS:
         cells = [str(one.source) for one in nbformat.read(notebook, as_version=4).cells]
@@ -142,7 +142,7 @@ def zen(folder: Path, *words: str) -> None:
 # 3 and 2 are the newest of each; an older one loads all DAGs, and runs a few.
 @pytest.mark.parametrize("version", ["3", "2", "2.9", "2.10", "3.0", "3.1", "3.2"])
 def test_what_ran_here_runs_on_airflow_and_makes_the_same_bytes(
-    version: str, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    version: str, place: ParameterTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ZENBOOK_WORKSPACE", str(tmp_path))
     monkeypatch.setenv(

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from zenbook.cli import invoke
 from zenbook.core.capsule import Capsule, Module, Piece
 from zenbook.core.graph import Graph, Input, Node, OutputRef, Retries, StepKind, StepOptions
-from zenbook.core.plan import Code, Place, Plan
+from zenbook.core.plan import Code, ParameterTarget, Plan
 from zenbook.errors import ZenbookError
 from zenbook.exporters.base import find_exporter, make_files
 
@@ -239,7 +239,7 @@ def plans(draw: st.DrawFn, texts: st.SearchStrategy[str] = TEXTS) -> Plan:
         params=params,
         doc=draw(texts),
         python="3.11.7",
-        bindings={name: (Place(names[0], name),) for name in params},
+        bindings={name: (ParameterTarget(names[0], name),) for name in params},
     )
 
 

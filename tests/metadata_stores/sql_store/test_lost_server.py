@@ -19,9 +19,9 @@ from tests.notebook.kernels import kernel
 from tests.scripts import PATIENCE, run_zen, write_script
 from tests.servers.databases import store_at
 from zenbook import pipeline, step
-from zenbook.engine.environment import EnvironmentQuestion
+from zenbook.engine.environment import EnvironmentSnapshot
 from zenbook.engine.launcher import _Launch, _record_of
-from zenbook.engine.run_records import params_of
+from zenbook.engine.run_records import param_records
 from zenbook.stack.records import RunQuery
 from zenbook.stack.stack import open_stack
 
@@ -181,8 +181,8 @@ def test_a_worker_that_starts_while_the_server_is_away_waits_for_it(workspace: P
     use(server, workspace, patience=60)
     stack = open_stack()
     plan = one_step.plan()
-    launch = _Launch(plan, stack, _record_of(plan, stack, EnvironmentQuestion().answer()))
-    launch.create(EnvironmentQuestion().answer(), params_of(plan, launch.record.id))
+    launch = _Launch(plan, stack, _record_of(plan, stack, EnvironmentSnapshot().collect()))
+    launch.create(EnvironmentSnapshot().collect(), param_records(plan, launch.record.id))
     (workspace / "plan.json").write_text(plan.to_json())
     server.stop()
     worker = subprocess.Popen(

@@ -10,7 +10,7 @@ import pytest
 from notebooks.servers import Server
 from tests.servers.databases import new_database, store_at
 from tests.servers.rows import new_run, run_of, step_of
-from zenbook.metadata_stores.sql_store.compiled_statements import Ask
+from zenbook.metadata_stores.sql_store.compiled_statements import StatementName
 from zenbook.metadata_stores.sql_store.sql_store import SqlMetadataStore
 from zenbook.stack.records import Batch
 from zenbook.testing import MetadataStoreTests
@@ -44,8 +44,8 @@ def test_a_transaction_that_commits_late_is_not_overtaken(server: Server) -> Non
     late = database.driver.connect()
     cursor = late.cursor()
     cursor.execute("BEGIN")
-    cursor.execute(database.prepared(Ask.TICK).sql)
-    cursor.execute(database.prepared(Ask.PUT_CHANGE).sql, ("run-0001",))
+    cursor.execute(database.prepared(StatementName.TICK).sql)
+    cursor.execute(database.prepared(StatementName.PUT_CHANGE).sql, ("run-0001",))
     writing = threading.Thread(target=store.write, args=(Batch(steps=[step_of(2, attempt=7)]),))
     writing.start()
     writing.join(0.3)
@@ -67,7 +67,7 @@ def test_a_client_that_dies_in_a_transaction_holds_nobody_up(server: Server) -> 
     database: Any = store._database
     dying = database.driver.connect()
     dying.cursor().execute("BEGIN")
-    dying.cursor().execute(database.prepared(Ask.TICK).sql)
+    dying.cursor().execute(database.prepared(StatementName.TICK).sql)
     dying.close()
     store.write(Batch(steps=[step_of(1)]))
     assert [one.revision for one in store.changes(before).runs] == [before + 1]

@@ -27,7 +27,7 @@ from tests.servers.rows import A, new_run, run_of, step_of
 from zenbook.errors import StoreError
 from zenbook.metadata_stores import migrations
 from zenbook.metadata_stores.sql_store import sqlite_rules, statements, tables
-from zenbook.metadata_stores.sql_store.compiled_statements import SHIPPED, Ask, for_sqlite
+from zenbook.metadata_stores.sql_store.compiled_statements import SHIPPED, StatementName, for_sqlite
 from zenbook.metadata_stores.sql_store.sql_store import SqlMetadataStore, sqlite_store
 from zenbook.stack.records import (
     Batch,
@@ -72,10 +72,10 @@ def test_the_questions_of_each_step_are_answered_from_indexes(store: SqlMetadata
     """No scan of a table and, for the cache, no sort of its step runs: so the cost doesn't grow with the runs."""
     store.find_cached(A)
     for statement, values in (
-        (Ask.FIND_CACHED, {"cache_key": A}),
-        (Ask.FIND_CACHED_METRICS, {"cache_key": A}),
-        (Ask.PREVIOUS_STEP, {"pipeline": "p", "before": "z", "step": "s"}),
-        (Ask.ADDRESS_OF, {"digest": A, "format": "json"}),
+        (StatementName.FIND_CACHED, {"cache_key": A}),
+        (StatementName.FIND_CACHED_METRICS, {"cache_key": A}),
+        (StatementName.PREVIOUS_STEP, {"pipeline": "p", "before": "z", "step": "s"}),
+        (StatementName.ADDRESS_OF, {"digest": A, "format": "json"}),
     ):
         prepared = store._database.prepared(statement)
         plan = [row[3] for row in raw(path, f"EXPLAIN QUERY PLAN {prepared.sql}", *prepared.arguments(**values))]
@@ -507,7 +507,7 @@ def test_a_foreign_database_is_refused_and_left(path: Path) -> None:
 def test_what_is_shipped_for_sqlite_is_what_sqlalchemy_compiles() -> None:
     fresh = statements.shipped_text()
     assert SHIPPED.read_text("utf-8") == fresh, "make it again: python -m zenbook.metadata_stores.sql_store.statements"
-    assert set(for_sqlite().statements) == set(Ask)
+    assert set(for_sqlite().statements) == set(StatementName)
 
 
 def test_sqlalchemy_and_alembic_are_not_imported_unless_there_is_something_to_migrate(path: Path) -> None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr
 from zenbook.errors import StackError
 
 if TYPE_CHECKING:
-    from zenbook.artifact_stores.object_storage.remote_filesystem import Place
+    from zenbook.artifact_stores.object_storage.remote_filesystem import RemoteLocation
     from zenbook.stack.components import ArtifactStore
 
 CACHE = "cache"  # the folder in the workspace
@@ -30,7 +30,7 @@ class ObjectSettings(BaseModel):
     retry_seconds: float = Field(30.0, ge=0, description="for how long transient faults are tried again")
 
 
-def make_store(place: Place, settings: ObjectSettings, home: Path) -> ArtifactStore:
+def make_store(place: RemoteLocation, settings: ObjectSettings, home: Path) -> ArtifactStore:
     """The store of a place, with its copies in the workspace."""
     from zenbook.artifact_stores.object_storage.local_cache import DownloadCache
     from zenbook.artifact_stores.object_storage.object_store import ObjectStore

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from zenbook.artifact_stores.content_addressed import checked
 from zenbook.artifact_stores.hashed_file import Temporary
 from zenbook.artifact_stores.object_storage.local_cache import DownloadCache
-from zenbook.artifact_stores.object_storage.remote_filesystem import Place, Remote
+from zenbook.artifact_stores.object_storage.remote_filesystem import Remote, RemoteLocation
 from zenbook.errors import ArtifactError, ZenbookError
 from zenbook.stack.components import ArtifactStore, StoredBytes, StoredFile
 
@@ -27,7 +27,7 @@ class ObjectStore(ArtifactStore):
     unless it is there already, and the file stays as the copy that is read.
     """
 
-    def __init__(self, place: Place, cache: DownloadCache) -> None:
+    def __init__(self, place: RemoteLocation, cache: DownloadCache) -> None:
         self._place = place
         self._remote = Remote(place)
         self._cache = cache
@@ -112,14 +112,14 @@ class ObjectStore(ArtifactStore):
 
     def check(self) -> str:
         """Write, read and remove a small object. Raises `StoreError`, soon even where nobody answers."""
-        with self._remote.impatient():
+        with self._remote.no_retries():
             return super().check()
 
     # --- transfers ----------------------------------------------------------------------------------------------
 
     def _send(self, temporary: Temporary, stored: StoredBytes) -> None:
         try:
-            if not self._remote.holds(stored.address, stored.size):
+            if not self._remote.has_object_of_size(stored.address, stored.size):
                 self._remote.upload(temporary.path, stored.address, stored.size)
             self._cache.keep(temporary, stored)
         except BaseException:

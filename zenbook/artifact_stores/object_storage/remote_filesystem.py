@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 Result = TypeVar("Result")
-ASIDE = "tmp"  # the folder of what is not there in whole
+STAGING_FOLDER = "tmp"  # the folder of what is not there in whole
 FIRST_PAUSE = 0.2  # seconds; doubled each time, with jitter
 LONGEST_PAUSE = 8.0
 IN_FLIGHT = 32 * 1024 * 1024  # bytes of uploads that may be in memory at once
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RemoteLocation:
     """Where objects lie, and how to get there. Holds what is secret only within ``connect`` and ``secrets``."""
 
     url: str  # of the folder, without a slash at its end
@@ -59,14 +59,14 @@ class Remote:
     does not copy.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: RemoteLocation) -> None:
         self.place = place
         self._lock = threading.Lock()
         self._connected: dict[int, tuple[Any, str]] = {}  # by process; the parent's is kept, since closing it hangs
-        self._budget = _Budget(IN_FLIGHT)
+        self._budget = _UploadMemoryLimit(IN_FLIGHT)
         self._patience: ContextVar[float] = ContextVar(f"patience with {place.url}")
 
-    def holds(self, address: str, size: int) -> bool:
+    def has_object_of_size(self, address: str, size: int) -> bool:
         """Whether an object of that name and size is there; those who may only write are told no."""
         try:
             found = self._ask("read", lambda fs, root: self._info_if_allowed(fs, f"{root}/{address}"))
@@ -138,7 +138,7 @@ class Remote:
                 yield StoredFile(address, int(facts.get("size") or 0), _modified_at(facts))
 
     @contextlib.contextmanager
-    def impatient(self) -> Iterator[None]:
+    def no_retries(self) -> Iterator[None]:
         """Within the block only the libraries themselves try again, for some seconds."""
         token = self._patience.set(0.0)
         try:
@@ -174,8 +174,8 @@ class Remote:
     def _send_aside(self, fs: Any, path: str, target: str, root: str, size: int) -> None:
         """Under another name first, where a file shows while it grows."""
         self._sweep(fs, root)
-        aside = f"{root}/{ASIDE}/{os.urandom(8).hex()}"
-        for folder in (f"{root}/{ASIDE}", target.rpartition("/")[0]):
+        aside = f"{root}/{STAGING_FOLDER}/{os.urandom(8).hex()}"
+        for folder in (f"{root}/{STAGING_FOLDER}", target.rpartition("/")[0]):
             fs.makedirs(folder, exist_ok=True)
         try:
             fs.put_file(path, aside)
@@ -194,7 +194,7 @@ class Remote:
             return
         fs._zenbook_swept = True
         with contextlib.suppress(FileNotFoundError):
-            for facts in fs.ls(f"{root}/{ASIDE}", detail=True):
+            for facts in fs.ls(f"{root}/{STAGING_FOLDER}", detail=True):
                 if 0 < _modified_at(facts) < time.time() - STALE_SECONDS:
                     with contextlib.suppress(FileNotFoundError):
                         fs.rm_file(facts["name"])
@@ -244,7 +244,7 @@ class Remote:
             return self._connected[process]
 
 
-class _Budget:
+class _UploadMemoryLimit:
     """Lets uploads begin as long as what they hold in memory stays within a limit; one alone may always."""
 
     def __init__(self, limit: int) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from zenbook.core.capsule import MAIN, Capsule, Module, Piece
 from zenbook.core.capture.context import MISSING, unstepped
 from zenbook.core.capture.names import Names
-from zenbook.core.capture.notebook_code import LiveCode
+from zenbook.core.capture.notebook_code import NotebookCapture
 from zenbook.core.capture.project import ProjectCode, requirements_of
 from zenbook.core.capture.project_module import project_file
 from zenbook.core.distributions import installation_stamp
@@ -69,7 +69,7 @@ def captured_function(function: Any, *, name: str) -> Captured:
     if known is not None and known.holds:
         return known
     project = ProjectCode()
-    live = LiveCode(name, project)
+    live = NotebookCapture(name, project)
     stamp = installation_stamp()
     capsule = _capture(function, name, project, live)
     new = Captured(
@@ -95,7 +95,7 @@ def _reads(file: str) -> str:
         return ""
 
 
-def _capture(function: Any, name: str, project: ProjectCode, live: LiveCode) -> Capsule:
+def _capture(function: Any, name: str, project: ProjectCode, live: NotebookCapture) -> Capsule:
     where = _importable_home(function, project)
     if where is not None:
         module, qualname = where
@@ -126,7 +126,7 @@ def capture_cell(
     there yet. Raises `CaptureError`.
     """
     project = ProjectCode()
-    live = LiveCode(name, project, provided)
+    live = NotebookCapture(name, project, provided)
     live.absent = absent
     live.own_imports = {
         (node.module or "", one.name)

@@ -30,7 +30,7 @@ _SCALARS = (bool, int, float, complex, str, bytes)
 
 
 class LiveClasses(LiveFunctions):
-    """The part of `live.LiveCode` that knows classes."""
+    """The part of `live.NotebookCapture` that knows classes."""
 
     def add_class_item(self, name: str, cls: type) -> None:
         """Make the item of a class. Raises `CaptureError`."""

@@ -1,4 +1,4 @@
-"""Reading names of a notebook: what every part of `live.LiveCode` builds on."""
+"""Reading names of a notebook: what every part of `live.NotebookCapture` builds on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zenbook.core.capture.definitions import place_of_name
 from zenbook.core.capture.items import Item
 from zenbook.core.capture.names import Chain, Names
 from zenbook.core.capture.project import NO_FILE, ProjectCode
-from zenbook.core.capture.skipped_value import LeftOut
+from zenbook.core.capture.skipped_value import SkippedValue
 from zenbook.errors import CaptureError
 
 MISSING = object()
@@ -28,7 +28,7 @@ def _nothing(_: str) -> bool:
     return False
 
 
-class Reaching(ABC):
+class CaptureContext(ABC):
     """The items that were reached so far, and the ways to reach more.
 
     ``provided`` says which names the step gets as inputs; ``owner`` names the step in messages.
@@ -82,7 +82,7 @@ class Reaching(ABC):
         self.watched.append((namespace, name, value))
         if value is MISSING or _stands_in(name, value):
             return self._read_builtin(name, where)
-        if isinstance(value, LeftOut):
+        if isinstance(value, SkippedValue):
             raise CaptureError(f"{self.step} reads `{name}`{where}, and {value.why}.", value.way_out)
         if name in NO_FILE:
             raise CaptureError(

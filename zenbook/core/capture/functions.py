@@ -16,7 +16,7 @@ from typing import Any
 from zenbook.core.capsule import Piece
 from zenbook.core.capture.context import (
     MISSING,
-    Reaching,
+    CaptureContext,
     is_main,
     same,
     unstepped,
@@ -45,8 +45,8 @@ class _Source:
     line: int
 
 
-class LiveFunctions(Reaching):
-    """The part of `live.LiveCode` that knows functions."""
+class LiveFunctions(CaptureContext):
+    """The part of `live.NotebookCapture` that knows functions."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

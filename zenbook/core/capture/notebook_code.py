@@ -23,10 +23,10 @@ from zenbook.core.capture.names import Chain, Names
 from zenbook.core.distributions import find_module, is_stdlib
 from zenbook.errors import CaptureError
 
-__all__ = ["MAIN", "MISSING", "LiveCode"]
+__all__ = ["MAIN", "MISSING", "NotebookCapture"]
 
 
-class LiveCode(LiveClasses):
+class NotebookCapture(LiveClasses):
     """Collects what is reached from live objects. Raises `CaptureError` for what can't travel."""
 
     def add_function(self, function: Any, name: str) -> None:

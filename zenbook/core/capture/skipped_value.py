@@ -8,7 +8,7 @@ from zenbook.errors import RunError
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class SkippedValue:
     """In the place of an object that is not there; a step that reaches it, or is given it, is refused."""
 
     why: str  # as the end of a sentence

@@ -21,7 +21,7 @@ from zenbook.core.trace import call
 from zenbook.engine.artifact_io import Reader, store_bundle, store_bytes, store_value
 from zenbook.engine.steps import library_settings, random_state
 from zenbook.engine.steps.capsule_loader import entry_of, future_flags, loaded
-from zenbook.engine.steps.cell_display import SHOWN, Entry, Shower, add_text
+from zenbook.engine.steps.cell_display import SHOWN, CellDisplayRecorder, Entry, add_text
 from zenbook.engine.steps.mutation import changed_content
 from zenbook.engine.steps.open_figures import own_figures
 from zenbook.engine.steps.output_capture import also
@@ -34,7 +34,7 @@ Arguments = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 @dataclass(slots=True)
-class Called:
+class StepResult:
     """What a call gave: stored outputs, metrics of scalar outputs, and what is to be noted."""
 
     outputs: dict[str, Stored] = field(default_factory=dict)
@@ -52,10 +52,10 @@ def call_step(
     stored: Mapping[str, Stored],
     arguments: Arguments,
     *,
-    shower: Shower | None,
+    shower: CellDisplayRecorder | None,
     seeded: Collection[str],
     settings: library_settings.Values,
-) -> Called:
+) -> StepResult:
     """Load the inputs, call the step's capsule, store the outputs.
 
     ``seeded`` are the global random generators whose state an earlier step has left, ``settings`` those of libraries
@@ -65,7 +65,7 @@ def call_step(
     number or type than the step says.
     """
     with loaded(capsule) as main:
-        with random_state.undisturbed():
+        with random_state.preserve_random_state():
             objects = reader.read_all(stored)
         if node.kind is StepKind.CELL:
             mine = library_settings.watched(settings)
@@ -86,7 +86,7 @@ def call_step(
             if inspect.iscoroutine(value):
                 value = awaited(value)
         del objects
-        with random_state.undisturbed():
+        with random_state.preserve_random_state():
             called = _store_outputs(node, function, value, reader)
         called.notes = _random_notes(watch)
         return called
@@ -95,10 +95,10 @@ def call_step(
 # --- function steps -----------------------------------------------------------------------------------------------
 
 
-def _store_outputs(node: Node, function: Callable[..., Any], value: Any, reader: Reader) -> Called:
+def _store_outputs(node: Node, function: Callable[..., Any], value: Any, reader: Reader) -> StepResult:
     hint = hints_of(function).get("return") if getattr(function, "__annotations__", None) else None
     hints = output_hints(hint, node.outputs)
-    called = Called()
+    called = StepResult()
     with reader.artifacts.together():
         for name, one in _split(node, value).items():
             expected = hints.get(name)
@@ -162,16 +162,16 @@ class _Cell:
     reader: Reader
     stored: Mapping[str, Stored]
     objects: dict[str, Any]
-    shower: Shower | None
+    shower: CellDisplayRecorder | None
     seeded: Collection[str]
     settings: library_settings.Watch
 
-    def run(self, main: ModuleType, arguments: dict[str, Any]) -> Called:
+    def run(self, main: ModuleType, arguments: dict[str, Any]) -> StepResult:
         space = vars(main)
         space.update(arguments)
         entries: list[Entry] = []
         showing = self.shower.showing(entries) if self.shower is not None else nullcontext()
-        called = Called()
+        called = StepResult()
         limit = time_limit(self.node.options.timeout, self.node.name)
         with random_state.watched(self.settings.look) as watch, limit:
             noting = also(lambda stream, text: add_text(entries, stream, text) if stream != "log" else None)
@@ -179,7 +179,7 @@ class _Cell:
                 called.value = _execute(self.capsule, space)
         if self.shower is not None:
             self.shower.result(called.value, entries)
-        with random_state.undisturbed(), self.reader.artifacts.together():
+        with random_state.preserve_random_state(), self.reader.artifacts.together():
             self._store_names(space, called)
             self._store_random(watch, called)
             self._store_settings(called)
@@ -187,7 +187,7 @@ class _Cell:
                 called.outputs[SHOWN] = store_value(self.reader.artifacts, entries)
         return called
 
-    def _store_names(self, space: dict[str, Any], called: Called) -> None:
+    def _store_names(self, space: dict[str, Any], called: StepResult) -> None:
         values = {name: space[name] for name in self.node.outputs if name in space}
         values |= changed_content(
             self.reader, {name: one for name, one in self.stored.items() if name not in values}, self.objects
@@ -213,7 +213,7 @@ class _Cell:
             return store_bundle(self.reader.artifacts, values)
         return {name: _store(self.node, name, value, self.reader) for name, value in values.items()}
 
-    def _store_each(self, values: dict[str, Any], called: Called, error: FormatError) -> list[str]:
+    def _store_each(self, values: dict[str, Any], called: StepResult, error: FormatError) -> list[str]:
         """Store what can be stored of names that the user did not ask for; say of the rest that it is not."""
         if len(values) == 1:
             return [f"`{next(iter(values))}` is not stored: {error.message}"]
@@ -225,7 +225,7 @@ class _Cell:
                 refused.append(f"`{name}` is not stored: {one.message}")
         return refused
 
-    def _store_random(self, watch: random_state.Watch, called: Called) -> None:
+    def _store_random(self, watch: random_state.Watch, called: StepResult) -> None:
         for generator in watch.changed:
             state = random_state.to_bytes(watch.left(generator))
             called.outputs[random_state.OUTPUTS[generator]] = store_bytes(self.reader.artifacts, state)
@@ -234,7 +234,7 @@ class _Cell:
         if unseeded:
             called.notes += (_RANDOM_NOTE.format(" and ".join(_SPOKEN[one] for one in unseeded)),)
 
-    def _store_settings(self, called: Called) -> None:
+    def _store_settings(self, called: StepResult) -> None:
         left = self.settings.left()
         if left:
             data = library_settings.to_bytes(left)

@@ -13,7 +13,7 @@ SHOWN = "__shown__"
 Entry = dict[str, Any]
 
 
-class Shower(Protocol):
+class CellDisplayRecorder(Protocol):
     """How a notebook shows what a cell displays, and takes note of it."""
 
     def showing(self, entries: list[Entry]) -> AbstractContextManager[None]:

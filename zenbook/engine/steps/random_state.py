@@ -78,7 +78,7 @@ class Watch:
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def preserve_random_state() -> Iterator[None]:
     """Give back what the block draws: a store's client draws when it connects, which must not change users' numbers.
 
     What draws in the block is our own work for a step, and never a step's.

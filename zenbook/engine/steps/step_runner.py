@@ -16,7 +16,7 @@ from zenbook.core.capture.project_module import project_file
 from zenbook.core.digest import digest_of_bytes, digest_of_path
 from zenbook.core.distributions import is_stdlib, version_of
 from zenbook.core.events import (
-    TRIAL_NOTE,
+    ATTEMPT_NOTE,
     Logged,
     Progressed,
     StepFinished,
@@ -29,9 +29,9 @@ from zenbook.core.fingerprint import cache_key
 from zenbook.core.graph import Json, Node, StepKind
 from zenbook.core.plain_values import decode, paths_in
 from zenbook.core.states import StepState
-from zenbook.engine.run_context import HIDDEN, RANDOM, STATE, Execution, Trial, as_stored
+from zenbook.engine.run_context import HIDDEN, RANDOM, STATE, Attempt, RunContext, as_stored
 from zenbook.engine.steps import library_settings, random_state
-from zenbook.engine.steps.call_step import Called, call_step
+from zenbook.engine.steps.call_step import StepResult, call_step
 from zenbook.engine.steps.failure_text import describe_failure, one_line
 from zenbook.engine.steps.output_capture import recorded
 from zenbook.engine.steps.step_context import StepContext, current_step
@@ -42,11 +42,11 @@ from zenbook.stack.records import CachedStep
 _one_step = threading.RLock()  # a capsule's modules are the process's modules while it runs: one at a time
 
 
-class TriedAgainError(RunError):
+class AttemptFailedError(RunError):
     """An attempt that failed, and that another scheduler follows by another: its cause is the step's own exception."""
 
 
-def run_step(execution: Execution, node: Node) -> StepFinished:
+def run_step(execution: RunContext, node: Node) -> StepFinished:
     """Run one step, or serve it from the cache, and tell the listener.
 
     Raises what the step itself raises, or a `ZenbookError` where something around it fails, after telling of the end.
@@ -73,7 +73,7 @@ def run_step(execution: Execution, node: Node) -> StepFinished:
 
 def _tell_failure(call: _Call, error: BaseException) -> None:
     execution = call.execution
-    if call.node.name in execution.finished or isinstance(error, TriedAgainError):
+    if call.node.name in execution.finished or isinstance(error, AttemptFailedError):
         return
     try:
         execution.tell(call.failed(error))
@@ -84,7 +84,7 @@ def _tell_failure(call: _Call, error: BaseException) -> None:
 class _Call:
     """One step run, from its inputs to its end."""
 
-    def __init__(self, execution: Execution, node: Node) -> None:
+    def __init__(self, execution: RunContext, node: Node) -> None:
         self.execution = execution
         self.node = node
         self.inputs: dict[str, UsedInput] = {}
@@ -108,12 +108,12 @@ class _Call:
                     "which this run does not have.",
                     "Run the whole pipeline again; what is unchanged comes from the cache.",
                 )
-        self._drop_strangers()
+        self._drop_unrelated_bundle_members()
         contents = tuple(digest_of_path(path) for value in node.arguments.values() for path in paths_in(value))
         keys = {name: _keyed(used.stored) for name, used in self.inputs.items() if name not in RANDOM}
         self.key = cache_key(plan.code[node.name].fingerprint, node.arguments, keys, node.outputs, contents)
 
-    def _drop_strangers(self) -> None:
+    def _drop_unrelated_bundle_members(self) -> None:
         """Keep of the inputs that a cell does not read those that were stored in one bundle with one that it reads."""
         optional = {name for name, wanted in self.node.inputs.items() if wanted.optional} - STATE
         bundles = {one.stored.digest for name, one in self.inputs.items() if one.stored.member and name not in optional}
@@ -177,7 +177,7 @@ class _Call:
             why=f"unchanged since run {hit.step.run}",
             cached_from=hit.step.run,
             random_in=hit.step.random_in,
-            notes=tuple(one for one in hit.step.notes if not one.startswith(TRIAL_NOTE)),
+            notes=tuple(one for one in hit.step.notes if not one.startswith(ATTEMPT_NOTE)),
         )
 
     # --- running ------------------------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ class _Call:
                 execution.tell(finished)
                 return finished
 
-    def _one_attempt(self, trial: Trial) -> StepFinished:
+    def _one_attempt(self, trial: Attempt) -> StepFinished:
         """Call the step once. One that failed and will be tried again by others has no end yet."""
         execution, node = self.execution, self.node
         self.attempt = trial.attempt
@@ -216,7 +216,7 @@ class _Call:
             if trial.last:
                 raise
             execution.tell(StepRetried(execution.run, node.name, self.attempt, one_line(error), 0.0))
-            raise TriedAgainError(f"Attempt {trial.attempt} failed.") from error
+            raise AttemptFailedError(f"Attempt {trial.attempt} failed.") from error
         execution.tell(finished)
         return finished
 
@@ -268,7 +268,7 @@ class _Call:
     def _passing(self, line: str) -> None:
         self.execution.listener.on_event(Progressed(self.execution.run, self.node.name, 0, None, line))
 
-    def _succeeded(self, called: Called) -> StepFinished:
+    def _succeeded(self, called: StepResult) -> StepFinished:
         if called.live:
             self.key = ""  # served from the cache, the cell would lack those names
         return self._finished(
@@ -300,10 +300,10 @@ class _Call:
             started_at=self.started_at,
             cache_key=self.key,
             inputs=tuple(self.inputs.items()),
-            **{**facts, "notes": (*facts.get("notes", ()), *self._trial_notes())},
+            **{**facts, "notes": (*facts.get("notes", ()), *self._attempt_notes())},
         )
 
-    def _trial_notes(self) -> tuple[str, ...]:
+    def _attempt_notes(self) -> tuple[str, ...]:
         trial = self.execution.trial
         return trial.notes if trial is not None else ()
 
@@ -341,4 +341,4 @@ def _filled(template: Json, objects: Mapping[str, Any]) -> Any:
     return decode(template)
 
 
-__all__ = ["HIDDEN", "Execution", "as_stored", "run_step"]
+__all__ = ["HIDDEN", "RunContext", "as_stored", "run_step"]

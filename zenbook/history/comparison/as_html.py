@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zenbook.display.table import escaped
 from zenbook.display.theme import COLOURS, SIGNS
 from zenbook.history.comparison.as_text import MOST_IN_COLUMNS, NOTHING, count, headline, shown_rows
-from zenbook.history.comparison.parts import Cell, Diff, Grid, Line, Mark, Part, Pictures
+from zenbook.history.comparison.parts import Cell, CellStyle, Diff, Grid, Line, Part, Pictures
 from zenbook.history.comparison.pictures import pictures
 from zenbook.history.comparison.sections import MANY, Section, sections
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 _GREEN, _RED = COLOURS["succeeded"], COLOURS["failed"]
 _MARKS = {
-    Mark.PLAIN: "",
-    Mark.CHANGED: "font-weight:600",
-    Mark.BETTER: f"font-weight:600;color:{_GREEN}",
-    Mark.WORSE: f"font-weight:600;color:{_RED}",
-    Mark.FAINT: "opacity:.6",
+    CellStyle.PLAIN: "",
+    CellStyle.CHANGED: "font-weight:600",
+    CellStyle.BETTER: f"font-weight:600;color:{_GREEN}",
+    CellStyle.WORSE: f"font-weight:600;color:{_RED}",
+    CellStyle.FAINT: "opacity:.6",
 }
 _CELL = "text-align:left;padding:1px 16px 1px 0;vertical-align:top;white-space:nowrap"
 _LONG = 12  # lines of a diff that are shown without folding

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zenbook.display.table import Table, cut, one_line, padded, width
-from zenbook.history.comparison.parts import Cell, Diff, Grid, Line, Mark, Part
+from zenbook.history.comparison.parts import Cell, CellStyle, Diff, Grid, Line, Part
 from zenbook.history.comparison.sections import MANY, Section, sections
 
 if TYPE_CHECKING:
@@ -93,5 +93,5 @@ def _grid(grid: Grid, *, marked: bool) -> list[str]:
 
 
 def _told(cell: Cell, *, marked: bool) -> str:
-    star = "*" if marked and cell.mark in (Mark.CHANGED, Mark.BETTER, Mark.WORSE) else ""
+    star = "*" if marked and cell.mark in (CellStyle.CHANGED, CellStyle.BETTER, CellStyle.WORSE) else ""
     return cut(one_line(cell.text), _ROOM) + star

@@ -24,7 +24,7 @@ from zenbook.display.chart_svg import (
     tick_label,
 )
 from zenbook.display.table import cut, shown
-from zenbook.history.comparison.run_data import Facts
+from zenbook.history.comparison.run_data import RunData
 
 _TOP, _BOTTOM, _LEFT, _RIGHT = 44.0, 52.0, 62.0, 24.0
 _MOST_LABELS = 12  # values of a parameter that are no numbers, each with its label
@@ -74,7 +74,7 @@ class Curve:
     points: tuple[tuple[float, float], ...]
 
 
-def parallel(title: str, runs: Sequence[Facts], axes: Sequence[Axis], shades: Mapping[str, float]) -> str:
+def parallel(title: str, runs: Sequence[RunData], axes: Sequence[Axis], shades: Mapping[str, float]) -> str:
     """A line for each run through its value on each axis; where it has none the line is interrupted."""
     left, right = 70.0, WIDTH - 70.0
     at = [left + (right - left) * place / (len(axes) - 1) for place in range(len(axes))]
@@ -95,7 +95,7 @@ def parallel(title: str, runs: Sequence[Facts], axes: Sequence[Axis], shades: Ma
     return card(title, body)
 
 
-def scatter(title: str, runs: Sequence[Facts], x: Axis, y: Axis) -> str:
+def scatter(title: str, runs: Sequence[RunData], x: Axis, y: Axis) -> str:
     """A point for each run, in front of a quiet grid."""
     across, up = x.scale(_LEFT, WIDTH - _RIGHT, room=0.05), y.scale(HEIGHT - _BOTTOM, _TOP, room=0.08)
     body = _frame(x.ticks(across, 8), y.ticks(up), across, up)
@@ -161,7 +161,7 @@ def _pieces(
     return [one for one in pieces if len(one) > 1]
 
 
-def _told(run: Facts, axes: Sequence[Axis]) -> str:
+def _told(run: RunData, axes: Sequence[Axis]) -> str:
     return f"{run.id}: " + ", ".join(f"{one.name} {shown(one.values[run.id])}" for one in axes if run.id in one.values)
 
 

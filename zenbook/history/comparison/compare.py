@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from zenbook.errors import RunError
 from zenbook.history.comparison.code_differences import CodeChange, capsule_of, code_changes
 from zenbook.history.comparison.metric_goals import known_directions
-from zenbook.history.comparison.output_differences import ArtifactChange, Fate, artifact_changes
+from zenbook.history.comparison.output_differences import ArtifactChange, ArtifactStatus, artifact_changes
 from zenbook.history.comparison.params_metrics import Metric, differs, metrics, params
-from zenbook.history.comparison.run_data import Facts, read_facts
+from zenbook.history.comparison.run_data import RunData, read_facts
 from zenbook.history.comparison.steps_environment import StepTimes, environment, steps
 from zenbook.stack.workspace import Workspace
 
@@ -51,7 +51,7 @@ class Comparison:
         return tuple(run.id for run in self._runs)
 
     @cached_property
-    def facts(self) -> list[Facts]:
+    def facts(self) -> list[RunData]:
         """What the stores say of each run."""
         return read_facts(self._runs)
 
@@ -94,7 +94,7 @@ class Comparison:
     def artifacts(self) -> list[ArtifactChange]:
         """The outputs that differ. Their contents are read now."""
         found = (one for other in self.facts[1:] for one in artifact_changes(self.facts[0], other, key=self.key))
-        return [one for one in found if self.all or one.fate is not Fate.SAME]
+        return [one for one in found if self.all or one.fate is not ArtifactStatus.SAME]
 
     @property
     def differs(self) -> bool:
@@ -191,7 +191,7 @@ def _found(reference: str) -> Run:
     return find_run(name, stack=stack) if at and name else find_run(reference)
 
 
-def _code(first: Facts, other: Facts) -> list[CodeDifference]:
+def _code(first: RunData, other: RunData) -> list[CodeDifference]:
     changed = [
         (name, old.capsule, new.capsule)
         for name, old in first.steps.items()

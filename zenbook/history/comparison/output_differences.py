@@ -14,7 +14,7 @@ from zenbook.errors import ZenbookError
 from zenbook.history.comparison.array_differences import ArrayChanges, array_changes
 from zenbook.history.comparison.code_differences import unified
 from zenbook.history.comparison.frame_differences import ARROW_FILES, FrameChanges, as_table, frame_changes
-from zenbook.history.comparison.run_data import Facts
+from zenbook.history.comparison.run_data import RunData
 from zenbook.stack.records import OutputRecord
 from zenbook.stack.stack import OpenStack
 
@@ -22,7 +22,7 @@ _LINE = 80  # characters of a text that is told in the line
 _LINES = 2_000  # of two texts that are compared, from the first that differs
 
 
-class Fate(StrEnum):
+class ArtifactStatus(StrEnum):
     """What became of an output."""
 
     SAME = "same"
@@ -43,7 +43,7 @@ class ArtifactChange:
     run: str
     step: str
     output: str
-    fate: Fate
+    fate: ArtifactStatus
     types: tuple[str, str] = ("", "")
     sizes: tuple[int, int] = (0, 0)  # bytes
     digests: tuple[str, str] = ("", "")
@@ -60,7 +60,7 @@ class ArtifactChange:
         return f"{self.step}.{self.output}"
 
 
-def artifact_changes(first: Facts, other: Facts, *, key: str | None = None) -> list[ArtifactChange]:
+def artifact_changes(first: RunData, other: RunData, *, key: str | None = None) -> list[ArtifactChange]:
     """All outputs of two runs, in the order of their steps; those of equal content are not read.
 
     ``key`` names the column that tells the rows of frames apart.
@@ -69,13 +69,13 @@ def artifact_changes(first: Facts, other: Facts, *, key: str | None = None) -> l
     for step, output in dict.fromkeys((*first.outputs, *other.outputs)):
         old, new = first.outputs.get((step, output)), other.outputs.get((step, output))
         if old is None or new is None:
-            fate = Fate.NEW if old is None else Fate.GONE
+            fate = ArtifactStatus.NEW if old is None else ArtifactStatus.GONE
             made.append(ArtifactChange(other.id, step, output, fate, **_facts(old, new)))
         elif (old.digest, old.format, old.member) == (new.digest, new.format, new.member):
-            made.append(ArtifactChange(other.id, step, output, Fate.SAME, **_facts(old, new)))
+            made.append(ArtifactChange(other.id, step, output, ArtifactStatus.SAME, **_facts(old, new)))
         else:
             found = _compared(_Side(first.stack, old), _Side(other.stack, new), key)
-            made.append(ArtifactChange(other.id, step, output, Fate.CHANGED, **_facts(old, new), **found))
+            made.append(ArtifactChange(other.id, step, output, ArtifactStatus.CHANGED, **_facts(old, new), **found))
     return made
 
 
@@ -288,4 +288,4 @@ _KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any, Any], dict[str, Any]]]
     (lambda value: hasattr(value, "__dict__"), _objects),
 )
 
-__all__ = ["ArtifactChange", "Fate", "artifact_changes"]
+__all__ = ["ArtifactChange", "ArtifactStatus", "artifact_changes"]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from zenbook.display.table import cut, number, one_line
 from zenbook.history.comparison.array_differences import ArrayChanges
 from zenbook.history.comparison.frame_differences import FrameChanges
-from zenbook.history.comparison.output_differences import ArtifactChange, Fate
-from zenbook.history.comparison.parts import Cell, Diff, Grid, Line, Mark, Part, Pictures, pair, shown_value
+from zenbook.history.comparison.output_differences import ArtifactChange, ArtifactStatus
+from zenbook.history.comparison.parts import Cell, CellStyle, Diff, Grid, Line, Part, Pictures, pair, shown_value
 from zenbook.history.comparison.row_differences import INDEX, Matching, RowChanges
 from zenbook.history.comparison.value_distributions import Distance, Distributions, Summary
 from zenbook.history.outputs import file_size
@@ -21,13 +21,13 @@ _NOTABLE = 0.2  # a distance that is set off
 def output_parts(change: ArtifactChange, labels: tuple[str, str], *, named: bool) -> Iterator[Part]:
     """What there is to see of one output; ``named`` says in the head which run is meant."""
     run = f" (run {labels[1]})" if named else ""
-    if change.fate in (Fate.NEW, Fate.GONE):
-        there = 0 if change.fate is Fate.GONE else 1
+    if change.fate in (ArtifactStatus.NEW, ArtifactStatus.GONE):
+        there = 0 if change.fate is ArtifactStatus.GONE else 1
         words = f"only in {labels[there]}: {change.types[there]}, {file_size(change.sizes[there])}"
         yield Line(f"{change.name}{run}: {words}", head=True)
         return
     facts = [pair(*change.types)]
-    if change.fate is Fate.SAME:
+    if change.fate is ArtifactStatus.SAME:
         facts += [file_size(change.sizes[0]), "the same"]
     elif not change.values or len(change.values) > 1:
         facts.append(pair(*(file_size(one) for one in change.sizes)))
@@ -129,7 +129,7 @@ def _distance(one: Distributions) -> Cell:
     if one.distance is None:
         return Cell("")
     text = f"{'≈ ' if one.sampled else ''}{one.distance:.3f}"
-    return Cell(text, Mark.CHANGED if one.distance >= _NOTABLE else Mark.PLAIN)
+    return Cell(text, CellStyle.CHANGED if one.distance >= _NOTABLE else CellStyle.PLAIN)
 
 
 def _share(summary: Summary, value: str) -> str:
@@ -175,7 +175,7 @@ def _values(change: ArtifactChange, labels: tuple[str, str]) -> Iterator[Part]:
 
 
 def _value(text: str | None) -> Cell:
-    return Cell("–", Mark.FAINT) if text is None else Cell(_short(text))
+    return Cell("–", CellStyle.FAINT) if text is None else Cell(_short(text))
 
 
 def _short(text: str | None) -> str:

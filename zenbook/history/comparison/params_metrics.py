@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from zenbook.history.comparison.run_data import Facts, readable
+from zenbook.history.comparison.run_data import RunData, readable
 
 
 class Direction(StrEnum):
@@ -48,7 +48,7 @@ class Metric:
         return choose(known, key=known.__getitem__)
 
 
-def params(facts: Sequence[Facts]) -> dict[str, dict[str, Any]]:
+def params(facts: Sequence[RunData]) -> dict[str, dict[str, Any]]:
     """Each parameter's value in each run that has it, by run id.
 
     A step's parameter is there as ``step.name``, unless it says what the pipeline's of that name says. A path whose
@@ -67,7 +67,7 @@ def params(facts: Sequence[Facts]) -> dict[str, dict[str, Any]]:
     return {name: _shown(values) for name, values in found.items()}
 
 
-def metrics(facts: Sequence[Facts], better: Mapping[str, Direction]) -> dict[str, Metric]:
+def metrics(facts: Sequence[RunData], better: Mapping[str, Direction]) -> dict[str, Metric]:
     """Each metric by name; ``step.name`` where several steps of one run log it."""
     last: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))  # name → run → step → value
     for run in facts:
@@ -85,7 +85,7 @@ def metrics(facts: Sequence[Facts], better: Mapping[str, Direction]) -> dict[str
     return {name: _metric(values, order, _direction(name, better)) for name, values in found.items()}
 
 
-def differs(values: Mapping[str, Any], facts: Sequence[Facts]) -> bool:
+def differs(values: Mapping[str, Any], facts: Sequence[RunData]) -> bool:
     """Whether runs differ in a value: one lacks it, or has another one (NaN is NaN)."""
     ids = [run.id for run in facts]
     if len(values) < len(set(ids)) or any(run not in values for run in ids):

@@ -12,7 +12,7 @@ ARROW = "→"
 _ROOM = 40  # characters of a cell
 
 
-class Mark(StrEnum):
+class CellStyle(StrEnum):
     """What a cell says beyond its text."""
 
     PLAIN = "plain"
@@ -27,7 +27,7 @@ class Cell:
     """One cell of a grid."""
 
     text: str
-    mark: Mark = Mark.PLAIN
+    mark: CellStyle = CellStyle.PLAIN
 
 
 @dataclass(frozen=True, slots=True)

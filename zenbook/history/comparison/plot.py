@@ -17,7 +17,7 @@ from zenbook.errors import RunError, ZenbookError, did_you_mean
 from zenbook.history.comparison import charts, vega
 from zenbook.history.comparison.charts import Axis, Curve
 from zenbook.history.comparison.params_metrics import Direction, differs
-from zenbook.history.comparison.run_data import Facts
+from zenbook.history.comparison.run_data import RunData
 
 if TYPE_CHECKING:
     from zenbook.history.comparison.compare import Comparison
@@ -127,12 +127,12 @@ def curves(of: Comparison, metric: str | None, over: str) -> Plot:
     return Plot(title, charts.curves(title, found, over), vega.curves(found, name, over))
 
 
-def logged_often(facts: Sequence[Facts]) -> dict[str, None]:
+def logged_often(facts: Sequence[RunData]) -> dict[str, None]:
     """The metrics that some step of some run logged more than once."""
     return {one.name: None for run in facts for one in run.metrics if one.n > 0}
 
 
-def _curves(run: Facts, name: str, over: str, most: int) -> list[Curve]:
+def _curves(run: RunData, name: str, over: str, most: int) -> list[Curve]:
     """A curve for each step of the run that logged the metric; time runs from its first value.
 
     Values that are not finite are left out.

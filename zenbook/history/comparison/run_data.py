@@ -22,7 +22,7 @@ Row = TypeVar("Row", StepRecord, OutputRecord, ParamRecord, MetricRecord)
 
 
 @dataclass
-class Facts:
+class RunData:
     """One run and what its store says of it. Steps, outputs and environment are read when they are asked for."""
 
     record: RunRecord
@@ -56,7 +56,7 @@ class Facts:
         return json.loads(found.description) if found is not None else {}
 
 
-def read_facts(runs: Sequence[Run]) -> list[Facts]:
+def read_facts(runs: Sequence[Run]) -> list[RunData]:
     """The facts of runs, in their order. Runs of one store cost one question for each kind of row.
 
     Raises `RunError` for a run that is not in its store.
@@ -64,13 +64,13 @@ def read_facts(runs: Sequence[Run]) -> list[Facts]:
     of_store: dict[int, list[Run]] = defaultdict(list)
     for run in runs:
         of_store[id(run._stack.metadata)].append(run)
-    made: dict[tuple[int, str], Facts] = {}
+    made: dict[tuple[int, str], RunData] = {}
     for store, group in of_store.items():
         metadata: MetadataStore = group[0]._stack.metadata
         ids = list(dict.fromkeys(run.id for run in group))
         params, metrics = _by_run(metadata.params(ids)), _by_run(metadata.metrics(ids))
         for run in group:
-            made[store, run.id] = Facts(run.record, run._stack, params.get(run.id, ()), metrics.get(run.id, ()))
+            made[store, run.id] = RunData(run.record, run._stack, params.get(run.id, ()), metrics.get(run.id, ()))
     facts = [made[id(run._stack.metadata), run.id] for run in runs]
     for one, label in zip(facts, _labels(facts), strict=True):
         one.label = label
@@ -90,7 +90,7 @@ def _by_run(rows: Iterable[Row]) -> dict[str, list[Row]]:
     return found
 
 
-def _labels(facts: Sequence[Facts]) -> list[str]:
+def _labels(facts: Sequence[RunData]) -> list[str]:
     """Short names: the end of the id, or all of it where two ends agree."""
     ends = [one.id.rpartition("-")[2] for one in facts]
     return ends if len(set(ends)) == len({one.id for one in facts}) else [one.id for one in facts]

@@ -11,7 +11,7 @@ from zenbook.display.table import duration, number
 from zenbook.history.comparison.code_differences import CodeChange
 from zenbook.history.comparison.output_parts import output_parts
 from zenbook.history.comparison.params_metrics import Metric
-from zenbook.history.comparison.parts import Cell, Diff, Grid, Line, Mark, Part, shown_value
+from zenbook.history.comparison.parts import Cell, CellStyle, Diff, Grid, Line, Part, shown_value
 
 if TYPE_CHECKING:
     from zenbook.history.comparison.compare import Comparison
@@ -130,11 +130,11 @@ def _values(values: Mapping[str, Any], of: Comparison) -> Iterator[Cell]:
     first = values.get(of.runs[0])
     for run in of.runs:
         if run not in values:
-            yield Cell("–", Mark.FAINT)
+            yield Cell("–", CellStyle.FAINT)
             continue
         value = values[run]
         differs = of.runs[0] not in values or not (value == first or (value != value and first != first))  # noqa: PLR0124  # NaN
-        yield Cell(shown_value(value), Mark.CHANGED if differs else Mark.PLAIN)
+        yield Cell(shown_value(value), CellStyle.CHANGED if differs else CellStyle.PLAIN)
 
 
 def _change(metric: Metric, run: str) -> Cell:
@@ -143,13 +143,13 @@ def _change(metric: Metric, run: str) -> Cell:
     change, relative = metric.change[run], metric.relative.get(run)
     share = f" ({relative:+.1%})" if relative is not None and abs(relative) < 100 else ""
     verdict = metric.verdict(run)
-    mark = {"better": Mark.BETTER, "worse": Mark.WORSE}.get(verdict, Mark.PLAIN)
+    mark = {"better": CellStyle.BETTER, "worse": CellStyle.WORSE}.get(verdict, CellStyle.PLAIN)
     sign = "+" if change > 0 else ""
     return Cell(f"{sign}{number(change)}{share} {verdict}".rstrip(), mark)
 
 
-def _judged(metric: Metric, run: str, mark: Mark) -> Mark:
-    return {"better": Mark.BETTER, "worse": Mark.WORSE}.get(metric.verdict(run), mark)
+def _judged(metric: Metric, run: str, mark: CellStyle) -> CellStyle:
+    return {"better": CellStyle.BETTER, "worse": CellStyle.WORSE}.get(metric.verdict(run), mark)
 
 
 def _arrow(metric: Metric) -> str:
@@ -158,12 +158,12 @@ def _arrow(metric: Metric) -> str:
 
 def _step(one: StepTimes, run: str, first: str) -> Cell:
     if run not in one.states:
-        return Cell(f"– (there it is {one.twin})" if one.twin else "–", Mark.FAINT)
+        return Cell(f"– (there it is {one.twin})" if one.twin else "–", CellStyle.FAINT)
     state = one.states[run]
     took = f" {duration(one.seconds[run])}" if run in one.seconds else ""
     again = f", attempt {one.attempts[run]}" if one.attempts.get(run, 1) > 1 else ""
     changed = run != first and state != one.states.get(first)
-    return Cell(f"{state}{took}{again}", Mark.CHANGED if changed else Mark.PLAIN)
+    return Cell(f"{state}{took}{again}", CellStyle.CHANGED if changed else CellStyle.PLAIN)
 
 
 def _grid(columns: tuple[str, ...], rows: Sequence[tuple[Cell, ...]]) -> tuple[Part, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zenbook.core.states import StepState
-from zenbook.history.comparison.run_data import Facts
+from zenbook.history.comparison.run_data import RunData
 from zenbook.stack.records import StepRecord
 
 _NOTABLE = 0.1, 1.5  # seconds, and times: a step that took this much longer or less long has changed
@@ -23,7 +23,7 @@ class StepTimes:
     attempts: Mapping[str, int]
     twin: str = ""  # a step of another name in the other run that runs the same code
 
-    def differs(self, facts: Sequence[Facts]) -> bool:
+    def differs(self, facts: Sequence[RunData]) -> bool:
         """Whether runs differ in more than the noise of durations: 0.1 s and half as much again."""
         if len(self.states) < len({run.id for run in facts}) or len(set(self.states.values())) > 1:
             return True
@@ -35,13 +35,13 @@ class StepTimes:
         return most - least > _NOTABLE[0] and most > least * _NOTABLE[1]
 
 
-def steps(facts: Sequence[Facts]) -> dict[str, StepTimes]:
+def steps(facts: Sequence[RunData]) -> dict[str, StepTimes]:
     """Each step of any run, in the order in which the runs have them."""
     names = dict.fromkeys(name for run in facts for name in run.steps)
     return {name: _times(name, facts) for name in names}
 
 
-def _times(name: str, facts: Sequence[Facts]) -> StepTimes:
+def _times(name: str, facts: Sequence[RunData]) -> StepTimes:
     found = {run.id: run.steps[name] for run in facts if name in run.steps}
     return StepTimes(
         {run: one.state for run, one in found.items()},
@@ -57,7 +57,7 @@ def _seconds(step: StepRecord) -> float | None:
     return step.ended_at - step.started_at
 
 
-def _twin(name: str, facts: Sequence[Facts]) -> str:
+def _twin(name: str, facts: Sequence[RunData]) -> str:
     """A step that only the other run has and that runs the same code: this one by another name."""
     here, there = facts if name in facts[0].steps else reversed(facts)
     mine = here.steps[name].fingerprint
@@ -67,7 +67,7 @@ def _twin(name: str, facts: Sequence[Facts]) -> str:
     )
 
 
-def environment(facts: Sequence[Facts]) -> dict[str, dict[str, Any]]:
+def environment(facts: Sequence[RunData]) -> dict[str, dict[str, Any]]:
     """Each fact of the environments, by run id: ``python``, ``git commit``, ``package numpy``."""
     found: dict[str, dict[str, Any]] = {}
     for run in facts:

@@ -8,14 +8,14 @@ from typing import Any
 
 from zenbook.display.table import shown
 from zenbook.history.comparison.charts import Axis, Curve, is_wide
-from zenbook.history.comparison.run_data import Facts
+from zenbook.history.comparison.run_data import RunData
 
 Spec = dict[str, Any]
 
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"  # a name, not fetched
 
 
-def parallel(runs: Sequence[Facts], axes: Sequence[Axis], metric: str | None) -> Spec:
+def parallel(runs: Sequence[RunData], axes: Sequence[Axis], metric: str | None) -> Spec:
     """A line for each run through the axes, each scaled to its own range; the values are in the tooltip."""
     scales = [axis.scale(0.0, 1.0) for axis in axes]
     rows = []
@@ -49,7 +49,7 @@ def parallel(runs: Sequence[Facts], axes: Sequence[Axis], metric: str | None) ->
     )
 
 
-def scatter(runs: Sequence[Facts], x: Axis, y: Axis) -> Spec:
+def scatter(runs: Sequence[RunData], x: Axis, y: Axis) -> Spec:
     """A point for each run."""
     rows = [{"run": run.id, "x": _plain(x.values[run.id]), "y": _plain(y.values[run.id])} for run in runs]
     return _chart(

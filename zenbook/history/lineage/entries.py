@@ -18,7 +18,7 @@ SHOWN = 200  # entries in a table for people
 DRAWN = 60  # boxes in a picture
 
 
-class Way(StrEnum):
+class LineageRelation(StrEnum):
     """Where an entry is, seen from the artifact."""
 
     MADE = "made by"
@@ -31,7 +31,7 @@ class Way(StrEnum):
 class Entry:
     """One step that took part, in all the runs in which it did the same."""
 
-    way: Way
+    way: LineageRelation
     distance: int  # steps from the artifact: 1 made or read it
     step: str
     pipeline: str
@@ -54,12 +54,12 @@ class Lineage:
     @property
     def upstream(self) -> tuple[Entry, ...]:
         """What it was made by, and what that was made of."""
-        return tuple(one for one in self.entries if one.way in (Way.MADE, Way.UPSTREAM))
+        return tuple(one for one in self.entries if one.way in (LineageRelation.MADE, LineageRelation.UPSTREAM))
 
     @property
     def downstream(self) -> tuple[Entry, ...]:
         """What read it, and what read that."""
-        return tuple(one for one in self.entries if one.way in (Way.READ, Way.DOWNSTREAM))
+        return tuple(one for one in self.entries if one.way in (LineageRelation.READ, LineageRelation.DOWNSTREAM))
 
     @property
     def runs(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from zenbook.display.graph_layout import Box, Spacing, layout
 from zenbook.display.run_graph_svg import FONTS, drawn, fitted, pixels, px
 from zenbook.display.table import escaped, one_line
 from zenbook.display.theme import COLOURS
-from zenbook.history.lineage.entries import DRAWN, Entry, Lineage, Way
+from zenbook.history.lineage.entries import DRAWN, Entry, Lineage, LineageRelation
 
 _THING = "artifact"
 _LEFT, _RIGHT = 12.0, 10.0
@@ -26,12 +26,12 @@ def picture(of: Lineage) -> str:
     for at in kept:
         entry = of.entries[at]
         if entry.distance == 1:
-            edges.append((names[at], _THING) if entry.way is Way.MADE else (_THING, names[at]))
+            edges.append((names[at], _THING) if entry.way is LineageRelation.MADE else (_THING, names[at]))
     edges = _acyclic(_without_shortcuts(edges))
     widths = [pixels(of.of.partition(" (")[0])]
     widths += (max(pixels(of.entries[at].step), pixels(_second(of.entries[at])) / _SMALLER) for at in kept)
     room = math.ceil(min(200.0, max(104.0, _LEFT + max(widths) + _RIGHT)))
-    before = [names[at] for at in kept if of.entries[at].way in (Way.MADE, Way.UPSTREAM)]
+    before = [names[at] for at in kept if of.entries[at].way in (LineageRelation.MADE, LineageRelation.UPSTREAM)]
     after = [names[at] for at in kept if names[at] not in before]
     place = layout([*before, _THING, *after], edges, Spacing(box_width=room, box_height=40.0))
     wide, high = px(place.width), px(place.height)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from zenbook.core.states import StepState
 from zenbook.errors import RunError
 from zenbook.history.lineage.edges import TELLING, Call, Edges, Group
-from zenbook.history.lineage.entries import Entry, Lineage, Way
+from zenbook.history.lineage.entries import Entry, Lineage, LineageRelation
 from zenbook.stack.records import OutputRecord
 
 
@@ -53,8 +53,8 @@ class Search:
         given = self._edges.given(digest, since) if digest else []
         up = _spread(made, self._edges.before)
         down = _spread([*readers, *given], self._edges.after)
-        ways = {call: Way.MADE if near == 1 else Way.UPSTREAM for call, near in up.items()}
-        ways |= {call: Way.READ if near == 1 else Way.DOWNSTREAM for call, near in down.items()}
+        ways = {call: LineageRelation.MADE if near == 1 else LineageRelation.UPSTREAM for call, near in up.items()}
+        ways |= {call: LineageRelation.READ if near == 1 else LineageRelation.DOWNSTREAM for call, near in down.items()}
         distances = {**up, **down}
         if not distances:
             return Lineage(name, ())
@@ -64,7 +64,7 @@ class Search:
         return Lineage(name, tuple(entry for entry, _ in found), tuple(sorted(self._edges.between(places))))
 
 
-def _entry(group: Group, ways: dict[Call, Way], distances: dict[Call, int]) -> Entry:
+def _entry(group: Group, ways: dict[Call, LineageRelation], distances: dict[Call, int]) -> Entry:
     return Entry(
         ways[group.nearest],
         distances[group.nearest],
@@ -91,5 +91,5 @@ def _spread(start: Iterable[Call], onward: Callable[[Iterable[Call]], list[Call]
 
 def _order(entry: Entry) -> tuple[int, float, str]:
     """From the farthest upstream, by the artifact, to the farthest downstream; within it the oldest first."""
-    before = entry.way in (Way.MADE, Way.UPSTREAM)
+    before = entry.way in (LineageRelation.MADE, LineageRelation.UPSTREAM)
     return (-entry.distance if before else entry.distance), entry.at or 0.0, entry.step

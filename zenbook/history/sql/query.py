@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from zenbook.display.table import Table
-from zenbook.engine.liveness import healed
+from zenbook.engine.liveness import mark_crashed_runs
 from zenbook.errors import QueryError
 from zenbook.history.sql.mirror import Mirror, mirror_of
 from zenbook.history.sql.mirror.mirror import is_damage, undamaged
@@ -84,7 +84,7 @@ def _see_crashes(mirror: Mirror, stack: OpenStack) -> None:
     mirror.cursor().close()
     found = [one for run in mirror.going_on if (one := stack.metadata.run(run)) is not None]
     if found:
-        healed(stack.metadata, found)
+        mark_crashed_runs(stack.metadata, found)
 
 
 @contextmanager

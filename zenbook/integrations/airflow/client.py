@@ -23,7 +23,7 @@ _AWAY = (429, 500, 502, 503, 504)  # answers after which another may be better
 ENDED = ("success", "failed", "upstream_failed", "skipped", "removed")
 
 
-class AirflowAwayError(RunError):
+class AirflowUnavailableError(RunError):
     """Airflow that does not answer, or answers with a failure of its own."""
 
 
@@ -37,7 +37,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class DagSeen:
+class DagInfo:
     """What Airflow knows of a DAG."""
 
     tags: tuple[str, ...]
@@ -45,7 +45,7 @@ class DagSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskSeen:
+class TaskInfo:
     """What became of a task so far."""
 
     state: str  # "" before it is scheduled
@@ -53,7 +53,7 @@ class TaskSeen:
 
 
 class AirflowApi:
-    """Asks one Airflow. Every method raises `AirflowAwayError` if it gets no answer for ``patience`` seconds.
+    """Asks one Airflow. Every method raises `AirflowUnavailableError` if it gets no answer for ``patience`` seconds.
 
     `StackError` is raised where Airflow refuses who asks.
     """
@@ -81,12 +81,12 @@ class AirflowApi:
         found = self._ask("GET", path, signed=False)
         return {name: str(one["status"]) for name, one in found.items() if isinstance(one, dict) and one.get("status")}
 
-    def dag(self, dag_id: str) -> DagSeen | None:
+    def dag(self, dag_id: str) -> DagInfo | None:
         """A DAG that Airflow has parsed; None if it has none of that id."""
         found = self._ask("GET", self._path("dags", dag_id), missing=None)
         if found is None or found.get("is_active") is False or found.get("is_stale") is True:
             return None
-        return DagSeen(tuple(one["name"] for one in found["tags"] or ()), bool(found["is_paused"]))
+        return DagInfo(tuple(one["name"] for one in found["tags"] or ()), bool(found["is_paused"]))
 
     def import_error(self, ending: str) -> str:
         """The traceback of the file whose name ends so; "" if Airflow could read it, or has not tried."""
@@ -110,14 +110,14 @@ class AirflowApi:
         found = self._ask("GET", self._path("dags", dag_id, "dagRuns", run_id), missing=None)
         return None if found is None else str(found["state"])
 
-    def tasks(self, dag_id: str, run_id: str) -> dict[str, TaskSeen]:
+    def tasks(self, dag_id: str, run_id: str) -> dict[str, TaskInfo]:
         """The tasks of a run by their ids."""
         path = self._path("dags", dag_id, "dagRuns", run_id, "taskInstances")
-        found: dict[str, TaskSeen] = {}
+        found: dict[str, TaskInfo] = {}
         while True:
             page = self._ask("GET", f"{path}?limit=100&offset={len(found)}")
             for one in page["task_instances"]:
-                found[one["task_id"]] = TaskSeen(str(one["state"] or ""), int(one["try_number"] or 0))
+                found[one["task_id"]] = TaskInfo(str(one["state"] or ""), int(one["try_number"] or 0))
             if not page["task_instances"] or len(found) >= page["total_entries"]:
                 return found
 
@@ -175,7 +175,7 @@ class AirflowApi:
             except (OSError, ValueError) as error:
                 problem = str(getattr(error, "reason", "")) or str(error) or type(error).__name__
             if time.monotonic() > until:
-                raise AirflowAwayError(
+                raise AirflowUnavailableError(
                     f"Airflow at {self.url} does not answer for {self.patience:g} s: {problem}.",
                     "Is it up, and is this its address? `zen stack check` tries again.",
                 )
@@ -244,4 +244,4 @@ def _detail(error: urllib.error.HTTPError) -> str:
     return f": {' '.join(str(said).split())[:200]}" if said else ""
 
 
-__all__ = ["ENDED", "Account", "AirflowApi", "AirflowAwayError", "DagSeen", "TaskSeen"]
+__all__ = ["ENDED", "Account", "AirflowApi", "AirflowUnavailableError", "DagInfo", "TaskInfo"]

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from zenbook.core.events import Logged, StepFinished, StepStarted
 from zenbook.core.states import RunState, StepState
-from zenbook.engine.run_context import Execution
+from zenbook.engine.run_context import RunContext
 from zenbook.engine.worker_pool import tell_as_recorded
 from zenbook.errors import RunError
-from zenbook.integrations.airflow.client import ENDED, AirflowApi, DagSeen, TaskSeen
+from zenbook.integrations.airflow.client import ENDED, AirflowApi, DagInfo, TaskInfo
 from zenbook.integrations.airflow.task import settle, task_ids
 from zenbook.interrupts import pause
 from zenbook.stack.records import Batch, LogRecord, RunUpdate, StepRecord
@@ -32,7 +32,7 @@ class Limits:
     started: float = 180.0
 
 
-def wait_until_parsed(api: AirflowApi, dag_id: str, file: str, text: str, limits: Limits) -> DagSeen:
+def wait_until_parsed(api: AirflowApi, dag_id: str, file: str, text: str, limits: Limits) -> DagInfo:
     """Wait until Airflow knows exactly this version of a DAG. Raises `RunError` with what it complains of instead."""
     version = next(one.strip('"],') for one in text.split() if one.startswith(f'"{_TAG}'))
     until = time.monotonic() + limits.parsed
@@ -54,10 +54,10 @@ def wait_until_parsed(api: AirflowApi, dag_id: str, file: str, text: str, limits
         pause(limits.poll)
 
 
-class Followed:
+class AirflowRun:
     """One run in Airflow, told step by step."""
 
-    def __init__(self, api: AirflowApi, dag_id: str, run_id: str, execution: Execution, limits: Limits) -> None:
+    def __init__(self, api: AirflowApi, dag_id: str, run_id: str, execution: RunContext, limits: Limits) -> None:
         self.api, self.dag_id, self.run_id = api, dag_id, run_id
         self.execution, self.limits = execution, limits
         self.ids = task_ids(execution.plan.graph)
@@ -74,7 +74,7 @@ class Followed:
         """
         until = time.monotonic() + self.limits.started
         state: str | None = "queued"
-        tasks: dict[str, TaskSeen] = {}
+        tasks: dict[str, TaskInfo] = {}
         due = 0.0
         while True:
             self._look(tasks)
@@ -146,7 +146,7 @@ class Followed:
     def _records(self) -> dict[str, StepRecord]:
         return {one.name: one for one in self.execution.metadata.steps([self.execution.run])}
 
-    def _look(self, tasks: dict[str, TaskSeen]) -> None:
+    def _look(self, tasks: dict[str, TaskInfo]) -> None:
         records = self._records()
         for node in self.execution.plan.graph:
             if node.name in self.execution.finished:
@@ -209,7 +209,7 @@ class Followed:
         for one in lines:
             self.execution.watching.on_event(Logged(one.run, one.step, one.stream, one.text, one.at))
 
-    def _tell_unrecorded(self, record: StepRecord, task: TaskSeen) -> None:
+    def _tell_unrecorded(self, record: StepRecord, task: TaskInfo) -> None:
         """Tell what Airflow knows of a task that has ended, and whose step recorded no end."""
         if task.state in ("upstream_failed", "skipped", "removed"):
             why = "a step above it did not succeed" if task.state == "upstream_failed" else f"{task.state} in Airflow"
@@ -219,7 +219,7 @@ class Followed:
         if time.monotonic() - first > _LATE:
             self._tell_lost(record, task)
 
-    def _tell_lost(self, record: StepRecord, task: TaskSeen) -> None:
+    def _tell_lost(self, record: StepRecord, task: TaskInfo) -> None:
         log = self.api.log(self.dag_id, self.run_id, self.ids[record.name], max(task.attempt, 1)).strip()
         tail = "\n".join(log.splitlines()[-_LOG_LINES:])
         line = f"its task is {task.state} in Airflow, and its worker recorded nothing"
@@ -238,13 +238,13 @@ class Followed:
             f"Step {record.name!r} has no end: {line}.", f"The task's log ends so:\n{tail}"
         )
 
-    def _end(self, tasks: dict[str, TaskSeen]) -> None:
+    def _end(self, tasks: dict[str, TaskInfo]) -> None:
         """Tell the ends that are not told yet."""
         until = time.monotonic() + _LATE + 2
         missing = [node.name for node in self.execution.plan.graph if node.name not in self.execution.finished]
         while missing and time.monotonic() < until:
             self._look(
-                {**{self.ids[name]: TaskSeen("removed", 0) for name in missing if self.ids[name] not in tasks}, **tasks}
+                {**{self.ids[name]: TaskInfo("removed", 0) for name in missing if self.ids[name] not in tasks}, **tasks}
             )
             missing = [name for name in missing if name not in self.execution.finished]
             if missing:

@@ -16,12 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from zenbook.core.events import Listener, Listeners
 from zenbook.core.identifiers import dag_id_of
 from zenbook.core.plan import Plan
-from zenbook.engine.run_context import Execution
+from zenbook.engine.run_context import RunContext
 from zenbook.errors import RunError, StackError
 from zenbook.exporters.base import find_exporter, make_files
 from zenbook.integrations.airflow import deploy
-from zenbook.integrations.airflow.client import Account, AirflowApi, AirflowAwayError
-from zenbook.integrations.airflow.follow import GRACE, Followed, Limits, wait_until_parsed
+from zenbook.integrations.airflow.client import Account, AirflowApi, AirflowUnavailableError
+from zenbook.integrations.airflow.follow import GRACE, AirflowRun, Limits, wait_until_parsed
 from zenbook.integrations.airflow.task import RESERVED, STACK_FILE
 from zenbook.interrupts import uninterrupted
 from zenbook.stack.components import Orchestrator
@@ -70,8 +70,8 @@ class AirflowOrchestrator(Orchestrator):
         Raises `RunError` for a step that failed and for whatever else keeps the run from succeeding.
         """
         limits = Limits(self.settings.poll, self.settings.parse_limit, self.settings.start_limit)
-        with Execution.recorded(plan, run_id, stack, listener, use_cache=use_cache) as execution:
-            followed = Followed(self.api, self._dag_id(plan), _RUN + run_id, execution, limits)
+        with RunContext.recorded(plan, run_id, stack, listener, use_cache=use_cache) as execution:
+            followed = AirflowRun(self.api, self._dag_id(plan), _RUN + run_id, execution, limits)
             try:
                 self._launch(plan, run_id, stack, limits, use_cache=use_cache)
                 followed.to_its_end()
@@ -93,7 +93,7 @@ class AirflowOrchestrator(Orchestrator):
         try:
             health = self.api.health()
             self.api.dag("zenbook_check")
-        except AirflowAwayError as error:
+        except AirflowUnavailableError as error:
             raise StackError(error.message, error.hint) from error
         ill = {name: state for name, state in health.items() if state not in ("healthy", "None")}
         if ill.keys() - {"triggerer"}:
@@ -115,8 +115,8 @@ class AirflowOrchestrator(Orchestrator):
         if self.api.state(dag_id, dag_run) not in ("success", "failed", None):
             return
         since = self._ended.setdefault(run.id, time.monotonic())
-        with Execution.recorded(plan, run.id, stack, Listeners(()), use_cache=True) as execution:
-            followed = Followed(self.api, dag_id, dag_run, execution, Limits())
+        with RunContext.recorded(plan, run.id, stack, Listeners(()), use_cache=True) as execution:
+            followed = AirflowRun(self.api, dag_id, dag_run, execution, Limits())
             if time.monotonic() - since > GRACE or not followed.has_running():
                 followed.write_end()
 

@@ -19,17 +19,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from zenbook.core.events import TRIAL_NOTE, Listeners
+from zenbook.core.events import ATTEMPT_NOTE, Listeners
 from zenbook.core.graph import Node
 from zenbook.core.identifiers import identifiers
 from zenbook.core.plan import Plan
 from zenbook.core.plan_parameters import with_params
 from zenbook.core.states import RunState, StepState
-from zenbook.engine.environment import EnvironmentQuestion, user_name
-from zenbook.engine.recorder import pending_steps
-from zenbook.engine.run_context import HIDDEN, Execution, Trial
+from zenbook.engine.environment import EnvironmentSnapshot, user_name
+from zenbook.engine.recorder import pending_step_records
+from zenbook.engine.run_context import HIDDEN, Attempt, RunContext
 from zenbook.engine.run_ids import DIGITS, new_run_id
-from zenbook.engine.run_records import given_to, params_of
+from zenbook.engine.run_records import external_input_records, param_records
 from zenbook.engine.steps.installed_packages import as_installed
 from zenbook.engine.steps.output_capture import proxied_streams
 from zenbook.engine.steps.step_runner import run_step
@@ -113,7 +113,7 @@ class AirflowTask:
     @property
     def note(self) -> str:
         """The task's place, for people."""
-        return f"{TRIAL_NOTE}Airflow: {self.dag} / {self.run} / {self.task}, try {self.attempt}: {self.log_url}"
+        return f"{ATTEMPT_NOTE}Airflow: {self.dag} / {self.run} / {self.task}, try {self.attempt}: {self.log_url}"
 
 
 def work(plan_file: Path, exported: Plan) -> None:
@@ -130,12 +130,12 @@ def work(plan_file: Path, exported: Plan) -> None:
     again = before is not None and before.state.has_outputs  # cleared in Airflow: whoever does that wants it to run
     _reopen(record, node, plan, stack)
     plan, differing = as_installed(plan, node.name)
-    trial = Trial(task.attempt, task.last, (task.note, *differing))
+    trial = Attempt(task.attempt, task.last, (task.note, *differing))
     use_cache = not again and task.own.get("cache") is not False
     try:
         with (
             proxied_streams(),
-            Execution.recorded(plan, record.id, stack, Listeners(()), use_cache=use_cache, trial=trial) as execution,
+            RunContext.recorded(plan, record.id, stack, Listeners(()), use_cache=use_cache, trial=trial) as execution,
         ):
             finished = run_step(execution, node)
     finally:
@@ -215,7 +215,7 @@ def _join(task: AirflowTask, exported: Plan, stack: OpenStack) -> tuple[RunRecor
 
 
 def _written(task: AirflowTask, plan: Plan, stack: OpenStack, before: RunRecord | None) -> RunRecord:
-    environment = EnvironmentQuestion().answer()
+    environment = EnvironmentSnapshot().collect()
     moment = _seconds(task.began)
     blank = before or RunRecord(
         id=f"{new_run_id(moment)[:15]}-{task.suffix}",
@@ -231,15 +231,15 @@ def _written(task: AirflowTask, plan: Plan, stack: OpenStack, before: RunRecord 
     )
     record = replace(blank, plan=plan.to_json(), environment=environment.digest)
     known = {one.name: one for one in stack.metadata.steps([record.id])}
-    pending = pending_steps(plan, record.id)
+    pending = pending_step_records(plan, record.id)
     stack.metadata.create_run(
         record,
         steps=[one for name, one in pending.items() if name not in known],
-        params=params_of(plan, record.id),
+        params=param_records(plan, record.id),
         code=[CodeRecord(key, json.dumps(one.to_json(), ensure_ascii=False)) for key, one in plan.capsules.items()],
         environment=environment,
     )
-    given = given_to(plan, record)
+    given = external_input_records(plan, record)
     if given:
         stack.metadata.write(given)
     return record

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from zenbook.errors import StoreError
 from zenbook.metadata_stores.sql_store import sqlite_rules
-from zenbook.metadata_stores.sql_store.compiled_statements import Ask, for_sqlite
+from zenbook.metadata_stores.sql_store.compiled_statements import StatementName, for_sqlite
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -32,7 +32,7 @@ def revision_of(connection: sqlite3.Connection, path: Path) -> str | None:
     *ours, version = for_sqlite().tables
     names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if version in names:
-        row = connection.execute(for_sqlite()[Ask.REVISION].sql).fetchone()
+        row = connection.execute(for_sqlite()[StatementName.REVISION].sql).fetchone()
         return str(row[0]) if row else None
     if foreign := sorted(names.intersection(ours)):
         raise StoreError(
@@ -54,8 +54,8 @@ def bring_to_head(connection: sqlite3.Connection, path: Path) -> None:
     if revision is None:
         for statement in for_sqlite().schema:
             connection.execute(statement)
-        connection.execute(for_sqlite()[Ask.START_CLOCK].sql, (uuid.uuid4().hex,))
-        connection.execute(for_sqlite()[Ask.STAMP].sql, (HEAD,))
+        connection.execute(for_sqlite()[StatementName.START_CLOCK].sql, (uuid.uuid4().hex,))
+        connection.execute(for_sqlite()[StatementName.STAMP].sql, (HEAD,))
         connection.execute("COMMIT")
     else:
         connection.rollback()
@@ -83,7 +83,7 @@ def _migrate(path: Path) -> None:
         with engine.connect() as connection:
             # After the connection is made, since SQLAlchemy ends its first one's transaction.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-            revision = connection.exec_driver_sql(for_sqlite()[Ask.REVISION].sql).scalar()
+            revision = connection.exec_driver_sql(for_sqlite()[StatementName.REVISION].sql).scalar()
             upgrade(connection, str(revision), f"The metadata store {str(path)!r}")
             connection.commit()
     except SQLAlchemyError as error:

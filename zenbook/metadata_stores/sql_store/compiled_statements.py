@@ -18,7 +18,7 @@ ESCAPE = "/"  # before a % or _ that means itself, in a pattern of LIKE
 SHIPPED = Path(__file__).with_name("sqlite_statements.json")
 
 
-class Ask(StrEnum):
+class StatementName(StrEnum):
     """Every question that the store asks of its tables, and everything that it writes to them."""
 
     RUN = "run"
@@ -108,9 +108,9 @@ class Compiled:
 
     schema: tuple[str, ...]
     tables: tuple[str, ...]  # their names; the last one holds the schema's revision
-    statements: Mapping[Ask, Prepared]
+    statements: Mapping[StatementName, Prepared]
 
-    def __getitem__(self, name: Ask) -> Prepared:
+    def __getitem__(self, name: StatementName) -> Prepared:
         return self.statements[name]
 
     def to_json(self) -> dict[str, Any]:
@@ -125,7 +125,7 @@ class Compiled:
     def of_json(cls, body: Mapping[str, Any]) -> Compiled:
         """Read what `to_json` gave."""
         statements = {
-            Ask(name): Prepared("\n".join(one["sql"]), tuple(one["names"]), one["constants"])
+            StatementName(name): Prepared("\n".join(one["sql"]), tuple(one["names"]), one["constants"])
             for name, one in body["statements"].items()
         }
         return cls(tuple("\n".join(one) for one in body["schema"]), tuple(body["tables"]), statements)

@@ -10,7 +10,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
-from zenbook.metadata_stores.sql_store.compiled_statements import Ask, Prepared
+from zenbook.metadata_stores.sql_store.compiled_statements import Prepared, StatementName
 
 Row = Sequence[Any]
 
@@ -23,7 +23,7 @@ class Writer:
     values: Callable[[Any], tuple[Any, ...]]
 
 
-Works = Iterable[tuple[Writer, Sequence[Any]]]
+Writes = Iterable[tuple[Writer, Sequence[Any]]]
 
 
 class SqlDatabase(ABC):
@@ -35,23 +35,23 @@ class SqlDatabase(ABC):
     has_clock = True  # whether revisions are counted by a row that a transaction locks
 
     @abstractmethod
-    def write(self, works: Works, *, changed: Collection[str] = (), gone: Collection[str] = ()) -> None:
+    def write(self, works: Writes, *, changed: Collection[str] = (), gone: Collection[str] = ()) -> None:
         """Write records in one transaction, in this order; runs that are ``changed`` or ``gone`` get a new revision."""
 
     @abstractmethod
-    def rows(self, name: Ask, **values: Any) -> list[Row]:
+    def rows(self, name: StatementName, **values: Any) -> list[Row]:
         """All rows that answer a question."""
 
     @abstractmethod
-    def rows_of_all(self, name: Ask, parameter: str, several: Sequence[Any], **values: Any) -> list[Row]:
+    def rows_of_all(self, name: StatementName, parameter: str, several: Sequence[Any], **values: Any) -> list[Row]:
         """All rows that answer a question in which one parameter is a list of values."""
 
     @abstractmethod
-    def rows_of_both(self, name: Ask, other: Ask, **values: Any) -> tuple[list[Row], list[Row]]:
+    def query_two(self, name: StatementName, other: StatementName, **values: Any) -> tuple[list[Row], list[Row]]:
         """All rows that answer two questions with the same parameters; none of the second if none of the first."""
 
     @abstractmethod
-    def prepared(self, name: Ask) -> Prepared:
+    def prepared(self, name: StatementName) -> Prepared:
         """A statement in this database's SQL."""
 
     @abstractmethod
@@ -75,9 +75,11 @@ class SqlDatabase(ABC):
 
     @cached_property
     def _revising(self) -> tuple[str, ...]:
-        return tuple(self.prepared(one).sql for one in (Ask.TICK, Ask.PUT_CHANGE, Ask.MARK_GONE))
+        return tuple(
+            self.prepared(one).sql for one in (StatementName.TICK, StatementName.PUT_CHANGE, StatementName.MARK_GONE)
+        )
 
-    def writer(self, name: Ask) -> Writer:
+    def writer(self, name: StatementName) -> Writer:
         """What executes a statement for records whose fields have the names of its parameters."""
         prepared = self.prepared(name)
         # `_value_` is an enum's value without the 0.2 µs of its property.

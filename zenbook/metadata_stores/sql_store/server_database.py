@@ -14,9 +14,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from zenbook.metadata_stores import migrations
-from zenbook.metadata_stores.sql_store.compiled_statements import Ask, Compiled, Prepared
-from zenbook.metadata_stores.sql_store.database_interface import Row, SqlDatabase, Works, Writer
-from zenbook.metadata_stores.sql_store.drivers.driver import Driver, Question, Statement, Trouble, clean
+from zenbook.metadata_stores.sql_store.compiled_statements import Compiled, Prepared, StatementName
+from zenbook.metadata_stores.sql_store.database_interface import Row, SqlDatabase, Writer, Writes
+from zenbook.metadata_stores.sql_store.drivers.driver import Driver, ErrorClass, Question, Statement, clean
 from zenbook.metadata_stores.sql_store.server_retry import Patience
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class ServerDatabase(SqlDatabase):
         self._opened: dict[int, _Opened] = {}  # by process: a child never uses its parent's
         self._opening: dict[int, threading.Lock] = {}
 
-    def write(self, works: Works, *, changed: Collection[str] = (), gone: Collection[str] = ()) -> None:
+    def write(self, works: Writes, *, changed: Collection[str] = (), gone: Collection[str] = ()) -> None:
         """Write records in one transaction, in this order; again if others get in its way or the server is lost."""
         driver = self.driver
         statements: list[Statement] = [
@@ -47,25 +47,25 @@ class ServerDatabase(SqlDatabase):
             statements += self.revised(changed, gone)
             self._do(lambda connection: driver.transact(connection, statements))
 
-    def rows(self, name: Ask, **values: Any) -> list[Row]:
+    def rows(self, name: StatementName, **values: Any) -> list[Row]:
         """All rows that answer a question."""
         return self._answers((name,), values)[0]
 
-    def rows_of_both(self, name: Ask, other: Ask, **values: Any) -> tuple[list[Row], list[Row]]:
+    def query_two(self, name: StatementName, other: StatementName, **values: Any) -> tuple[list[Row], list[Row]]:
         """Both questions are asked at once, since that costs less than to wait for the first answer."""
         first, second = self._answers((name, other), values)
         return first, second
 
-    def rows_of_all(self, name: Ask, parameter: str, several: Sequence[Any], **values: Any) -> list[Row]:
+    def rows_of_all(self, name: StatementName, parameter: str, several: Sequence[Any], **values: Any) -> list[Row]:
         """All rows that answer a question in which one parameter is a list of values."""
         sql, arguments = self.prepared(name).with_all(parameter, tuple(several), **_cut(values))
         return self._ask([(sql, arguments)])[0]
 
-    def prepared(self, name: Ask) -> Prepared:
+    def prepared(self, name: StatementName) -> Prepared:
         """A statement in this server's SQL."""
         return _compiled(type(self.driver))[name]
 
-    def writer(self, name: Ask) -> Writer:
+    def writer(self, name: StatementName) -> Writer:
         """As of any database; texts that only describe are cut where their column ends."""
         from zenbook.metadata_stores.sql_store.statements import widths_of
 
@@ -93,7 +93,7 @@ class ServerDatabase(SqlDatabase):
         if opened := self._opened.pop(os.getpid(), None):
             opened.pool.dispose()
 
-    def _answers(self, names: tuple[Ask, ...], values: dict[str, Any]) -> list[list[Row]]:
+    def _answers(self, names: tuple[StatementName, ...], values: dict[str, Any]) -> list[list[Row]]:
         known = _cut(values)
         prepared = [self.prepared(name) for name in names]
         return self._ask([(one.sql, one.arguments(**known)) for one in prepared])
@@ -103,7 +103,7 @@ class ServerDatabase(SqlDatabase):
         return self._do(lambda connection: self.driver.answer(connection, cleaned))
 
     def _revision(self, connection: Any) -> str | None:
-        rows = self.driver.answer(connection, [(self.prepared(Ask.REVISION).sql, ())])[0]
+        rows = self.driver.answer(connection, [(self.prepared(StatementName.REVISION).sql, ())])[0]
         return str(rows[0][0]) if rows else None
 
     # --- connections ------------------------------------------------------------------------------------------------
@@ -128,11 +128,11 @@ class ServerDatabase(SqlDatabase):
             whole = True
         except self.driver.failures as error:
             trouble = self.driver.trouble(error)
-            if trouble is Trouble.LOST:
+            if trouble is ErrorClass.LOST:
                 opened.drop_idle()  # they are lost as well
             else:
                 whole = self._is_reset(kept)
-            if trouble is Trouble.MISSING_TABLES:
+            if trouble is ErrorClass.MISSING_TABLES:
                 opened.ready = False  # somebody has dropped them: the next use makes them anew
             raise
         finally:
@@ -168,7 +168,7 @@ class ServerDatabase(SqlDatabase):
             try:
                 revision = self._revision(connection)
             except self.driver.failures as error:
-                if self.driver.trouble(error) is not Trouble.MISSING_TABLES:
+                if self.driver.trouble(error) is not ErrorClass.MISSING_TABLES:
                     raise
                 revision = None
             if revision != migrations.HEAD:

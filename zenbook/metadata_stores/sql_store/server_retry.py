@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from zenbook.interrupts import interrupt_waits
-from zenbook.metadata_stores.sql_store.drivers.driver import Driver, Trouble
+from zenbook.metadata_stores.sql_store.drivers.driver import Driver, ErrorClass
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -39,7 +39,7 @@ class Patience:
         try:
             result = attempt()
         except self.driver.failures as error:
-            if self.driver.trouble(error) not in (Trouble.LOST, Trouble.ABSENT, Trouble.CONFLICT):
+            if self.driver.trouble(error) not in (ErrorClass.LOST, ErrorClass.ABSENT, ErrorClass.CONFLICT):
                 raise
             result = self._try_again(attempt, error)
         self.reached, self.given_up = True, False
@@ -67,7 +67,7 @@ class Patience:
         try:
             result: T = retrying(again)
         except self.driver.failures as error:
-            if self.driver.trouble(error) is Trouble.LOST:
+            if self.driver.trouble(error) is ErrorClass.LOST:
                 self.given_up = True
             raise
         finally:
@@ -79,22 +79,24 @@ class Patience:
 
     def _is_news(self, state: RetryCallState) -> bool:
         """Whether a connection was lost that was well when it was last used: a new one may be had at once."""
-        return state.attempt_number == 1 and self.reached and not self.given_up and self._trouble(state) is Trouble.LOST
+        return (
+            state.attempt_number == 1 and self.reached and not self.given_up and self._trouble(state) is ErrorClass.LOST
+        )
 
-    def _trouble(self, state: RetryCallState) -> Trouble:
+    def _trouble(self, state: RetryCallState) -> ErrorClass:
         error = state.outcome.exception() if state.outcome is not None else None
-        return self.driver.trouble(error) if error is not None else Trouble.OTHER
+        return self.driver.trouble(error) if error is not None else ErrorClass.OTHER
 
     def _is_enough(self, state: RetryCallState) -> bool:
         trouble, waited = self._trouble(state), state.seconds_since_start or 0.0
-        if trouble is Trouble.CONFLICT:
+        if trouble is ErrorClass.CONFLICT:
             return waited > CONFLICTS or interrupt_waits()
-        if trouble is Trouble.OTHER or trouble is Trouble.MISSING_TABLES or interrupt_waits():
+        if trouble is ErrorClass.OTHER or trouble is ErrorClass.MISSING_TABLES or interrupt_waits():
             return True
         if self.given_up:
             return True
         if not self.reached:
-            return trouble is Trouble.ABSENT or waited > min(FIRST, self.driver.settings.patience)
+            return trouble is ErrorClass.ABSENT or waited > min(FIRST, self.driver.settings.patience)
         return waited > self.driver.settings.patience
 
     def _sleep(self, seconds: float) -> None:
@@ -104,7 +106,7 @@ class Patience:
 
     def _tell(self, state: RetryCallState) -> None:
         thread = threading.get_ident()
-        if self._trouble(state) is Trouble.CONFLICT or thread in self._waiting or not self.reached:
+        if self._trouble(state) is ErrorClass.CONFLICT or thread in self._waiting or not self.reached:
             return
         if state.attempt_number == 1:  # a new connection may help at once
             return

@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 from zenbook.errors import StoreError
 from zenbook.metadata_stores import migrations
 from zenbook.metadata_stores.sql_store import sqlite_rules
-from zenbook.metadata_stores.sql_store.compiled_statements import Ask, Prepared, for_sqlite
-from zenbook.metadata_stores.sql_store.database_interface import Row, SqlDatabase, Works, encodable
+from zenbook.metadata_stores.sql_store.compiled_statements import Prepared, StatementName, for_sqlite
+from zenbook.metadata_stores.sql_store.database_interface import Row, SqlDatabase, Writes, encodable
 
 T = TypeVar("T")
 FAILURES = (sqlite3.Error, OverflowError)
@@ -70,7 +70,7 @@ class Database(SqlDatabase):
         self._opened: dict[int, _Opened] = {}  # by process: a child never closes its parent's
         self._opening: dict[int, threading.Lock] = {}
 
-    def write(self, works: Works, *, changed: Collection[str] = (), gone: Collection[str] = ()) -> None:
+    def write(self, works: Writes, *, changed: Collection[str] = (), gone: Collection[str] = ()) -> None:
         """Write records in one transaction, in this order; runs that are ``changed`` or ``gone`` get a new revision."""
         rows = [(writer.sql, [*map(writer.values, records)]) for writer, records in works if records]
         if not rows:
@@ -106,16 +106,16 @@ class Database(SqlDatabase):
         except FAILURES as error:
             raise self._told(error) from error
 
-    def rows(self, name: Ask, **values: Any) -> list[Row]:
+    def rows(self, name: StatementName, **values: Any) -> list[Row]:
         """All rows that answer a question."""
         prepared = self.prepared(name)
         return self._fetch(prepared.sql, prepared.arguments(**values))
 
-    def rows_of_all(self, name: Ask, parameter: str, several: Sequence[Any], **values: Any) -> list[Row]:
+    def rows_of_all(self, name: StatementName, parameter: str, several: Sequence[Any], **values: Any) -> list[Row]:
         """All rows that answer a question in which one parameter is a list of values."""
         return self._fetch(*self.prepared(name).with_all(parameter, tuple(several), **values))
 
-    def rows_of_both(self, name: Ask, other: Ask, **values: Any) -> tuple[list[Row], list[Row]]:
+    def query_two(self, name: StatementName, other: StatementName, **values: Any) -> tuple[list[Row], list[Row]]:
         """All rows that answer two questions with the same parameters; none of the second if none of the first."""
         one, two = self.prepared(name), self.prepared(other)
 
@@ -128,7 +128,7 @@ class Database(SqlDatabase):
     def _fetch(self, sql: str, arguments: tuple[Any, ...]) -> list[Row]:
         return self.with_cursor(lambda cursor: cursor.execute(sql, arguments).fetchall())
 
-    def prepared(self, name: Ask) -> Prepared:
+    def prepared(self, name: StatementName) -> Prepared:
         """A statement in this database's SQL."""
         return for_sqlite()[name]
 

@@ -34,7 +34,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import Delete, Insert, Update
 
 from zenbook.core.states import StepState
-from zenbook.metadata_stores.sql_store.compiled_statements import ESCAPE, SHIPPED, Ask, Compiled, Prepared
+from zenbook.metadata_stores.sql_store.compiled_statements import ESCAPE, SHIPPED, Compiled, Prepared, StatementName
 from zenbook.metadata_stores.sql_store.tables import (
     RECORDS,
     Name,
@@ -74,44 +74,46 @@ def compiled(dialect: Dialect) -> Compiled:
     return Compiled(tuple(schema), tuple(table.name for table in tables), statements)
 
 
-def statements_for(dialect: str) -> dict[Ask, ClauseElement]:
+def statements_for(dialect: str) -> dict[StatementName, ClauseElement]:
     """All statements by name."""
     return {
         **QUESTIONS,
-        Ask.STAMP: version.insert().values(version_num=bindparam("revision")),
-        Ask.START_CLOCK: clock.insert().values(store=bindparam("store"), revision=literal_column("0")),
-        Ask.TICK: clock.update().values(revision=clock.c.revision + literal_column("1")),
-        Ask.PUT_CHANGE: _put_change(dialect),
-        Ask.MARK_GONE: changes.update()
+        StatementName.STAMP: version.insert().values(version_num=bindparam("revision")),
+        StatementName.START_CLOCK: clock.insert().values(store=bindparam("store"), revision=literal_column("0")),
+        StatementName.TICK: clock.update().values(revision=clock.c.revision + literal_column("1")),
+        StatementName.PUT_CHANGE: _put_change(dialect),
+        StatementName.MARK_GONE: changes.update()
         .where(changes.c.run == bindparam("id"))
         .values(revision=_now(dialect), gone=literal_column("1")),
-        Ask.CLOCK: select(clock.c.store, _highest() if dialect == "sqlite" else clock.c.revision),
-        Ask.PUT_MARK: upsert(marks, dialect),
-        Ask.DROP_MARK: marks.delete().where(*(marks.c[name] == bindparam(name) for name in ("run", "kind", "name"))),
-        Ask.PUT_RUN: upsert(runs, dialect),
-        Ask.UPDATE_RUN: update_run(),
-        Ask.PUT_STEP: upsert(steps, dialect),
-        Ask.PUT_OUTPUT: upsert(outputs, dialect),
-        Ask.PUT_INPUT: upsert(inputs, dialect),
-        Ask.PUT_PARAM: upsert(params, dialect),
-        Ask.PUT_METRIC: upsert(metrics, dialect),
-        Ask.PUT_LOG: upsert(logs, dialect),
-        Ask.ADD_ARTIFACT: insert_ignore(artifacts, dialect),
-        Ask.ADD_CODE: insert_ignore(code, dialect),
-        Ask.ADD_ENVIRONMENT: insert_ignore(environments, dialect),
-        Ask.DELETE_RUN: runs.delete().where(runs.c.id == bindparam("id")),
-        Ask.DELETE_STEPS: _delete_of_run(steps),
-        Ask.DELETE_OUTPUTS: _delete_of_run(outputs),
-        Ask.DELETE_INPUTS: _delete_of_run(inputs),
-        Ask.DELETE_PARAMS: _delete_of_run(params),
-        Ask.DELETE_METRICS: _delete_of_run(metrics),
-        Ask.DELETE_LOGS: _delete_of_run(logs),
-        Ask.DELETE_MARKS: _delete_of_run(marks),
-        Ask.FORGET_ARTIFACT: _forget_artifact(),
+        StatementName.CLOCK: select(clock.c.store, _highest() if dialect == "sqlite" else clock.c.revision),
+        StatementName.PUT_MARK: upsert(marks, dialect),
+        StatementName.DROP_MARK: marks.delete().where(
+            *(marks.c[name] == bindparam(name) for name in ("run", "kind", "name"))
+        ),
+        StatementName.PUT_RUN: upsert(runs, dialect),
+        StatementName.UPDATE_RUN: update_run(),
+        StatementName.PUT_STEP: upsert(steps, dialect),
+        StatementName.PUT_OUTPUT: upsert(outputs, dialect),
+        StatementName.PUT_INPUT: upsert(inputs, dialect),
+        StatementName.PUT_PARAM: upsert(params, dialect),
+        StatementName.PUT_METRIC: upsert(metrics, dialect),
+        StatementName.PUT_LOG: upsert(logs, dialect),
+        StatementName.ADD_ARTIFACT: insert_ignore(artifacts, dialect),
+        StatementName.ADD_CODE: insert_ignore(code, dialect),
+        StatementName.ADD_ENVIRONMENT: insert_ignore(environments, dialect),
+        StatementName.DELETE_RUN: runs.delete().where(runs.c.id == bindparam("id")),
+        StatementName.DELETE_STEPS: _delete_of_run(steps),
+        StatementName.DELETE_OUTPUTS: _delete_of_run(outputs),
+        StatementName.DELETE_INPUTS: _delete_of_run(inputs),
+        StatementName.DELETE_PARAMS: _delete_of_run(params),
+        StatementName.DELETE_METRICS: _delete_of_run(metrics),
+        StatementName.DELETE_LOGS: _delete_of_run(logs),
+        StatementName.DELETE_MARKS: _delete_of_run(marks),
+        StatementName.FORGET_ARTIFACT: _forget_artifact(),
     }
 
 
-def widths_of(ask: Ask) -> dict[str, int]:
+def widths_of(ask: StatementName) -> dict[str, int]:
     """How many characters the columns hold that a statement sets and that only describe: what is longer is cut."""
     table = WRITTEN.get(ask)
     if table is None:
@@ -313,40 +315,40 @@ PREVIOUS_STEP = (
 ADDRESS_OF = select(artifacts.c.address).where(
     artifacts.c.digest == bindparam("digest"), artifacts.c.format == bindparam("format")
 )
-QUESTIONS: dict[Ask, ClauseElement] = {
-    Ask.RUN: select(*columns_of(runs)).where(runs.c.id == bindparam("id")),
-    Ask.RUNS: _runs(),
-    Ask.RUNS_OF_PIPELINE: _runs().where(runs.c.pipeline == bindparam("pipeline")),
-    Ask.FIND_RUN_IDS: _find_run_ids(),
-    Ask.STEPS: _of_runs(steps, "position", "name"),
-    Ask.PREVIOUS_STEP: PREVIOUS_STEP,
-    Ask.OUTPUTS: _outputs(),
-    Ask.OUTPUTS_OF_STEP: _outputs().where(outputs.c.step == bindparam("step")),
-    Ask.INPUTS: _of_runs(inputs, "step", "name"),
-    Ask.PARAMS: _of_runs(params, "step", "name"),
-    Ask.METRICS: _of_runs(metrics, "at", "step", "name", "n"),
-    Ask.LOGS: _logs().order_by(logs.c.at, logs.c.step, logs.c.n),
-    Ask.LOGS_OF_STEP: _logs().where(logs.c.step == bindparam("step")).order_by(logs.c.n),
-    Ask.CODE: select(*columns_of(code)).where(code.c.digest == bindparam("digest")),
-    Ask.ENVIRONMENT: select(*columns_of(environments)).where(environments.c.digest == bindparam("digest")),
-    Ask.ADDRESS_OF: ADDRESS_OF,
-    Ask.FIND_CACHED: FIND_CACHED,
-    Ask.FIND_CACHED_METRICS: FIND_CACHED_METRICS,
-    Ask.REFERENCED: _referenced(),
-    Ask.ARTIFACTS: select(*columns_of(artifacts)).where(artifacts.c.created_at < bindparam("before")),
-    Ask.REVISION: select(version.c.version_num),
-    Ask.CHANGES: select(changes.c.run, changes.c.revision, changes.c.gone)
+QUESTIONS: dict[StatementName, ClauseElement] = {
+    StatementName.RUN: select(*columns_of(runs)).where(runs.c.id == bindparam("id")),
+    StatementName.RUNS: _runs(),
+    StatementName.RUNS_OF_PIPELINE: _runs().where(runs.c.pipeline == bindparam("pipeline")),
+    StatementName.FIND_RUN_IDS: _find_run_ids(),
+    StatementName.STEPS: _of_runs(steps, "position", "name"),
+    StatementName.PREVIOUS_STEP: PREVIOUS_STEP,
+    StatementName.OUTPUTS: _outputs(),
+    StatementName.OUTPUTS_OF_STEP: _outputs().where(outputs.c.step == bindparam("step")),
+    StatementName.INPUTS: _of_runs(inputs, "step", "name"),
+    StatementName.PARAMS: _of_runs(params, "step", "name"),
+    StatementName.METRICS: _of_runs(metrics, "at", "step", "name", "n"),
+    StatementName.LOGS: _logs().order_by(logs.c.at, logs.c.step, logs.c.n),
+    StatementName.LOGS_OF_STEP: _logs().where(logs.c.step == bindparam("step")).order_by(logs.c.n),
+    StatementName.CODE: select(*columns_of(code)).where(code.c.digest == bindparam("digest")),
+    StatementName.ENVIRONMENT: select(*columns_of(environments)).where(environments.c.digest == bindparam("digest")),
+    StatementName.ADDRESS_OF: ADDRESS_OF,
+    StatementName.FIND_CACHED: FIND_CACHED,
+    StatementName.FIND_CACHED_METRICS: FIND_CACHED_METRICS,
+    StatementName.REFERENCED: _referenced(),
+    StatementName.ARTIFACTS: select(*columns_of(artifacts)).where(artifacts.c.created_at < bindparam("before")),
+    StatementName.REVISION: select(version.c.version_num),
+    StatementName.CHANGES: select(changes.c.run, changes.c.revision, changes.c.gone)
     .where(changes.c.revision > bindparam("since"))
     .order_by(changes.c.revision, changes.c.run),
-    Ask.MARKS: _of_runs(marks, "kind", "name"),
-    Ask.RUN_ROWS: select(*run_columns_without_plan()).where(runs.c.id.in_(bindparam("runs", expanding=True))),
-    Ask.METRIC_ROWS: _of_runs(metrics),
-    Ask.LOG_ROWS: _of_runs(logs),
+    StatementName.MARKS: _of_runs(marks, "kind", "name"),
+    StatementName.RUN_ROWS: select(*run_columns_without_plan()).where(runs.c.id.in_(bindparam("runs", expanding=True))),
+    StatementName.METRIC_ROWS: _of_runs(metrics),
+    StatementName.LOG_ROWS: _of_runs(logs),
 }
 
 
 DESCRIBING = ("host", "user", "process", "stack", "orchestrator", "pipeline", "type")
-WRITTEN = {Ask.PUT_RUN: runs, Ask.PUT_OUTPUT: outputs}
+WRITTEN = {StatementName.PUT_RUN: runs, StatementName.PUT_OUTPUT: outputs}
 
 
 def shipped_text() -> str:

@@ -18,7 +18,7 @@ def _is_installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def hears_while_busy() -> bool:
+def supports_subshells() -> bool:
     """Whether the kernel hears the page while a cell runs, as ipykernel does from 7 on."""
     from IPython.core.getipython import get_ipython
 

@@ -11,7 +11,7 @@ from typing import Any
 from zenbook.core.plain_values import show
 from zenbook.core.states import RunState
 from zenbook.display.table import cut, one_line
-from zenbook.engine.liveness import healed
+from zenbook.engine.liveness import mark_crashed_runs
 from zenbook.errors import QueryError, did_you_mean
 from zenbook.stack.components import MetadataStore
 from zenbook.stack.records import RunQuery, RunRecord
@@ -85,12 +85,12 @@ def page(
     """
     metadata = stack.metadata
     if wanted.state is not None and wanted.state.ended:  # some that seem to go on may have crashed
-        healed(metadata, metadata.runs(replace(wanted.query(limit=PAGE), states=_GOING_ON)))
+        mark_crashed_runs(metadata, metadata.runs(replace(wanted.query(limit=PAGE), states=_GOING_ON)))
     if wanted.in_sql:
         found = _asked(stack, wanted, before, offset)
     else:
         found = metadata.runs(wanted.query(limit=PAGE + 1, before=before))
-    return [one for one in healed(metadata, found[:PAGE]) if wanted.takes(one)], len(found) > PAGE
+    return [one for one in mark_crashed_runs(metadata, found[:PAGE]) if wanted.takes(one)], len(found) > PAGE
 
 
 def _asked(stack: OpenStack, wanted: Wanted, before: str | None, offset: int) -> list[RunRecord]:
@@ -181,7 +181,7 @@ class Newest:
     def _older(self, metadata: MetadataStore, shown: set[str]) -> list[RunRecord]:
         """Those that went on when they were last seen and are not on the page."""
         found = (metadata.run(one) for one in sorted(self._going_on - shown, reverse=True)[:_FOLLOWED])
-        return healed(metadata, [replace(one, plan="") for one in found if one is not None])
+        return mark_crashed_runs(metadata, [replace(one, plan="") for one in found if one is not None])
 
 
 def _row(run: RunRecord, values: dict[str, Any]) -> Row:

@@ -27,7 +27,7 @@ from zenbook.engine.follower import Follower
 from zenbook.engine.liveness import is_driven_here
 from zenbook.engine.steps.failure_text import one_line
 from zenbook.errors import RunError, ZenbookError
-from zenbook.notebook.panels.front_end import hears_while_busy, kernel_id
+from zenbook.notebook.panels.front_end import kernel_id, supports_subshells
 from zenbook.notebook.panels.log_tail import LogTail
 from zenbook.notebook.panels.panel_state import Changes, description, everything, patches
 from zenbook.notebook.progress import DELAY, Output
@@ -152,7 +152,7 @@ class RunPanel:
                 again.pop(0)
                 self._tell_all()
             self.send()
-            if time.monotonic() - self._pictured_at > (_KEPT if self._heard or not hears_while_busy() else _UNHEARD):
+            if time.monotonic() - self._pictured_at > (_KEPT if self._heard or not supports_subshells() else _UNHEARD):
                 with self._lock:
                     if not self._over.is_set():
                         self._show_picture()
@@ -208,7 +208,7 @@ class RunPanel:
 
     def _describe(self) -> dict[str, Any]:
         here = is_driven_here(self.view.run)
-        more = {"here": here, "hears": hears_while_busy(), "kernel": kernel_id(), "small": self._small}
+        more = {"here": here, "hears": supports_subshells(), "kernel": kernel_id(), "small": self._small}
         return description(self.view, self._base) | more
 
     # --- what the browser asks --------------------------------------------------------------------------------------

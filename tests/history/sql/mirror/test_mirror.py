@@ -35,7 +35,7 @@ def store(tmp_path: Path) -> Iterator[SqlMetadataStore]:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few runs are worth a file."""
-    monkeypatch.setattr(mirror, "LEAST", 3)
+    monkeypatch.setattr(mirror, "MIN_CHANGED_RUNS", 3)
 
 
 def add(store: SqlMetadataStore, *numbers: int) -> None:

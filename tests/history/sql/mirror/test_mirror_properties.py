@@ -43,7 +43,7 @@ pytestmark = pytest.mark.usefixtures("small_portions")
 def small_portions() -> Iterator[None]:
     """A few runs are worth a file, and are copied in several portions."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mirror, "LEAST", 2)
+        patch.setattr(mirror, "MIN_CHANGED_RUNS", 2)
         patch.setattr(replica_tables, "AT_ONCE", 2)
         yield
 

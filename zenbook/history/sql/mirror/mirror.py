@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
 from zenbook.history.sql.mirror.mirror_schema import VERSION, literal
-from zenbook.history.sql.mirror.replica_files import Files
-from zenbook.history.sql.mirror.replica_session import COMPARED, Opened
-from zenbook.history.sql.mirror.replica_tables import Copy
+from zenbook.history.sql.mirror.replica_files import ReplicaFiles
+from zenbook.history.sql.mirror.replica_session import COMPARED, ReplicaSession
+from zenbook.history.sql.mirror.replica_tables import ReplicaTables
 from zenbook.stack.components import MetadataStore
 from zenbook.stack.stack import OpenStack
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     import duckdb
 
 FOLDER = "mirror"  # in the workspace
-LEAST = 500  # changed runs that are worth a new file; of many runs, a tenth
+MIN_CHANGED_RUNS = 500  # changed runs that are worth a new file; of many runs, a tenth
 MEMORY = "1GB"  # at most, for a question over thousands of names; others take a tenth of it
-END = 2**62  # after every revision
+MAX_REVISION = 2**62  # after every revision
 _DAMAGE = re.compile(
     r"corrupt|checksum|not a valid DuckDB|database has been invalidated|Could not read enough", re.IGNORECASE
 )
@@ -42,10 +42,10 @@ class Mirror:
 
     def __init__(self, store: MetadataStore, folder: Path, *, allow_files: bool = False) -> None:
         self._store = store
-        self._files = Files(folder)
+        self._files = ReplicaFiles(folder)
         self._allow_files = allow_files
         self._lock = threading.RLock()
-        self._opened: Opened | None = None
+        self._opened: ReplicaSession | None = None
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection that sees the views as they are now; the caller closes it.
@@ -93,10 +93,10 @@ class Mirror:
 
     # --- catching up ------------------------------------------------------------------------------------------------
 
-    def _caught_up(self) -> Opened:
+    def _caught_up(self) -> ReplicaSession:
         opened = self._opened
         if opened is None:
-            opened = self._opened = self._open(self._store.changes(END).store)
+            opened = self._opened = self._open(self._store.changes(MAX_REVISION).store)
         changes = self._store.changes(max(0, opened.revision - COMPARED))
         if not opened.agrees_with(changes):
             self.close()
@@ -107,7 +107,7 @@ class Mirror:
         news = [one for one in changes.runs if one.revision > opened.revision]
         if not news:
             return opened
-        if len(news) + opened.news.size > max(LEAST, opened.base.size // 10 if opened.base else 0):
+        if len(news) + opened.news.size > max(MIN_CHANGED_RUNS, opened.base.size // 10 if opened.base else 0):
             del changes, news  # of the first time they take 40 MB
             if self._files.make_next(self._store, opened.store, opened.revision, on_last=opened.base is not None):
                 self.close()
@@ -118,7 +118,7 @@ class Mirror:
             opened.take(self._store, news, changes.revision)
         return opened
 
-    def _open(self, store: str) -> Opened:
+    def _open(self, store: str) -> ReplicaSession:
         """On the newest file that can be read; without one all is in memory."""
         import duckdb
 
@@ -126,16 +126,16 @@ class Mirror:
             connection = self._connection()
             try:
                 connection.execute(f"ATTACH {literal(str(path))} AS base (READ_ONLY)")
-                base = Copy(connection, "base.main")
+                base = ReplicaTables(connection, "base.main")
                 version, of, revision = base.open()
                 if (version, of) == (VERSION, store):
-                    return Opened(self._locked(connection), store, revision, base)
+                    return ReplicaSession(self._locked(connection), store, revision, base)
             except duckdb.Error:
                 pass  # damaged: it is made again
             connection.close()
             with suppress(OSError):
                 path.unlink()
-        return Opened(self._locked(self._connection()), store, 0, None)
+        return ReplicaSession(self._locked(self._connection()), store, 0, None)
 
     def _connection(self) -> duckdb.DuckDBPyConnection:
         import duckdb

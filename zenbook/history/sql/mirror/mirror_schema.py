@@ -54,7 +54,7 @@ METRICS = Copied(
 )
 LOGS = Copied("logs", LogRecord, (("run", T), ("step", T), ("n", I), ("at", D), ("stream", T), ("text", T)))
 
-COPIED = (STEPS, OUTPUTS, INPUTS, PARAMS, METRICS, LOGS)
+REPLICATED = (STEPS, OUTPUTS, INPUTS, PARAMS, METRICS, LOGS)
 
 RUN_COLUMNS = (
     *(("id", T), ("pipeline", T), ("stack", T), ("state", T), ("created_at", D), ("started_at", D), ("ended_at", D)),

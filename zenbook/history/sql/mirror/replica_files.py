@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zenbook.history.sql.mirror.mirror_schema import VERSION, quoted
-from zenbook.history.sql.mirror.replica_tables import Copy
+from zenbook.history.sql.mirror.replica_tables import ReplicaTables
 from zenbook.stack.components import MetadataStore
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ PATIENCE = 120.0  # seconds that one waits for another process that makes a file
 OLD = 7 * 86400.0  # seconds after which files of other versions are taken for left behind
 
 
-class Files:
+class ReplicaFiles:
     """A folder with files whose names say of which store, version and revision they are."""
 
     def __init__(self, folder: Path) -> None:
@@ -64,7 +64,7 @@ class Files:
                 shutil.copyfile(last, making)
             connection = duckdb.connect(str(making), config={"memory_limit": WRITING})
             try:
-                copy = Copy(connection, f"{_catalog_of(connection)}.main")
+                copy = ReplicaTables(connection, f"{_catalog_of(connection)}.main")
                 revision = _fill(copy, metadata, store, exists=last is not None)
                 connection.execute("CHECKPOINT")
             finally:
@@ -106,7 +106,7 @@ def _catalog_of(connection: duckdb.DuckDBPyConnection) -> str:
     return quoted(name)
 
 
-def _fill(copy: Copy, metadata: MetadataStore, store: str, *, exists: bool) -> int:
+def _fill(copy: ReplicaTables, metadata: MetadataStore, store: str, *, exists: bool) -> int:
     """Bring a file up to date, and give the revision up to which it then is."""
     revision = 0
     if exists:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zenbook.core.states import RunState
-from zenbook.history.sql.mirror.replica_tables import Copy
+from zenbook.history.sql.mirror.replica_tables import ReplicaTables
 from zenbook.history.sql.mirror.views import Parts, define_views
 from zenbook.stack.components import MetadataStore
 from zenbook.stack.records import Change, Changes
@@ -19,17 +19,19 @@ COMPARED = 100
 _GOING_ON = [RunState.PENDING.value, RunState.RUNNING.value]
 
 
-class Opened:
+class ReplicaSession:
     """A base, what is newer, and views over both."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, store: str, revision: int, base: Copy | None) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, store: str, revision: int, base: ReplicaTables | None
+    ) -> None:
         self.connection = connection
         self.store = store
         self.revision = revision
         self.base = base
         connection.execute("CREATE SCHEMA news")
         connection.execute("CREATE TABLE news.touched (run VARCHAR)")  # runs of which the base is out of date
-        self.news = Copy(connection, "memory.news")
+        self.news = ReplicaTables(connection, "memory.news")
         self.news.create(store, 0)
         if base is not None:
             connection.execute("DROP TABLE news.runs")

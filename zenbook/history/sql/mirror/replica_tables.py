@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from zenbook.core.capsule import Capsule
 from zenbook.history.sql.mirror.mirror_schema import (
-    COPIED,
     METRICS,
     OTHERS,
     PARAMS,
+    REPLICATED,
     RUN_COLUMNS,
     VERSION,
     Copied,
@@ -37,7 +37,7 @@ _GIT = ("commit", "branch", "dirty")
 _ARROW = {"VARCHAR": "string", "BIGINT": "int64", "DOUBLE": "float64", "BOOLEAN": "bool"}
 
 
-class Copy:
+class ReplicaTables:
     """Tables in one schema. Who calls sees to it that only one thread does so at a time."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, schema: str) -> None:
@@ -50,7 +50,7 @@ class Copy:
 
     def create(self, store: str, revision: int) -> None:
         """Make empty tables."""
-        tables = {one.name: one.columns for one in COPIED} | {"runs": RUN_COLUMNS} | OTHERS
+        tables = {one.name: one.columns for one in REPLICATED} | {"runs": RUN_COLUMNS} | OTHERS
         for name, columns in tables.items():
             self._do(f"CREATE TABLE {self._schema}.{name} ({ddl(columns)})")
         self._do(f"INSERT INTO {self._schema}.facts VALUES (?, ?, ?)", [VERSION, store, revision])
@@ -128,7 +128,7 @@ class Copy:
 
     def _forget(self, runs: list[str]) -> None:
         with self._as_table("gone_runs", [("run", "VARCHAR", runs)]) as given:
-            for table in COPIED:
+            for table in REPLICATED:
                 self._do(f"DELETE FROM {self._schema}.{table.name} WHERE run IN (SELECT run FROM {given})")
             self._do(f"DELETE FROM {self._schema}.runs WHERE id IN (SELECT run FROM {given})")
             before = self.size
@@ -138,8 +138,8 @@ class Copy:
 
     def _add(self, store: MetadataStore, revisions: dict[str, int]) -> None:
         runs = [*revisions]
-        rows = {table.name: store.rows(table.record, runs) for table in COPIED}
-        for table in COPIED:
+        rows = {table.name: store.rows(table.record, runs) for table in REPLICATED}
+        for table in REPLICATED:
             self._insert(table, rows[table.name])
         self._add_runs(store, runs, rows[PARAMS.name], rows[METRICS.name])
         self._add_described(store, {row[5] for row in rows["steps"]})

@@ -21,7 +21,7 @@ Statement = tuple[str, Sequence[tuple[Any, ...]]]  # and the rows for which it i
 Question = tuple[str, tuple[Any, ...]]
 
 
-class Trouble(Enum):
+class ErrorClass(Enum):
     """What can be done about an error."""
 
     LOST = auto()  # the server is away: wait for it
@@ -76,7 +76,7 @@ class Driver(ABC):
         """Kind and version of the server, for people."""
 
     @abstractmethod
-    def trouble(self, error: BaseException) -> Trouble:
+    def trouble(self, error: BaseException) -> ErrorClass:
         """What can be done about an error."""
 
     @abstractmethod

@@ -20,7 +20,7 @@ from pymysql.converters import conversions, escape_float
 from zenbook.errors import StoreError
 from zenbook.metadata_stores.sql_store.database_interface import Row
 from zenbook.metadata_stores.sql_store.drivers import mysql_errors
-from zenbook.metadata_stores.sql_store.drivers.driver import Driver, Question, Statement, Trouble
+from zenbook.metadata_stores.sql_store.drivers.driver import Driver, ErrorClass, Question, Statement
 from zenbook.metadata_stores.sql_store.server_settings import ServerSettings, Tls
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ class MysqlDriver(Driver):
         told = connection.get_server_info().removeprefix("5.5.5-")  # MariaDB puts it there for old clients
         return tuple(int(one) for one in re.findall(r"\d+", told)[:3])
 
-    def trouble(self, error: BaseException) -> Trouble:
+    def trouble(self, error: BaseException) -> ErrorClass:
         """By the error's number."""
         return mysql_errors.trouble(error)
 

@@ -7,7 +7,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 from zenbook.errors import StoreError, StoreUnreachableError
-from zenbook.metadata_stores.sql_store.drivers.driver import Trouble
+from zenbook.metadata_stores.sql_store.drivers.driver import ErrorClass
 
 if TYPE_CHECKING:
     from zenbook.metadata_stores.sql_store.server_settings import ServerSettings
@@ -50,18 +50,18 @@ def _cause(error: BaseException) -> BaseException | None:
     return found if isinstance(found, BaseException) else None
 
 
-def trouble(error: BaseException) -> Trouble:
+def trouble(error: BaseException) -> ErrorClass:
     """What can be done about an error."""
     code, cause = number(error), _cause(error)
     if code in CONFLICTS:
-        return Trouble.CONFLICT
+        return ErrorClass.CONFLICT
     if code == NO_TABLE:
-        return Trouble.MISSING_TABLES
+        return ErrorClass.MISSING_TABLES
     if code in CONNECT and isinstance(cause, socket.gaierror):
-        return Trouble.ABSENT
+        return ErrorClass.ABSENT
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return Trouble.OTHER
-    return Trouble.LOST if code in LOST else Trouble.OTHER
+        return ErrorClass.OTHER
+    return ErrorClass.LOST if code in LOST else ErrorClass.OTHER
 
 
 def told(error: BaseException, store: str, settings: ServerSettings) -> StoreError:
@@ -69,7 +69,7 @@ def told(error: BaseException, store: str, settings: ServerSettings) -> StoreErr
     code, cause = number(error), _cause(error)
     if isinstance(cause, ssl.SSLError):
         return _tls(store, settings, cause)
-    if trouble(error) in (Trouble.LOST, Trouble.ABSENT):
+    if trouble(error) in (ErrorClass.LOST, ErrorClass.ABSENT):
         return _away(error, store, settings)
     if code in (1290, 1836, 1792):
         return StoreUnreachableError(

@@ -15,7 +15,7 @@ from psycopg import sql
 from zenbook.errors import StoreError
 from zenbook.metadata_stores.sql_store.database_interface import Row
 from zenbook.metadata_stores.sql_store.drivers import postgresql_errors
-from zenbook.metadata_stores.sql_store.drivers.driver import Driver, Question, Statement, Trouble
+from zenbook.metadata_stores.sql_store.drivers.driver import Driver, ErrorClass, Question, Statement
 from zenbook.metadata_stores.sql_store.server_settings import Tls
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class PostgresqlDriver(Driver):
         number = connection.info.server_version
         return f"PostgreSQL {number // 10_000}.{number % 10_000}"
 
-    def trouble(self, error: BaseException) -> Trouble:
+    def trouble(self, error: BaseException) -> ErrorClass:
         """By the error's state."""
         return postgresql_errors.trouble(error)
 

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from zenbook.errors import StoreError, StoreUnreachableError
-from zenbook.metadata_stores.sql_store.drivers.driver import Trouble
+from zenbook.metadata_stores.sql_store.drivers.driver import ErrorClass
 
 if TYPE_CHECKING:
     from zenbook.metadata_stores.sql_store.server_settings import ServerSettings
@@ -47,31 +47,31 @@ def is_missing_database(error: BaseException) -> bool:
     return bool(re.search(r'FATAL:\s+database ".*" does not exist', str(error))) or _state(error) == "3D000"
 
 
-def trouble(error: BaseException) -> Trouble:
+def trouble(error: BaseException) -> ErrorClass:
     """What can be done about an error."""
     from psycopg import InterfaceError, OperationalError
 
     state, text = _state(error), str(error).lower()
     if state in CONFLICTS:
-        return Trouble.CONFLICT
+        return ErrorClass.CONFLICT
     if state == NO_TABLE:
-        return Trouble.MISSING_TABLES
+        return ErrorClass.MISSING_TABLES
     if state:
-        return Trouble.LOST if state.startswith(LOST) else Trouble.OTHER
+        return ErrorClass.LOST if state.startswith(LOST) else ErrorClass.OTHER
     if not isinstance(error, OperationalError | InterfaceError):
-        return Trouble.OTHER
+        return ErrorClass.OTHER
     if any(one in text for one in _ABSENT):
-        return Trouble.ABSENT
+        return ErrorClass.ABSENT
     if "no such file or directory" not in text and any(one in text for one in _FOREVER):
-        return Trouble.OTHER
-    return Trouble.LOST
+        return ErrorClass.OTHER
+    return ErrorClass.LOST
 
 
 def told(error: BaseException, store: str, settings: ServerSettings) -> StoreError:
     """An error in plain words."""
     state, text = _state(error), str(error).lower()
     kind = trouble(error)
-    if kind is Trouble.ABSENT:
+    if kind is ErrorClass.ABSENT:
         return StoreUnreachableError(
             f"{store} can't be reached: there is no host of the name {settings.host!r}.",
             "Mend its host, or your network's DNS.",
@@ -80,7 +80,7 @@ def told(error: BaseException, store: str, settings: ServerSettings) -> StoreErr
         return StoreUnreachableError(
             f"{store} has too many connections.", "Let some clients end, or raise max_connections on the server."
         )
-    if kind is Trouble.LOST:
+    if kind is ErrorClass.LOST:
         if "connection refused" in text or "no such file" in text:
             why = "refused" if "refused" in text else f"there is no socket in {str(settings.unix_socket)!r}"
             return StoreUnreachableError(
@@ -101,7 +101,7 @@ def told(error: BaseException, store: str, settings: ServerSettings) -> StoreErr
         )
     if state == "22001":
         return StoreError(f"{store} can't hold a name that long: {_text(error)}.", "Choose a shorter one.")
-    if kind is Trouble.CONFLICT:
+    if kind is ErrorClass.CONFLICT:
         return StoreError(f"{store} was kept busy by other writers: {_text(error)}.", "Try again.")
     return StoreError(f"{store} refused: {_text(error)}.", "`zen doctor` looks at the store.")
 
