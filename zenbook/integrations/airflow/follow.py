@@ -11,7 +11,7 @@ from zenbook.engine.run_context import RunContext
 from zenbook.engine.worker_pool import tell_as_recorded
 from zenbook.errors import RunError
 from zenbook.integrations.airflow.client import ENDED, AirflowApi, DagInfo, TaskInfo
-from zenbook.integrations.airflow.task import settle, task_ids
+from zenbook.integrations.airflow.task import finish_run_if_complete, task_ids
 from zenbook.interrupts import pause
 from zenbook.stack.records import Batch, LogRecord, RunUpdate, StepRecord
 
@@ -126,7 +126,7 @@ class AirflowRun:
     def write_end(self) -> None:
         """Record the end of a run that nobody followed."""
         execution = self.execution
-        settle(execution.plan, execution.run, execution.metadata)
+        finish_run_if_complete(execution.plan, execution.run, execution.metadata)
         record = execution.metadata.run(execution.run)
         if record is None or record.state.ended:
             return
