@@ -295,18 +295,18 @@ class TellsEndsTwice(LocalOrchestrator):
 
 class ForgetsTheRest(LocalOrchestrator):
     def execute(self, plan: Plan, run_id: str, stack: OpenStack, listener: Listener, *, use_cache: bool) -> None:
-        with RunContext.recorded(plan, run_id, stack, listener, use_cache=use_cache) as execution:
+        with RunContext.recorded(plan, run_id, stack, listener, use_cache=use_cache) as context:
             for node in plan.graph:
-                run_step(execution, node)
+                run_step(context, node)
 
 
 class GoesOnAfterAFailure(LocalOrchestrator):
     def execute(self, plan: Plan, run_id: str, stack: OpenStack, listener: Listener, *, use_cache: bool) -> None:
         failed: list[Exception] = []
-        with RunContext.recorded(plan, run_id, stack, listener, use_cache=use_cache) as execution:
+        with RunContext.recorded(plan, run_id, stack, listener, use_cache=use_cache) as context:
             for node in plan.graph:
                 try:
-                    run_step(execution, node)
+                    run_step(context, node)
                 except Exception as error:
                     failed.append(error)
         if failed:

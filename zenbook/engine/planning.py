@@ -37,21 +37,23 @@ def make_plan(
         capsules[code[node.name].capsule] = capsule
     formats = captured_formats()
     with artifacts.together():
-        given = {name: store_given(artifacts, name, value) for name, value in traced.given.items()}
+        external_inputs = {
+            name: store_external_input(artifacts, name, value) for name, value in traced.external_inputs.items()
+        }
     return Plan(
         pipeline=pipeline,
         graph=traced.graph,
         code=code,
         capsules={**capsules, **formats},
         params=params,
-        given=given,
+        external_inputs=external_inputs,
         formats=tuple(formats),
         python=platform.python_version(),
         doc=doc,
     )
 
 
-def store_given(artifacts: ArtifactStore, name: str, value: Any) -> Stored:
+def store_external_input(artifacts: ArtifactStore, name: str, value: Any) -> Stored:
     """Store an object that was passed to a pipeline. Raises `WiringError` when it can't be stored, or is a secret."""
     if hasattr(value, "get_secret_value"):  # pydantic's SecretStr and its kin
         raise WiringError(

@@ -45,12 +45,12 @@ class RunContext:
     artifacts: ArtifactStore
     metadata: MetadataStore
     listener: Listener
-    watching: Listener  # those of the listeners that do not record
+    observers: Listener  # those of the listeners that do not record
     use_cache: bool = True
-    shower: CellDisplayRecorder | None = None  # how a cell's displays are shown and recorded, in a notebook
+    display_recorder: CellDisplayRecorder | None = None  # how a cell's displays are shown and recorded, in a notebook
     finished: dict[str, StepFinished] = field(default_factory=dict)
-    called: dict[str, StepResult] = field(default_factory=dict)  # what calls of cells gave, by step
-    trial: Attempt | None = None  # where somebody else counts the attempts
+    cell_results: dict[str, StepResult] = field(default_factory=dict)  # what calls of cells gave, by step
+    attempt: Attempt | None = None  # where somebody else counts the attempts
 
     def __post_init__(self) -> None:
         self.reader = Reader(self.artifacts, self.metadata)
@@ -62,28 +62,28 @@ class RunContext:
         plan: Plan,
         run: str,
         stack: OpenStack,
-        watching: Listener,
+        observers: Listener,
         *,
         use_cache: bool,
-        trial: Attempt | None = None,
+        attempt: Attempt | None = None,
     ) -> Iterator[RunContext]:
-        """An execution whose steps are recorded in the stack's metadata store and watched by a listener."""
-        recorder = Recorder(stack.metadata, plan, run, goes_on=trial is not None)
-        both = Listeners((recorder, watching))
+        """An context whose steps are recorded in the stack's metadata store and watched by a listener."""
+        recorder = Recorder(stack.metadata, plan, run, resumes=attempt is not None)
+        both = Listeners((recorder, observers))
         with user_formats(plan), driving_run(run), interrupts_can_wait():
-            execution = cls(
+            context = cls(
                 plan,
                 run,
                 stack.artifacts,
                 stack.metadata,
                 both,
-                watching,
+                observers,
                 use_cache=use_cache,
-                trial=trial,
+                attempt=attempt,
             )
             failing: BaseException | None = None
             try:
-                yield execution
+                yield context
             except BaseException as error:
                 failing = error
                 raise
@@ -92,7 +92,7 @@ class RunContext:
                     _write_rest(recorder, stack, failing)
                 failing = None  # an exception and the frame that holds it would keep each other
 
-    def tell(self, event: Event) -> None:
+    def emit(self, event: Event) -> None:
         """Pass an event on, and remember ends of steps: wholly or not at all, whenever an interrupt comes."""
         if not isinstance(event, StepFinished):
             self.listener.on_event(event)

@@ -27,8 +27,8 @@ class LocalOrchestrator(Orchestrator):
 
     def execute(self, plan: Plan, run_id: str, stack: OpenStack, listener: Listener, *, use_cache: bool) -> None:
         """Run all steps."""
-        with RunContext.recorded(plan, run_id, stack, listener, use_cache=use_cache) as execution:
-            run_in_order(plan, execution, lambda node: run_step(execution, node))
+        with RunContext.recorded(plan, run_id, stack, listener, use_cache=use_cache) as context:
+            run_in_order(plan, context, lambda node: run_step(context, node))
 
     def describe(self) -> str:
         """One line."""

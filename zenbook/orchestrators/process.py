@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from zenbook.core.events import Listener
 from zenbook.core.plan import Plan
-from zenbook.engine.worker_pool import Ended, Worker, run_command, run_in_workers
+from zenbook.engine.worker_pool import Worker, WorkerExit, run_command, run_in_workers
 from zenbook.stack.components import Orchestrator
 from zenbook.stack.flavour import ComponentKind, Flavour
 from zenbook.stack.stack import OpenStack
@@ -36,7 +36,7 @@ class ProcessOrchestrator(Orchestrator):
         """One line."""
         return f"each step in its own process of {self.python}"
 
-    def _start(self, worker: Worker) -> Ended:
+    def _start(self, worker: Worker) -> WorkerExit:
         return run_command([str(self.python), *worker.arguments], worker.variables)
 
 

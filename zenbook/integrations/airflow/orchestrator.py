@@ -70,8 +70,8 @@ class AirflowOrchestrator(Orchestrator):
         Raises `RunError` for a step that failed and for whatever else keeps the run from succeeding.
         """
         limits = Limits(self.settings.poll, self.settings.parse_limit, self.settings.start_limit)
-        with RunContext.recorded(plan, run_id, stack, listener, use_cache=use_cache) as execution:
-            followed = AirflowRun(self.api, self._dag_id(plan), _RUN + run_id, execution, limits)
+        with RunContext.recorded(plan, run_id, stack, listener, use_cache=use_cache) as context:
+            followed = AirflowRun(self.api, self._dag_id(plan), _RUN + run_id, context, limits)
             try:
                 self._launch(plan, run_id, stack, limits, use_cache=use_cache)
                 followed.to_its_end()
@@ -115,8 +115,8 @@ class AirflowOrchestrator(Orchestrator):
         if self.api.state(dag_id, dag_run) not in ("success", "failed", None):
             return
         since = self._ended.setdefault(run.id, time.monotonic())
-        with RunContext.recorded(plan, run.id, stack, Listeners(()), use_cache=True) as execution:
-            followed = AirflowRun(self.api, dag_id, dag_run, execution, Limits())
+        with RunContext.recorded(plan, run.id, stack, Listeners(()), use_cache=True) as context:
+            followed = AirflowRun(self.api, dag_id, dag_run, context, Limits())
             if time.monotonic() - since > GRACE or not followed.has_running():
                 followed.write_end()
 

@@ -30,10 +30,10 @@ from zenbook.engine.recorder import pending_step_records
 from zenbook.engine.run_context import HIDDEN, Attempt, RunContext
 from zenbook.engine.run_ids import DIGITS, new_run_id
 from zenbook.engine.run_records import external_input_records, param_records
-from zenbook.engine.steps.installed_packages import as_installed
+from zenbook.engine.steps.installed_packages import with_installed_versions
 from zenbook.engine.steps.output_capture import proxied_streams
 from zenbook.engine.steps.step_runner import run_step
-from zenbook.engine.store_retry import patiently
+from zenbook.engine.store_retry import retry_until_reachable
 from zenbook.errors import RunError
 from zenbook.stack.components import MetadataStore
 from zenbook.stack.records import Batch, CodeRecord, RunRecord, RunUpdate
@@ -124,20 +124,20 @@ def run_task(plan_file: Path, exported: Plan) -> None:
     task = AirflowTask.from_environment()
     _choose_stack(plan_file.with_name(STACK_FILE))
     stack = open_stack()
-    record, plan = patiently(lambda: find_or_create_run(task, exported, stack))
+    record, plan = retry_until_reachable(lambda: find_or_create_run(task, exported, stack))
     node = _node_of(task, plan)
     before = next((one for one in stack.metadata.steps([record.id]) if one.name == node.name), None)
     again = before is not None and before.state.has_outputs  # cleared in Airflow: whoever does that wants it to run
     reopen_run(record, node, plan, stack)
-    plan, differing = as_installed(plan, node.name)
-    trial = Attempt(task.attempt, task.last, (task.note, *differing))
+    plan, differing = with_installed_versions(plan, node.name)
+    attempt = Attempt(task.attempt, task.last, (task.note, *differing))
     use_cache = not again and task.own.get("cache") is not False
     try:
         with (
             proxied_streams(),
-            RunContext.recorded(plan, record.id, stack, Listeners(()), use_cache=use_cache, trial=trial) as execution,
+            RunContext.recorded(plan, record.id, stack, Listeners(()), use_cache=use_cache, attempt=attempt) as context,
         ):
-            finished = run_step(execution, node)
+            finished = run_step(context, node)
     finally:
         finish_run_if_complete(plan, record.id, stack.metadata)
     for line in differing:
