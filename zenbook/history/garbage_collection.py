@@ -22,7 +22,7 @@ from zenbook.history.outputs import file_size
 from zenbook.history.run import Run
 from zenbook.history.runs import find_run
 from zenbook.history.step_runs import time_between
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import ArtifactRecord, RunQuery, RunRecord
 from zenbook.stack.spool import FOLDER
 from zenbook.stack.stack import OpenStack, open_stack

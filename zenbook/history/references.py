@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from zenbook.errors import RunError, did_you_mean
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import RunQuery, RunRecord
 
 _STEPS_BACK = re.compile(r"(.+)~(\d+)")

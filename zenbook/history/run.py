@@ -25,7 +25,7 @@ from zenbook.history.cache_explanation import Explanation, History
 from zenbook.history.outputs import Outputs
 from zenbook.history.step_runs import Steps, parameter_value, steps_of, time_between
 from zenbook.history.tags import Marks, marks_of
-from zenbook.stack.components import Orchestrator
+from zenbook.stack.orchestrator import Orchestrator
 from zenbook.stack.records import RunRecord
 from zenbook.stack.stack import OpenStack, open_stack
 
