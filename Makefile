@@ -72,7 +72,7 @@ imports:
 	$(BIN)/lint-imports --no-logo
 
 pytest:
-	XDG_CONFIG_HOME=$(abspath .cache/config) PYTHON_KEYRING_BACKEND=keyring.backends.fail.Keyring \
+	XDG_CONFIG_HOME="$$PWD/.cache/config" PYTHON_KEYRING_BACKEND=keyring.backends.fail.Keyring \
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests $(PYTEST) $(if $(NOTEBOOKS),notebooks \
 		--nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with=notebooks/nbval_sanitize.cfg)
 
