@@ -1,7 +1,8 @@
-"""What the panels' widgets share: what they are told comes as messages, and nothing of it is in their saved state.
+"""What the widgets of all panels share: their content comes as messages, and their saved state holds none of it.
 
-No output holds a widget: it holds a still picture, in an element into which the page puts the live panel (`place.js`).
-So a notebook that is opened without its kernel, or by a reader that knows no widgets, shows the picture.
+No output holds a widget. It holds a still picture, in an element into which the page puts the live panel
+(`mount_panels.js`). So a notebook that is opened without its kernel, or by a reader without widgets, shows the
+picture.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -19,12 +19,6 @@ import traitlets
 from zenbook.display.table import escaped
 
 SETTLED = 2.5  # seconds from which on a browser has made a widget; anywidget's own limit is 2
-_STATIC = Path(__file__).parent / "static"
-
-
-def joined(*parts: str) -> str:
-    """The files of one script or style as one text: there is no build step."""
-    return "\n".join((_STATIC / part).read_text(encoding="utf-8") for part in parts)
 
 
 class PanelWidget(anywidget.AnyWidget):

@@ -218,9 +218,9 @@ class RunPanel:
         try:
             reply = self._reply(asked)
         except ZenbookError as error:
-            reply = {"sorry": " ".join(one for one in (error.message, error.hint) if one)}
+            reply = {"error": " ".join(one for one in (error.message, error.hint) if one)}
         except Exception as error:  # noqa: BLE001  # nobody sees what is raised here, so it is told in the browser
-            reply = {"sorry": f"The kernel can't answer: {one_line(error)}"}
+            reply = {"error": f"The kernel could not answer: {one_line(error)}"}
         if reply is not None:
             self._answered(asked, reply)
 
