@@ -208,7 +208,7 @@ class HistoryPanel:
     def _open(self, run: Run) -> dict[str, Any]:
         self._close()
         self._opened = OpenedRun(run)
-        return {"opened": run.id, **self._opened.told()}
+        return {"opened": run.id, **self._opened.described()}
 
     def _close(self) -> None:
         if self._opened is not None:
