@@ -20,7 +20,7 @@ from blake3 import blake3
 
 from zenbook.artifact_stores.content_addressed import STALE_SECONDS
 from zenbook.artifact_stores.hashed_file import BUFFER_BYTES
-from zenbook.artifact_stores.local_store import LocalArtifactStore
+from zenbook.artifact_stores.local_files import LocalArtifactStore
 from zenbook.errors import ArtifactError, StoreError
 
 
@@ -227,7 +227,7 @@ def test_a_limit_on_file_size_is_told_and_leaves_nothing(tmp_path: Path) -> None
         import signal, sys
         from pathlib import Path
         from zenbook.errors import StoreError
-        from zenbook.artifact_stores.local_store import LocalArtifactStore
+        from zenbook.artifact_stores.local_files import LocalArtifactStore
         store = LocalArtifactStore(Path(sys.argv[1]))
         try:
             store.put(lambda file: file.write(bytes(1_000_000)), suffix=".bin")
@@ -284,7 +284,7 @@ def test_a_writer_killed_in_the_middle_leaves_no_artifact(tmp_path: Path) -> Non
     script = """
         import os, signal, sys
         from pathlib import Path
-        from zenbook.artifact_stores.local_store import LocalArtifactStore
+        from zenbook.artifact_stores.local_files import LocalArtifactStore
         def write(file):
             file.write(bytes(1_000_000))
             os.kill(os.getpid(), signal.SIGKILL)
