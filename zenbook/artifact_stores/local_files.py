@@ -15,7 +15,7 @@ from blake3 import blake3
 from pydantic import BaseModel, ConfigDict, Field
 
 from zenbook.artifact_stores.content_addressed import AddressedFolder, address_of
-from zenbook.artifact_stores.hashed_file import flat
+from zenbook.artifact_stores.hashed_file import contiguous_bytes
 from zenbook.errors import ArtifactError, StoreError
 from zenbook.stack.components import ArtifactStore, StoredBytes, StoredFile
 from zenbook.stack.flavour import ComponentKind, Flavour
@@ -41,25 +41,29 @@ class LocalFilesFlavour(Flavour):
 
 
 class LocalArtifactStore(ArtifactStore):
-    """Artifacts as read-only files ``ab/cdef….suffix`` below a folder, which is made when the first is stored."""
+    """Artifacts as read-only files ``ab/cdef….suffix`` below a folder, which is created with the first one.
+
+    Args:
+        root: The folder.
+    """
 
     on_this_machine = True
 
     def __init__(self, root: Path) -> None:
         self._folder = AddressedFolder(
-            str(root), called="artifact store", otherwise="or choose another place: zen config artifacts set DIR."
+            str(root), label="artifact store", alternative="or choose another place: zen config artifacts set DIR."
         )
 
     def put(self, write: Callable[[BinaryIO], object], *, suffix: str) -> StoredBytes:
-        """Store what ``write`` writes to the file it is given, atomically, hashing on the way."""
+        """Store what ``write`` writes to its file, atomically, and hash it meanwhile."""
         with self._folder.temporary() as temporary:
             stored = self._folder.write(write, temporary, suffix)
             self._folder.publish(temporary, stored)
         return stored
 
     def put_bytes(self, data: bytes, *, suffix: str) -> StoredBytes:
-        """Store bytes that are in memory already; nothing is written if they are there."""
-        view = flat(data)
+        """Store bytes that are in memory; nothing is written if the store has them."""
+        view = contiguous_bytes(data)
         digest = blake3(view).hexdigest()
         stored = StoredBytes(digest, address_of(digest, suffix), len(view))
         if not self._folder.has_object_of_size(stored):
@@ -69,7 +73,7 @@ class LocalArtifactStore(ArtifactStore):
         return stored
 
     def open(self, address: str) -> AbstractContextManager[BinaryIO]:
-        """Open an artifact for reading. Raises `ArtifactError` when there is none at that address."""
+        """Open an artifact for reading. Raises `ArtifactError` if there is none at that address."""
         path = self._folder.path(address)
         try:
             return open(path, "rb")
@@ -77,18 +81,18 @@ class LocalArtifactStore(ArtifactStore):
             raise self._missing(address) from error
         except OSError as error:
             raise StoreError(
-                f"The artifact {path!r} can't be read: {error.strerror}.", "See who may read it: ls -l."
+                f"Cannot read the artifact {path!r}: {error.strerror}.", "Check its permissions: ls -l."
             ) from error
 
     def local_path(self, address: str) -> Path:
-        """Where the artifact is. Raises `ArtifactError` when there is none at that address."""
+        """Where the artifact is. Raises `ArtifactError` if there is none at that address."""
         path = self._folder.path(address)
         if not os.path.exists(path):
             raise self._missing(address)
         return Path(path)
 
     def exists(self, address: str) -> bool:
-        """Whether an artifact is there."""
+        """Whether the store has an artifact."""
         return os.path.exists(self._folder.path(address))
 
     def describe(self) -> str:
@@ -100,15 +104,15 @@ class LocalArtifactStore(ArtifactStore):
         return self._folder.path(address)
 
     def listing(self) -> Iterator[StoredFile]:
-        """All that is stored, by address."""
+        """All stored files, by address."""
         return self._folder.listing()
 
     def delete(self, address: str) -> None:
-        """Remove an artifact; removing what is not there is no error."""
+        """Remove an artifact; it is not an error if there is none."""
         self._folder.delete(address)
 
     def _missing(self, address: str) -> ArtifactError:
         return ArtifactError(
             f"The artifact {address} isn't in the store {self._folder.root!r} any more.",
-            "Run the step that made it again with --no-cache to make it anew.",
+            "Run the step that produced it again, with --no-cache.",
         )
