@@ -13,7 +13,7 @@ from zenbook.artifact_stores.object_storage.bucket_flavour import BucketFlavour
 from zenbook.artifact_stores.object_storage.object_errors import Fault, Service, fault_of_status, qualified_name
 from zenbook.artifact_stores.object_storage.object_settings import ObjectSettings, reveal
 from zenbook.errors import StackError
-from zenbook.stack.components import ArtifactStore
+from zenbook.stack.artifact_store import ArtifactStore
 
 PARALLEL_BLOCKS = 4
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from zenbook.artifact_stores.content_addressed import AddressedFolder, address_of
 from zenbook.artifact_stores.hashed_file import contiguous_bytes
 from zenbook.errors import ArtifactError, StoreError
-from zenbook.stack.components import ArtifactStore, StoredBytes, StoredFile
+from zenbook.stack.artifact_store import ArtifactStore, StoredBytes, StoredFile
 from zenbook.stack.flavour import ComponentKind, Flavour
 
 

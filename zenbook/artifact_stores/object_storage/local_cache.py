@@ -12,7 +12,7 @@ from zenbook.artifact_stores.content_addressed import AddressedFolder, digest_of
 from zenbook.artifact_stores.hashed_file import READ_ONLY, TemporaryFile
 from zenbook.core.digest import digest_of_file, digest_of_path, remember_digest
 from zenbook.errors import ArtifactError
-from zenbook.stack.components import StoredBytes
+from zenbook.stack.artifact_store import StoredBytes
 
 KEEP_SECONDS = 600.0  # a copy that was used within this time is not removed: somebody may be about to open it
 TOUCH_SECONDS = 60.0  # precision of the time at which a copy was last used

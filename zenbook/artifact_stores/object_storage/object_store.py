@@ -15,7 +15,7 @@ from zenbook.artifact_stores.hashed_file import TemporaryFile
 from zenbook.artifact_stores.object_storage.local_cache import DownloadCache
 from zenbook.artifact_stores.object_storage.remote_filesystem import RemoteFilesystem, RemoteLocation
 from zenbook.errors import ArtifactError, ZenbookError
-from zenbook.stack.components import ArtifactStore, StoredBytes, StoredFile
+from zenbook.stack.artifact_store import ArtifactStore, StoredBytes, StoredFile
 
 PARALLEL_TRANSFERS = 8
 
