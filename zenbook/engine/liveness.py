@@ -11,7 +11,7 @@ from dataclasses import replace
 from zenbook.core.states import StepState
 from zenbook.engine.environment import is_alive, process_identity
 from zenbook.engine.run_end import RunEnd
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import Batch, RunRecord
 
 _driven: Counter[str] = Counter()

@@ -23,7 +23,7 @@ from zenbook.core.plan import Plan
 from zenbook.core.states import StepState
 from zenbook.engine.run_records import pending_step_records
 from zenbook.errors import StoreError
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import (
     ArtifactRecord,
     Batch,

@@ -13,9 +13,9 @@ from typing import Self
 from zenbook.core.states import RunState, StepState
 from zenbook.engine.steps.failure_text import one_line
 from zenbook.errors import StoreError
+from zenbook.stack.orchestrator import Stores
 from zenbook.stack.records import Batch, RunUpdate, StepRecord
 from zenbook.stack.spool import keep_from
-from zenbook.stack.stack import OpenStack
 
 INTERRUPTED = "interrupted"  # the error of a run or a step that was cancelled
 
@@ -107,7 +107,7 @@ class RunEnd:
         return RunUpdate(run_id, self.state, started_at, ended_at, self.error)
 
 
-def write_end(batch: Batch, stack: OpenStack, failing: BaseException | None, *, what: str) -> None:
+def write_end(batch: Batch, stack: Stores, failing: BaseException | None, *, what: str) -> None:
     """Write the end of a run. What ended it matters more than that this could not be recorded.
 
     Args:
@@ -126,7 +126,7 @@ def write_end(batch: Batch, stack: OpenStack, failing: BaseException | None, *, 
 
 
 def keep_unrecorded(
-    unrecorded: StoreError, batch: Batch, stack: OpenStack, failing: BaseException | None, note: str
+    unrecorded: StoreError, batch: Batch, stack: Stores, failing: BaseException | None, note: str
 ) -> None:
     """Keep a batch that the store could not take, and say so to the user.
 

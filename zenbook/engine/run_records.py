@@ -15,7 +15,7 @@ from zenbook.core.plan import Plan
 from zenbook.core.states import RunState, StepState
 from zenbook.engine.environment import process_identity, user_name
 from zenbook.engine.run_ids import new_run_id
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import (
     ArtifactRecord,
     Batch,
