@@ -39,7 +39,7 @@ def refuse_unreachable(stack: Stores, *, same_machine: bool) -> None:
     for kind, store in stores:
         if store.on_this_machine:
             raise StackError(
-                f"The {kind.spoken} of the stack {stack.stack.name!r} is in files of this machine "
+                f"The {kind.label} of the stack {stack.stack.name!r} is in files of this machine "
                 f"({store.describe()}), which Airflow's workers do not see.",
                 "Choose one that they reach (a database, a bucket); or, if Airflow runs here: "
                 "zen orchestrator update NAME --same-machine",
