@@ -362,7 +362,7 @@ def test_another_process_cancels_a_run(workspace: Path) -> None:
         assert run.state == "running"
         with pytest.raises(ZenbookError, match="still running after 0"):
             run.wait(timeout=0)
-        with pytest.raises(ZenbookError, match="goes on"):
+        with pytest.raises(ZenbookError, match="has not ended"):
             run.resume()
         run.cancel()
         assert run.wait(timeout=20).state == "cancelled"
@@ -393,7 +393,8 @@ def test_a_run_that_a_shell_started_in_the_background_is_cancelled_too(workspace
 BETWEEN = """
 import signal
 from zenbook.engine.steps import step_runner
-from zenbook.engine import launcher
+from zenbook.engine.run_end import RunEnd
+from zenbook.engine.run_records import RunRows
 
 @step
 def first() -> int:
@@ -425,9 +426,9 @@ if __name__ == "__main__":
         from zenbook.engine.recorder import Recorder
         interrupt_before(Recorder, "_finished", lambda self, event: event.step == "second")
     elif where == "end of run":
-        interrupt_before(launcher, "RunUpdate")
+        interrupt_before(RunEnd, "update")
     elif where == "start of run":
-        interrupt_before(launcher, "pending_step_records")
+        interrupt_before(RunRows, "create_run")
     try:
         quick()
     except KeyboardInterrupt:

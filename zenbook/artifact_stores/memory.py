@@ -1,4 +1,4 @@
-"""The flavour `memory`: artifacts that end with the process, for tests."""
+"""The flavour `memory`: artifacts that exist as long as the process, for tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import Field
 from zenbook.artifact_stores.object_storage.object_errors import Service
 from zenbook.artifact_stores.object_storage.object_settings import ObjectSettings, bucket_folder, make_store
 from zenbook.artifact_stores.object_storage.remote_filesystem import RemoteLocation
-from zenbook.stack.components import ArtifactStore
+from zenbook.stack.artifact_store import ArtifactStore
 from zenbook.stack.flavour import ComponentKind, Flavour
 
 
@@ -29,16 +29,16 @@ class MemoryFlavour(Flavour):
     schemes = ("memory",)
 
     def make(self, settings: MemorySettings, home: Path) -> ArtifactStore:
-        """The store of that folder. Raises `StackError` for a URL that is none."""
+        """The store of that folder. Raises `StackError` for a wrong URL."""
         folder = bucket_folder(settings.path, self.schemes, example="memory://folder")
-        place = RemoteLocation(
+        location = RemoteLocation(
             url=f"memory://{folder}",
             service=Service("memory", lambda _: None, bucket="folder"),
             connect=lambda: (_connect(), f"/{folder}"),
             atomic=False,
-            patience=settings.retry_seconds,
+            retry_seconds=settings.retry_seconds,
         )
-        return make_store(place, settings, home)
+        return make_store(location, settings, home)
 
 
 def _connect() -> Any:

@@ -8,13 +8,13 @@ import inspect
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
 from zenbook.core.annotations import hints_of
+from zenbook.core.entry_points import find_entry_point
 from zenbook.core.plan import Plan
-from zenbook.core.plan_parameters import find_bindings
+from zenbook.core.plan_parameters import find_parameter_targets
 from zenbook.core.trace import Traced
 from zenbook.errors import RunError, did_you_mean
 from zenbook.history.run import Run
@@ -73,7 +73,7 @@ class FunctionPipeline:
         def trace(others: Mapping[str, Any]) -> Traced:
             return self.pipeline.trace(**{**values, **others})
 
-        return replace(plan, bindings=find_bindings(plan, self.pipeline.function, trace))
+        return replace(plan, bindings=find_parameter_targets(plan, self.pipeline.function, trace))
 
     def _values(self, params: Mapping[str, str]) -> dict[str, Any]:
         function = self.pipeline.function
@@ -180,9 +180,8 @@ def place_of(target: str) -> tuple[PipelineSource, str | None]:
     path = Path(file if colon else target)
     if not path.is_file():
         raise RunError(f"There is no file {str(path)!r}.", _files_like(path))
-    kinds = {point.name: point for point in entry_points(group="zenbook.pipeline_sources")}
-    kind = path.suffix.lstrip(".")
-    if kind not in kinds:
+    kind = find_entry_point("zenbook.pipeline_sources", path.suffix.lstrip("."))
+    if kind is None:
         raise RunError(f"{path.name} is neither a Python file nor a notebook.", "Give a .py or an .ipynb file.")
-    place: PipelineSource = kinds[kind].load()(path)
+    place: PipelineSource = kind.load()(path)
     return place, name or None

@@ -64,7 +64,7 @@ function componentForm({ start, ask, lines }, close) {
   line(grid, "Flavour", flavour);
   flavour.after(does);
   line(grid, "Name", name, "", true);
-  setOptions(kind, start.kinds.map((one) => one.kind), start.kinds.map((one) => one.spoken));
+  setOptions(kind, start.kinds.map((one) => one.kind), start.kinds.map((one) => one.label));
   more.append(node("summary", "", "More options"), rest);
   grid.after(options_, more);
   const test = typedButton("Test connection", () => tryIt()), done = typedButton("Save", () => {}, "zb-first");
@@ -172,9 +172,9 @@ function stackForm({ start, known, ask, lines }, close) {
   const { form, grid, foot, note } = frame("Register a stack", () => save(), close);
   const name = textInput(), production = textInput("checkbox");
   line(grid, "Name", name, "", true);
-  const parts = start.kinds.map(({ kind, spoken }) => {
+  const parts = start.kinds.map(({ kind, label }) => {
     const select = node("select", "zb-input");
-    line(grid, spoken, select);
+    line(grid, label, select);
     return [kind, select];
   });
   line(grid, "for production", production, "Show its name everywhere, and ask before something is destroyed.");
