@@ -136,7 +136,7 @@ def _with_python(**variables: str) -> dict[str, str]:
 
 AFTER = """
 from zenbook.artifact_stores.content_addressed import AddressedFolder
-from zenbook.metadata_stores.sql_store.sqlite_database import Database
+from zenbook.metadata_stores.sql_store.sqlite_database import SqliteDatabase
 
 @step
 def first() -> int:
@@ -162,7 +162,7 @@ def kill_at(owner, name, nth):
 
 if __name__ == "__main__":
     if sys.argv[1:]:
-        owner, name = {"write": (Database, "_transact"), "publish": (AddressedFolder, "publish")}[sys.argv[1]]
+        owner, name = {"write": (SqliteDatabase, "_transact"), "publish": (AddressedFolder, "publish")}[sys.argv[1]]
         kill_at(owner, name, int(sys.argv[2]))
     killed()
 """
