@@ -104,7 +104,7 @@ class AirflowRun:
 
     def cancel(self) -> None:
         """End the run in Airflow, and wait a moment for its steps to say that they have ended."""
-        self.api.patience = 5.0
+        self.api.connection.patience = 5.0
         try:
             self.api.fail(self.dag_id, self.run_id)
             until = time.monotonic() + GRACE
@@ -117,7 +117,7 @@ class AirflowRun:
     def give_up(self, error: BaseException) -> None:
         """Say of steps that have no end why they get none, and let nothing of the run go on."""
         if not isinstance(error, RunError) or self.failing is not error:
-            self.api.patience = 2.0
+            self.api.connection.patience = 2.0
             try:
                 self.api.fail(self.dag_id, self.run_id)
             except Exception as unheard:  # noqa: BLE001  # what ended it matters more
