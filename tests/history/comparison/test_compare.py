@@ -211,10 +211,10 @@ def test_many_runs_are_rows_of_a_table_below_a_picture(project: Callable[..., Mo
     assert list(found.df()["c"]) == [float(one) for one in range(1, 11)]
 
 
-def test_metrics_are_judged_by_what_the_user_said(project: Callable[..., ModuleType]) -> None:
+def test_metrics_are_judged_by_their_goals(project: Callable[..., ModuleType]) -> None:
     training = project().training
     first, second = training(), training(c=0.5)
-    assert zenbook.better(loss="lower") == {"loss": "lower"}
+    assert zenbook.metric_goal("loss", "lower") == {"loss": "lower"}
     found = first.diff(second)
     assert found.metrics["loss"].verdict(second.id) == "better"
     assert found.metrics["loss"].best == second.id
@@ -223,9 +223,9 @@ def test_metrics_are_judged_by_what_the_user_said(project: Callable[..., ModuleT
     assert first.diff(second).metrics["loss"].verdict(second.id) == "worse"
 
 
-def test_an_unknown_direction_is_refused(workspace: Path) -> None:
+def test_an_unknown_goal_is_refused(workspace: Path) -> None:
     with pytest.raises(zenbook.ZenbookError) as raised:
-        zenbook.better(loss="lowr")
+        zenbook.metric_goal("loss", "lowr")
     assert "Did you mean 'lower'?" in raised.value.hint
 
 

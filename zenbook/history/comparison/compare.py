@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zenbook.errors import RunError
 from zenbook.history.comparison.code_differences import CodeChange, capsule_of, code_changes
-from zenbook.history.comparison.metric_goals import known_directions
+from zenbook.history.comparison.metric_goals import known_goals
 from zenbook.history.comparison.output_differences import ArtifactChange, ArtifactStatus, artifact_changes
 from zenbook.history.comparison.params_metrics import Metric, differs, metrics, params
 from zenbook.history.comparison.run_data import RunData, read_facts
@@ -168,7 +168,7 @@ class Comparison:
 
     def _directions(self) -> Mapping[str, Any]:
         homes: dict[str, Workspace] = {str(run._stack.workspace.home): run._stack.workspace for run in self._runs}
-        return {name: way for home in homes.values() for name, way in known_directions(home).items()}
+        return {name: way for home in homes.values() for name, way in known_goals(home).items()}
 
 
 def compare(runs: Sequence[Run | str], *, all: bool = False, key: str | None = None) -> Comparison:

@@ -6,17 +6,10 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
+from zenbook.history.comparison.metric_goals import Goal
 from zenbook.history.comparison.run_data import RunData, readable
-
-
-class Direction(StrEnum):
-    """Which way a metric is better."""
-
-    HIGHER = "higher"
-    LOWER = "lower"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +22,14 @@ class Metric:
     values: Mapping[str, float]
     change: Mapping[str, float] = field(default_factory=dict)
     relative: Mapping[str, float] = field(default_factory=dict)
-    better: Direction | None = None  # what the user said, see `better`
+    better: Goal | None = None  # see `metric_goal`
 
     def verdict(self, run: str) -> str:
         """Whether a run's change is ``better`` or ``worse``; empty where nobody said which way is which."""
         change = self.change.get(run, 0.0)
         if self.better is None or not change or math.isnan(change):
             return ""
-        return "better" if (change > 0) == (self.better is Direction.HIGHER) else "worse"
+        return "better" if (change > 0) == (self.better is Goal.HIGHER) else "worse"
 
     @property
     def best(self) -> str | None:
@@ -44,7 +37,7 @@ class Metric:
         known = {run: value for run, value in self.values.items() if not math.isnan(value)}
         if self.better is None or not known:
             return None
-        choose = max if self.better is Direction.HIGHER else min
+        choose = max if self.better is Goal.HIGHER else min
         return choose(known, key=known.__getitem__)
 
 
@@ -67,7 +60,7 @@ def params(facts: Sequence[RunData]) -> dict[str, dict[str, Any]]:
     return {name: _shown(values) for name, values in found.items()}
 
 
-def metrics(facts: Sequence[RunData], better: Mapping[str, Direction]) -> dict[str, Metric]:
+def metrics(facts: Sequence[RunData], better: Mapping[str, Goal]) -> dict[str, Metric]:
     """Each metric by name; ``step.name`` where several steps of one run log it."""
     last: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))  # name → run → step → value
     for run in facts:
@@ -106,7 +99,7 @@ def _shown(values: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
     }
 
 
-def _metric(values: Mapping[str, float], order: Sequence[str], better: Direction | None) -> Metric:
+def _metric(values: Mapping[str, float], order: Sequence[str], better: Goal | None) -> Metric:
     start = values.get(order[0])
     others = [run for run in order[1:] if run in values and run != order[0]]
     if start is None:
@@ -116,5 +109,5 @@ def _metric(values: Mapping[str, float], order: Sequence[str], better: Direction
     return Metric(values, change, relative, better)
 
 
-def _direction(name: str, better: Mapping[str, Direction]) -> Direction | None:
+def _direction(name: str, better: Mapping[str, Goal]) -> Goal | None:
     return better.get(name) or better.get(name.rpartition(".")[2])

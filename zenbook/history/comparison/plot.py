@@ -16,7 +16,8 @@ from zenbook.display.table import escaped
 from zenbook.errors import RunError, ZenbookError, did_you_mean
 from zenbook.history.comparison import charts, vega
 from zenbook.history.comparison.charts import Axis, Curve
-from zenbook.history.comparison.params_metrics import Direction, differs
+from zenbook.history.comparison.metric_goals import Goal
+from zenbook.history.comparison.params_metrics import differs
 from zenbook.history.comparison.run_data import RunData
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def _shades(of: Comparison, metric: str | None) -> dict[str, float]:
         return {}
     low, high = min(known.values()), max(known.values())
     shares = {run: 0.5 if high == low else (value - low) / (high - low) for run, value in known.items()}
-    return {run: 1 - share for run, share in shares.items()} if one.better is Direction.LOWER else shares
+    return {run: 1 - share for run, share in shares.items()} if one.better is Goal.LOWER else shares
 
 
 def _known(name: str, names: Mapping[str, Any], noun: str) -> None:
