@@ -18,7 +18,9 @@ from zenbook.core.capsule import Capsule
 from zenbook.core.plain_values import decode, show
 from zenbook.core.plan import Plan
 from zenbook.core.states import RunState, StepState
-from zenbook.display import run_view as views
+from zenbook.display.run_html import run_html
+from zenbook.display.run_text import header, run_text
+from zenbook.display.run_view import RunView
 from zenbook.display.table import Table, duration, moment
 from zenbook.engine.liveness import mark_crashed_runs
 from zenbook.engine.progress_displays import is_displayed, show_live, trim_traceback
@@ -221,10 +223,10 @@ class Run:
         run_tags.drop_star(self._stack.metadata, self.record.id)
         return self
 
-    def view(self) -> views.RunView:
+    def view(self) -> RunView:
         """What the pictures and texts of the run show."""
         metadata = self._stack.metadata
-        view = views.RunView.of_records(
+        view = RunView.of_records(
             self.record,
             metadata.steps([self.id]),
             metadata.metrics([self.id]),
@@ -237,19 +239,19 @@ class Run:
         return view
 
     def __str__(self) -> str:
-        return views.text(self.view())
+        return run_text(self.view())
 
     def _ipython_display_(self) -> None:
         if self.state.ended or is_displayed(self.id) or not show_live(self):
             raise NotImplementedError  # IPython takes the texts below
 
     def __repr__(self) -> str:
-        return views.header(self.view()) if is_displayed(self.id) else str(self)
+        return header(self.view()) if is_displayed(self.id) else str(self)
 
     def _repr_html_(self) -> str:
         if is_displayed(self.id):  # the cell that ran it holds its picture already
-            return f"<code>{escape(views.header(self.view()))}</code>"
-        return views.html(self.view())
+            return f"<code>{escape(header(self.view()))}</code>"
+        return run_html(self.view())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Run) and other.id == self.id
