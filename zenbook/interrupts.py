@@ -141,7 +141,7 @@ def _by_exception(seconds: float) -> Iterator[None]:
 # --- coroutines -----------------------------------------------------------------------------------------------------
 
 
-def awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:
+def run_coroutine(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """The result of a coroutine, awaited in an event loop of its own thread: the kernel's loop is running already.
 
     An interrupt cancels it.

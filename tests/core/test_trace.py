@@ -143,16 +143,16 @@ def test_an_object_that_is_passed_in_becomes_an_input_and_the_same_object_one() 
         fit(x)
 
     traced = pipeline(flow).trace(first, second)
-    given = [traced.given[node.inputs["data"].given] for node in traced.graph]
+    given = [traced.external_inputs[node.inputs["data"].external_input] for node in traced.graph]
     assert given == [first, second, first]
-    assert len(traced.given) == 2
+    assert len(traced.external_inputs) == 2
 
 
 def test_objects_in_star_arguments_are_inputs() -> None:
     one, two = object(), object()
     traced = pipeline(lambda: [join(1, one), fit(1, extra=two)]).trace()
-    assert traced.given[traced.graph["join"].inputs["more"].given] == (one,)
-    assert traced.given[traced.graph["fit"].inputs["options"].given] == {"extra": two}
+    assert traced.external_inputs[traced.graph["join"].inputs["more"].external_input] == (one,)
+    assert traced.external_inputs[traced.graph["fit"].inputs["options"].external_input] == {"extra": two}
 
 
 def test_after_orders_steps_without_passing_anything() -> None:

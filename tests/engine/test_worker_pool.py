@@ -13,10 +13,10 @@ from zenbook import find_run, pipeline, step
 from zenbook.core.events import Listener
 from zenbook.core.plan import Plan
 from zenbook.engine.launcher import launch
-from zenbook.engine.worker_pool import Ended, Worker, run_command, run_in_workers
+from zenbook.engine.worker_pool import Worker, WorkerExit, run_command, run_in_workers
 from zenbook.errors import RunError
-from zenbook.stack.components import Orchestrator
-from zenbook.stack.stack import OpenStack, open_stack
+from zenbook.stack.orchestrator import Orchestrator, Stores
+from zenbook.stack.stack import open_stack
 
 pytestmark = pytest.mark.usefixtures("workspace")
 
@@ -39,14 +39,14 @@ def doubling() -> None:
 class Counting(Orchestrator):
     """Takes note of its workers, and ends as it is told where it does not run them."""
 
-    def __init__(self, shared: Path | None = None, ended: Ended | None = None) -> None:
+    def __init__(self, shared: Path | None = None, ended: WorkerExit | None = None) -> None:
         self.shared, self.ended = shared, ended
         self.workers: list[Worker] = []
 
-    def execute(self, plan: Plan, run_id: str, stack: OpenStack, listener: Listener, *, use_cache: bool) -> None:
+    def execute(self, plan: Plan, run_id: str, stack: Stores, listener: Listener, *, use_cache: bool) -> None:
         run_in_workers(plan, run_id, stack, listener, use_cache=use_cache, start=self.start, shared=self.shared)
 
-    def start(self, worker: Worker) -> Ended:
+    def start(self, worker: Worker) -> WorkerExit:
         self.workers.append(worker)
         assert Plan.from_json(worker.plan.read_text(encoding="utf-8")).pipeline == "doubling"
         return self.ended or run_command([sys.executable, *worker.arguments], worker.variables)
@@ -77,13 +77,13 @@ def test_each_worker_is_told_all_that_it_needs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("ended", "words"),
     [
-        (Ended(0), "its process ended with exit code 0"),
-        (Ended(9, "no such file"), "its process ended with exit code 9: no such file"),
-        (Ended(-signal.SIGKILL, "a line"), "its process was killed by SIGKILL"),
-        (Ended(-50), "its process was killed by signal 50"),
+        (WorkerExit(0), "its process ended with exit code 0"),
+        (WorkerExit(9, "no such file"), "its process ended with exit code 9: no such file"),
+        (WorkerExit(-signal.SIGKILL, "a line"), "its process was killed by SIGKILL"),
+        (WorkerExit(-50), "its process was killed by signal 50"),
     ],
 )
-def test_a_worker_that_recorded_no_end_is_a_crashed_step(ended: Ended, words: str) -> None:
+def test_a_worker_that_recorded_no_end_is_a_crashed_step(ended: WorkerExit, words: str) -> None:
     with pytest.raises(RunError) as raised:
         run_on(Counting(ended=ended))
     assert raised.value.message == f"Step 'one' has no end: {words}."
@@ -101,6 +101,6 @@ def test_a_command_that_cannot_be_started_is_told(tmp_path: Path) -> None:
 def test_a_command_shows_what_it_prints_and_its_last_line(capsys: pytest.CaptureFixture[str]) -> None:
     code = "import os, sys; print('größer', os.environ['MINE']); print('last', file=sys.stderr); print(); sys.exit(3)"
     ended = run_command([sys.executable, "-c", code], {"MINE": "mine", "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"})
-    assert ended == Ended(3, "last")
+    assert ended == WorkerExit(3, "last")
     assert capsys.readouterr().out == "größer mine\nlast\n\n"
     assert "MINE" not in os.environ

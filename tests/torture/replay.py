@@ -48,9 +48,9 @@ def forked(plan: Plan, run: str, step: str) -> dict[str, list[str]]:
 def replayed(plan: Plan, run: str, step: str) -> dict[str, list[str]]:
     stack = open_stack()
     nobody = Listeners(())
-    execution = RunContext(plan, run, stack.artifacts, stack.metadata, nobody, nobody, use_cache=False)
+    context = RunContext(plan, run, stack.artifacts, stack.metadata, nobody, nobody, use_cache=False)
     with proxied_streams():
-        finished = run_step(execution, plan.graph[step])
+        finished = run_step(context, plan.graph[step])
     return {
         name: [stored.digest, stored.format, stored.preview] for name, stored in finished.outputs if name not in HIDDEN
     }

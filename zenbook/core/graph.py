@@ -32,12 +32,13 @@ class OutputRef:
 class Input:
     """Where an input comes from: the first of ``sources`` that exists when the step's turn comes.
 
-    There is more than one source where an earlier cell may or may not have changed an object in place. ``given`` is
-    the key of an object that was passed to the pipeline. ``optional`` inputs (the random state) may be missing.
+    There is more than one source where an earlier cell may or may not have changed an object in place.
+    ``external_input`` is the key of an object that was passed to the pipeline. ``optional`` inputs (the random state)
+    may be missing.
     """
 
     sources: tuple[OutputRef, ...] = ()
-    given: str = ""
+    external_input: str = ""
     optional: bool = False
 
 

@@ -45,7 +45,9 @@ class Plan:
     code: Mapping[str, Code]  # by node name
     capsules: Mapping[str, Capsule]  # by digest
     params: Mapping[str, Json] = field(default_factory=dict)  # of the pipeline
-    given: Mapping[str, Stored] = field(default_factory=dict)  # objects passed to the pipeline, by `Input.given`
+    external_inputs: Mapping[str, Stored] = field(
+        default_factory=dict
+    )  # objects passed to the pipeline, by `Input.external_input`
     formats: tuple[str, ...] = ()  # digests of capsules that define a user's own formats
     python: str = ""
     kind: str = "pipeline"
@@ -73,7 +75,7 @@ class Plan:
             "doc": self.doc,
             "python": self.python,
             "params": dict(self.params),
-            "given": {key: asdict(one) for key, one in self.given.items()},
+            "given": {key: asdict(one) for key, one in self.external_inputs.items()},
             "formats": list(self.formats),
             "requirements": list(self.requirements),
             "nodes": [_node_to_json(node, self.code[node.name]) for node in self.graph],
@@ -105,7 +107,7 @@ class Plan:
             doc=body["doc"],
             python=body["python"],
             params=body["params"],
-            given={key: Stored(**one) for key, one in body["given"].items()},
+            external_inputs={key: Stored(**one) for key, one in body["given"].items()},
             formats=tuple(body["formats"]),
             graph=Graph(tuple(_node_from_json(one) for one in body["nodes"])),
             code={one["name"]: Code(one["capsule"], one["fingerprint"]) for one in body["nodes"]},
@@ -127,7 +129,7 @@ def _node_to_json(node: Node, code: Code) -> dict[str, Any]:
         "inputs": {
             name: {
                 "sources": [[ref.step, ref.output] for ref in one.sources],
-                "given": one.given,
+                "given": one.external_input,
                 "optional": one.optional,
             }
             for name, one in node.inputs.items()

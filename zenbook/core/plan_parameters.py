@@ -43,7 +43,7 @@ _NAMES = {
 # --- finding --------------------------------------------------------------------------------------------------------
 
 
-def find_bindings(
+def find_parameter_targets(
     plan: Plan, function: Callable[..., Any], trace: Callable[[Mapping[str, Any]], Traced]
 ) -> dict[str, tuple[ParameterTarget, ...]]:
     """The parameters of a pipeline's plan that only pass through its function, with the places where they arrive.
@@ -65,7 +65,7 @@ def find_bindings(
     return found
 
 
-def bindings_by_name(plan: Plan) -> dict[str, tuple[ParameterTarget, ...]]:
+def targets_by_name(plan: Plan) -> dict[str, tuple[ParameterTarget, ...]]:
     """Those of a notebook's step cells: a parameter is the argument of its name in each cell."""
     return {
         name: tuple(ParameterTarget(node.name, name) for node in plan.graph if name in node.params)
@@ -334,4 +334,4 @@ def _put(template: Any, path: Sequence[str | int], value: Json) -> Json:
     return copy
 
 
-__all__ = ["as_plain", "bindings_by_name", "find_bindings", "fitted", "with_params"]
+__all__ = ["as_plain", "find_parameter_targets", "fitted", "targets_by_name", "with_params"]

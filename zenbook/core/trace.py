@@ -34,7 +34,7 @@ class Traced:
 
     graph: Graph
     steps: Mapping[str, Step[..., Any]]  # by node name
-    given: Mapping[str, Any]  # by `Input.given`
+    external_inputs: Mapping[str, Any]  # by `Input.external_input`
 
 
 def trace_pipeline(function: Callable[..., Any], name: str, args: Mapping[str, Any]) -> Traced:
@@ -57,7 +57,7 @@ def trace_pipeline(function: Callable[..., Any], name: str, args: Mapping[str, A
         raise WiringError(
             f"The pipeline {name!r} has no steps.", "Call at least one function that has @step in it, by its name."
         )
-    return Traced(Graph(tuple(trace.nodes)), trace.steps, trace.given)
+    return Traced(Graph(tuple(trace.nodes)), trace.steps, trace.external_inputs)
 
 
 def call(function: Callable[..., Any], args: Mapping[str, Any]) -> Any:
@@ -115,7 +115,7 @@ class Trace:
     pipeline: str
     nodes: list[Node] = field(default_factory=list)
     steps: dict[str, Step[..., Any]] = field(default_factory=dict)
-    given: dict[str, Any] = field(default_factory=dict)
+    external_inputs: dict[str, Any] = field(default_factory=dict)
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -205,10 +205,10 @@ class Trace:
                 f"`{getattr(value, '__name__', value)}` as `{key}`{self.place()}; code can't be a parameter.",
                 "Call it in the step by its name, or choose it by a text parameter.",
             )
-        known = next((name for name, one in self.given.items() if one is value), None)
+        known = next((name for name, one in self.external_inputs.items() if one is value), None)
         name = known or f"{node}.{key}"
-        self.given[name] = value
-        inputs[key] = Input(given=name)
+        self.external_inputs[name] = value
+        inputs[key] = Input(external_input=name)
         return {"$input": key}
 
     def _check_type(self, step: Step[..., Any], key: str, value: Any) -> None:

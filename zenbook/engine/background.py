@@ -23,7 +23,7 @@ from zenbook.stack.stack import OpenStack, open_stack
 
 
 def launch_in_background(
-    plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: EnvironmentSnapshot | None = None
+    plan: Plan, stack: OpenStack, *, use_cache: bool = True, snapshot: EnvironmentSnapshot | None = None
 ) -> RunRecord:
     """Start a process that executes a plan, and give the run's row at once.
 
@@ -32,7 +32,7 @@ def launch_in_background(
     driver = _start(stack, use_cache=use_cache)
     assert driver.stdin is not None
     try:
-        record = create_pending_run(plan, stack, process=identity_of(driver.pid), question=question)
+        record = create_pending_run(plan, stack, process=identity_of(driver.pid), snapshot=snapshot)
         driver.stdin.write(f"{record.id}\n".encode())
     finally:
         driver.stdin.close()  # without a line it ends

@@ -34,14 +34,14 @@ from zenbook.stack.spool import keep_from
 from zenbook.stack.stack import OpenStack
 
 
-def launch(plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: EnvironmentSnapshot | None = None) -> str:
+def launch(plan: Plan, stack: OpenStack, *, use_cache: bool = True, snapshot: EnvironmentSnapshot | None = None) -> str:
     """Execute a plan and give the run's id.
 
     Raises what a step raises (the run is recorded as failed then), `KeyboardInterrupt` when interrupted (recorded as
     cancelled), `StoreError` when a store fails.
     """
     _ = stack.orchestrator  # one that can't be made is told before anything is recorded
-    environment = (question or EnvironmentSnapshot()).collect()
+    environment = (snapshot or EnvironmentSnapshot()).collect()
     started = _Launch(plan, stack, _record_of(plan, stack, environment))
     params = param_records(plan, started.record.id)
     with driving_run(started.record.id), interrupts_can_wait():
@@ -61,10 +61,10 @@ def launch(plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: En
 
 
 def create_pending_run(
-    plan: Plan, stack: OpenStack, *, process: str, question: EnvironmentSnapshot | None = None
+    plan: Plan, stack: OpenStack, *, process: str, snapshot: EnvironmentSnapshot | None = None
 ) -> RunRecord:
     """Make the row of a run that another process of this machine will `execute_pending_run`, and give it."""
-    environment = (question or EnvironmentSnapshot()).collect()
+    environment = (snapshot or EnvironmentSnapshot()).collect()
     record = replace(_record_of(plan, stack, environment), state=RunState.PENDING, started_at=None, process=process)
     _Launch(plan, stack, record).create(environment, param_records(plan, record.id))
     return record

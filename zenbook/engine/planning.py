@@ -15,7 +15,7 @@ from zenbook.core.trace import Traced
 from zenbook.engine.artifact_io import store_value
 from zenbook.engine.user_formats import captured_formats
 from zenbook.errors import FormatError, WiringError
-from zenbook.stack.components import ArtifactStore
+from zenbook.stack.artifact_store import ArtifactStore
 
 
 def make_plan(
@@ -37,21 +37,23 @@ def make_plan(
         capsules[code[node.name].capsule] = capsule
     formats = captured_formats()
     with artifacts.together():
-        given = {name: store_given(artifacts, name, value) for name, value in traced.given.items()}
+        external_inputs = {
+            name: store_external_input(artifacts, name, value) for name, value in traced.external_inputs.items()
+        }
     return Plan(
         pipeline=pipeline,
         graph=traced.graph,
         code=code,
         capsules={**capsules, **formats},
         params=params,
-        given=given,
+        external_inputs=external_inputs,
         formats=tuple(formats),
         python=platform.python_version(),
         doc=doc,
     )
 
 
-def store_given(artifacts: ArtifactStore, name: str, value: Any) -> Stored:
+def store_external_input(artifacts: ArtifactStore, name: str, value: Any) -> Stored:
     """Store an object that was passed to a pipeline. Raises `WiringError` when it can't be stored, or is a secret."""
     if hasattr(value, "get_secret_value"):  # pydantic's SecretStr and its kin
         raise WiringError(

@@ -22,7 +22,7 @@ from zenbook.core.events import (
 from zenbook.core.plan import Plan
 from zenbook.core.states import StepState
 from zenbook.errors import StoreError
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import (
     ArtifactRecord,
     Batch,
@@ -42,13 +42,13 @@ _MANY = 500  # rows after which they are
 class Recorder:
     """Records the events of one run's steps; any thread may tell it.
 
-    ``goes_on`` says that steps may have run in this run before, in other processes: their lines and metrics are kept.
+    ``resumes`` says that steps may have run in this run before, in other processes: their lines and metrics are kept.
     """
 
-    def __init__(self, metadata: MetadataStore, plan: Plan, run: str, *, goes_on: bool = False) -> None:
+    def __init__(self, metadata: MetadataStore, plan: Plan, run: str, *, resumes: bool = False) -> None:
         self.metadata = metadata
         self.run = run
-        self.goes_on = goes_on
+        self.resumes = resumes
         self.steps = pending_step_records(plan, run)
         self.batch = Batch()
         self.waiting = 0
@@ -114,7 +114,7 @@ class Recorder:
             self.written = time.monotonic()
 
     def _started(self, event: StepStarted) -> None:
-        if self.goes_on and event.step not in self.lines:
+        if self.resumes and event.step not in self.lines:
             self.lines[event.step] = len(self.metadata.logs(self.run, event.step))
             for one in self.metadata.metrics([self.run]):
                 if one.step == event.step:

@@ -17,10 +17,11 @@ from zenbook.engine.steps.cell_display import SHOWN, CellDisplayRecorder
 from zenbook.engine.user_formats import user_formats
 from zenbook.errors import StoreError
 from zenbook.interrupts import interrupts_can_wait, uninterrupted
-from zenbook.stack.components import ArtifactStore, MetadataStore
+from zenbook.stack.artifact_store import ArtifactStore
+from zenbook.stack.metadata_store import MetadataStore
+from zenbook.stack.orchestrator import Stores
 from zenbook.stack.records import OutputRecord
 from zenbook.stack.spool import keep_from
-from zenbook.stack.stack import OpenStack
 
 RANDOM = frozenset(random_state.OUTPUTS.values())
 STATE = RANDOM | {library_settings.OUTPUT}  # of the process, passed from cell to cell
@@ -45,12 +46,12 @@ class RunContext:
     artifacts: ArtifactStore
     metadata: MetadataStore
     listener: Listener
-    watching: Listener  # those of the listeners that do not record
+    observers: Listener  # those of the listeners that do not record
     use_cache: bool = True
-    shower: CellDisplayRecorder | None = None  # how a cell's displays are shown and recorded, in a notebook
+    display_recorder: CellDisplayRecorder | None = None  # how a cell's displays are shown and recorded, in a notebook
     finished: dict[str, StepFinished] = field(default_factory=dict)
-    called: dict[str, StepResult] = field(default_factory=dict)  # what calls of cells gave, by step
-    trial: Attempt | None = None  # where somebody else counts the attempts
+    cell_results: dict[str, StepResult] = field(default_factory=dict)  # what calls of cells gave, by step
+    attempt: Attempt | None = None  # where somebody else counts the attempts
 
     def __post_init__(self) -> None:
         self.reader = Reader(self.artifacts, self.metadata)
@@ -61,29 +62,29 @@ class RunContext:
         cls,
         plan: Plan,
         run: str,
-        stack: OpenStack,
-        watching: Listener,
+        stack: Stores,
+        observers: Listener,
         *,
         use_cache: bool,
-        trial: Attempt | None = None,
+        attempt: Attempt | None = None,
     ) -> Iterator[RunContext]:
-        """An execution whose steps are recorded in the stack's metadata store and watched by a listener."""
-        recorder = Recorder(stack.metadata, plan, run, goes_on=trial is not None)
-        both = Listeners((recorder, watching))
+        """An context whose steps are recorded in the stack's metadata store and watched by a listener."""
+        recorder = Recorder(stack.metadata, plan, run, resumes=attempt is not None)
+        both = Listeners((recorder, observers))
         with user_formats(plan), driving_run(run), interrupts_can_wait():
-            execution = cls(
+            context = cls(
                 plan,
                 run,
                 stack.artifacts,
                 stack.metadata,
                 both,
-                watching,
+                observers,
                 use_cache=use_cache,
-                trial=trial,
+                attempt=attempt,
             )
             failing: BaseException | None = None
             try:
-                yield execution
+                yield context
             except BaseException as error:
                 failing = error
                 raise
@@ -92,7 +93,7 @@ class RunContext:
                     _write_rest(recorder, stack, failing)
                 failing = None  # an exception and the frame that holds it would keep each other
 
-    def tell(self, event: Event) -> None:
+    def emit(self, event: Event) -> None:
         """Pass an event on, and remember ends of steps: wholly or not at all, whenever an interrupt comes."""
         if not isinstance(event, StepFinished):
             self.listener.on_event(event)
@@ -126,7 +127,7 @@ def as_stored(record: OutputRecord) -> Stored:
     )
 
 
-def _write_rest(recorder: Recorder, stack: OpenStack, failing: BaseException | None) -> None:
+def _write_rest(recorder: Recorder, stack: Stores, failing: BaseException | None) -> None:
     """Write what waits, or keep it where the store is away; an exception that is on its way already matters more."""
     try:
         recorder.flush()

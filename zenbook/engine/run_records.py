@@ -16,13 +16,26 @@ def external_input_records(plan: Plan, run: RunRecord) -> Batch:
     Recorded before a step runs: while the run exists they are in use, since a resumed run reads them from the store.
     """
     artifacts = [
-        ArtifactRecord(one.digest, one.format, one.address, one.size, run.created_at) for one in plan.given.values()
+        ArtifactRecord(one.digest, one.format, one.address, one.size, run.created_at)
+        for one in plan.external_inputs.values()
     ]
-    wanted = [(node.name, name, one.given) for node in plan.graph for name, one in node.inputs.items() if one.given]
     inputs = []
-    for step, name, given in wanted:
-        one = plan.given[given]
-        inputs.append(InputRecord(run.id, step, name, "", given, one.digest, one.format, one.member))
+    for node in plan.graph:
+        for name, source in node.inputs.items():
+            if source.external_input:
+                stored = plan.external_inputs[source.external_input]
+                inputs.append(
+                    InputRecord(
+                        run.id,
+                        node.name,
+                        name,
+                        "",
+                        source.external_input,
+                        stored.digest,
+                        stored.format,
+                        stored.member,
+                    )
+                )
     return Batch(artifacts=artifacts, inputs=inputs)
 
 

@@ -14,7 +14,7 @@ from zenbook.errors import StoreError
 from zenbook.interrupts import uninterrupted
 
 
-def run_in_order(plan: Plan, execution: RunContext, run: Callable[[Node], object]) -> None:
+def run_in_order(plan: Plan, context: RunContext, run: Callable[[Node], object]) -> None:
     """Call ``run`` for each node; when one raises, tell that the others are skipped, and raise it again."""
     nodes = iter(plan.graph)
     current: Node | None = None
@@ -23,9 +23,9 @@ def run_in_order(plan: Plan, execution: RunContext, run: Callable[[Node], object
             run(current)
     except BaseException as error:
         with uninterrupted():
-            for end in _ends(execution, current, list(nodes), error):
+            for end in _ends(context, current, list(nodes), error):
                 try:
-                    execution.tell(end)
+                    context.emit(end)
                 except StoreError as unrecorded:  # the reason matters more than that it could not be written down
                     note = f"and the metadata store failed: {unrecorded.message}"
                     if note not in getattr(error, "__notes__", ()):
@@ -33,15 +33,13 @@ def run_in_order(plan: Plan, execution: RunContext, run: Callable[[Node], object
         raise
 
 
-def _ends(
-    execution: RunContext, current: Node | None, rest: list[Node], error: BaseException
-) -> Iterator[StepFinished]:
+def _ends(context: RunContext, current: Node | None, rest: list[Node], error: BaseException) -> Iterator[StepFinished]:
     """The ends of the step during which it was interrupted, if it has none yet, and of those that are skipped."""
-    if current is not None and current.name not in execution.finished:
+    if current is not None and current.name not in context.finished:
         cancelled = isinstance(error, KeyboardInterrupt)
         state = StepState.CANCELLED if cancelled else StepState.FAILED
         line = "interrupted" if cancelled else one_line(error)
-        yield StepFinished(execution.run, current.name, state, error=line)
+        yield StepFinished(context.run, current.name, state, error=line)
     why = f"step {current.name!r} did not succeed" if current is not None else ""
     for node in rest:
-        yield StepFinished(execution.run, node.name, StepState.SKIPPED, why=why)
+        yield StepFinished(context.run, node.name, StepState.SKIPPED, why=why)

@@ -16,7 +16,7 @@ _PAUSE = 0.5
 T = TypeVar("T")
 
 
-def patiently(read: Callable[[], T]) -> T:
+def retry_until_reachable(read: Callable[[], T]) -> T:
     """Read from a store that may be away: whoever made the run has reached it, so it is likely to come back."""
     end = time.monotonic() + _PATIENCE
     told = False

@@ -20,10 +20,10 @@ from zenbook.core.events import Listeners
 from zenbook.core.plan import Plan
 from zenbook.engine.run_context import RunContext
 from zenbook.engine.steps.failure_text import describe_failure
-from zenbook.engine.steps.installed_packages import as_installed
+from zenbook.engine.steps.installed_packages import with_installed_versions
 from zenbook.engine.steps.output_capture import proxied_streams
 from zenbook.engine.steps.step_runner import AttemptFailedError, run_step
-from zenbook.engine.store_retry import patiently
+from zenbook.engine.store_retry import retry_until_reachable
 from zenbook.errors import RunError, ZenbookError, did_you_mean
 from zenbook.stack.stack import open_stack
 
@@ -67,18 +67,18 @@ def _work(options: argparse.Namespace) -> None:
             f"The plan has no step {options.step!r}.", did_you_mean(options.step, names, noun="step")
         )
     stack = open_stack(options.stack)
-    if patiently(lambda: stack.metadata.run(options.run)) is None:
+    if retry_until_reachable(lambda: stack.metadata.run(options.run)) is None:
         raise BadArgumentsError(
             f"There is no run {options.run!r} in {stack.metadata.describe()}.",
             "The run's row is made by whoever starts the run; is this the right stack and workspace?",
         )
-    plan, differing = as_installed(plan, options.step)
+    plan, differing = with_installed_versions(plan, options.step)
     for line in differing:
         sys.stderr.write(f"{options.step}: {line}\n")
     nothing = Listeners(())
     use_cache = not options.no_cache
-    with proxied_streams(), RunContext.recorded(plan, options.run, stack, nothing, use_cache=use_cache) as execution:
-        run_step(execution, plan.graph[options.step])
+    with proxied_streams(), RunContext.recorded(plan, options.run, stack, nothing, use_cache=use_cache) as context:
+        run_step(context, plan.graph[options.step])
 
 
 def _engine(name: str) -> Callable[[Path, Plan], None]:

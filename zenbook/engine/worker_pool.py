@@ -2,8 +2,8 @@
 
 An orchestrator says how a worker is started (`Start`); the rest is here: the command, the choices that make a worker
 open this very stack, the events, the order, and what is told of a worker that is gone without a word. One that starts
-workers in another way (pods, tasks of another engine) uses the parts: `OpenStack.variables`, `tell_as_recorded`,
-`tell_crashed`.
+workers in another way (pods, tasks of another engine) uses the parts: `OpenStack.variables`, `report_recorded_end`,
+`report_crash`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from zenbook.engine.run_context import RunContext, as_stored
 from zenbook.engine.scheduler import run_in_order
 from zenbook.errors import RunError
 from zenbook.interrupts import uninterrupted
+from zenbook.stack.orchestrator import Stores
 from zenbook.stack.records import InputRecord
-from zenbook.stack.stack import OpenStack
 
 _GRACE = 10.0  # seconds that an interrupted worker has to record its end
 
@@ -44,14 +44,14 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class WorkerExit:
     """How a worker's process ended: its exit code (below 0: minus the signal), and the last line that it printed."""
 
     code: int
     last: str = ""
 
     @property
-    def words(self) -> str:
+    def message(self) -> str:
         """For people: ``its process was killed by SIGKILL``, ``its process ended with exit code 9: no such file``."""
         if self.code < 0:
             names = {one.value: one.name for one in signal.Signals}
@@ -59,13 +59,13 @@ class Ended:
         return f"its process ended with exit code {self.code}" + (f": {self.last}" if self.last else "")
 
 
-Start = Callable[[Worker], Ended]
+Start = Callable[[Worker], WorkerExit]
 
 
 def run_in_workers(
     plan: Plan,
     run_id: str,
-    stack: OpenStack,
+    stack: Stores,
     listener: Listener,
     *,
     use_cache: bool,
@@ -80,7 +80,7 @@ def run_in_workers(
     """
     with (
         tempfile.TemporaryDirectory(prefix="zenbook-", dir=shared) as folder,
-        RunContext.recorded(plan, run_id, stack, listener, use_cache=use_cache) as execution,
+        RunContext.recorded(plan, run_id, stack, listener, use_cache=use_cache) as context,
     ):
         file = Path(folder) / "plan.json"
         file.write_text(plan.to_json(), encoding="utf-8")
@@ -89,26 +89,26 @@ def run_in_workers(
         def run_one(node: Node) -> None:
             arguments = worker_arguments(file, node.name, run_id, stack, use_cache=use_cache)
             began = time.time()
-            execution.listener.on_event(StepStarted(run_id, node.name, at=began))
+            context.listener.on_event(StepStarted(run_id, node.name, at=began))
             try:
                 ended = start(Worker(node.name, run_id, file, arguments, variables))
             except KeyboardInterrupt:
                 with uninterrupted():
-                    tell_as_recorded(execution, node.name)
+                    report_recorded_end(context, node.name)
                 raise
-            if not tell_as_recorded(execution, node.name):
-                tell_crashed(execution, node.name, began, ended)
+            if not report_recorded_end(context, node.name):
+                report_crash(context, node.name, began, ended)
 
-        run_in_order(plan, execution, run_one)
+        run_in_order(plan, context, run_one)
 
 
-def worker_arguments(plan: Path, step: str, run_id: str, stack: OpenStack, *, use_cache: bool) -> tuple[str, ...]:
+def worker_arguments(plan: Path, step: str, run_id: str, stack: Stores, *, use_cache: bool) -> tuple[str, ...]:
     """What Python is called with to run one step."""
     cache = () if use_cache else ("--no-cache",)
     return "-m", "zenbook.engine.worker", str(plan), step, "--run", run_id, "--stack", stack.stack.name, *cache
 
 
-def run_command(command: Sequence[str], variables: Mapping[str, str]) -> Ended:
+def run_command(command: Sequence[str], variables: Mapping[str, str]) -> WorkerExit:
     """Run a command of this machine to its end, and show what it prints.
 
     When this process is interrupted the command is terminated, and killed if it does not end within 10 s. Raises
@@ -120,7 +120,7 @@ def run_command(command: Sequence[str], variables: Mapping[str, str]) -> Ended:
             for line in process.stdout or ():
                 sys.stdout.write(line)
                 last = line.strip() or last
-            return Ended(process.wait(), last)
+            return WorkerExit(process.wait(), last)
         except BaseException:
             process.terminate()
             try:
@@ -147,12 +147,12 @@ def _started(command: Sequence[str], variables: Mapping[str, str]) -> subprocess
         ) from error
 
 
-def tell_as_recorded(execution: RunContext, step: str) -> bool:
+def report_recorded_end(context: RunContext, step: str) -> bool:
     """Tell the others how a step ended, as its worker recorded it; False if it recorded no end.
 
     Raises `RunError` for a step that failed.
     """
-    metadata, run = execution.metadata, execution.run
+    metadata, run = context.metadata, context.run
     record = next((one for one in metadata.steps([run]) if one.name == step), None)
     if record is None or not record.state.ended:
         return False
@@ -174,19 +174,19 @@ def tell_as_recorded(execution: RunContext, step: str) -> bool:
         notes=record.notes,
         at=record.ended_at or time.time(),
     )
-    execution.finished[step] = finished
-    execution.watching.on_event(finished)
+    context.finished[step] = finished
+    context.observers.on_event(finished)
     if record.state is StepState.FAILED:
         raise RunError(f"Step {step!r} failed in its process: {record.error}.", f"Its traceback: zen show {run} {step}")
     return True
 
 
-def tell_crashed(execution: RunContext, step: str, began: float, ended: Ended) -> None:
+def report_crash(context: RunContext, step: str, began: float, ended: WorkerExit) -> None:
     """Tell and record that a worker was gone before it recorded the step's end. Raises `RunError`."""
-    execution.tell(StepFinished(execution.run, step, StepState.CRASHED, 1, began, error=ended.words))
+    context.emit(StepFinished(context.run, step, StepState.CRASHED, 1, began, error=ended.message))
     again = "Run the pipeline again."
     raise RunError(
-        f"Step {step!r} has no end: {ended.words}.",
+        f"Step {step!r} has no end: {ended.message}.",
         f"Did the system kill it for want of memory? {again}" if ended.code < 0 else again,
     )
 

@@ -49,8 +49,8 @@ class ScriptExporter(Exporter):
 
     def files(self, plan: Plan, options: ScriptOptions) -> dict[str, str]:
         """The script. Raises `ExportError` for a plan that has no equal as a script."""
-        if plan.given:
-            given = ", ".join(plan.given)
+        if plan.external_inputs:
+            given = ", ".join(plan.external_inputs)
             raise ExportError(
                 f"The pipeline {plan.pipeline!r} is given objects ({given}), which a script can't hold.",
                 "Load or make them in a step.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import copyreg
 import io
 from typing import Any, BinaryIO
 
@@ -56,31 +55,3 @@ def _with_few_colours(drawn: BinaryIO, colours: int) -> str:
     with Image.open(drawn) as image:
         image.quantize(colours, method=Image.Quantize.FASTOCTREE).save(png, "png", optimize=True)
     return base64.b64encode(png.getvalue()).decode()
-
-
-def reduce_figure(figure: Any) -> Any:
-    """How a figure is pickled, in whatever object it is found."""
-    _, (kind, *arguments), state, *_ = figure.__reduce_ex__(2)
-    state = {key: value for key, value in state.items() if key != "_restore_to_pylab"}
-    return copyreg.__newobj__, (kind, *arguments), state, None, None, restore_figure  # type: ignore[attr-defined]
-
-
-def reduce_callbacks(callbacks: Any) -> Any:
-    """How matplotlib's registry of callbacks is pickled: without the number of times it was pickled before."""
-    make, arguments, state, *_ = callbacks.__reduce_ex__(2)
-    numbers = [number for each in state["callbacks"].values() for number in each]
-    return make, arguments, {**state, "_cid_gen": max(numbers, default=-1) + 1}
-
-
-def reduce_transform(transform: Any) -> Any:
-    """How a transform is pickled: its parents by number, where matplotlib has their addresses in memory."""
-    make, arguments, state, *_ = transform.__reduce_ex__(2)
-    return make, arguments, {**state, "_parents": dict(enumerate(state["_parents"].values()))}
-
-
-def restore_figure(figure: Any, state: dict[str, Any]) -> None:
-    """Give a new figure its state and a canvas that can draw. Pickles call this when they are loaded."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    figure.__setstate__(state)
-    FigureCanvasAgg(figure)

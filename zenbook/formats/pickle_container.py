@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from zenbook.errors import FormatError, ZenbookError
 from zenbook.formats.base import Source
+from zenbook.pickle_support import load
 
 _MAGIC = b"ZENPKL\x00\x01"  # the last byte is the version
 _HEAD = struct.Struct("<8sQQQ")
@@ -50,7 +51,7 @@ def read_container(source: Source) -> Any:
         raise FormatError(f"{source.name} ends in the middle of its header.") from error
     buffers = [view[start : start + size] for start, size in entries]
     try:
-        return pickle.loads(view[place : place + length], buffers=buffers)
+        return load(view[place : place + length], buffers)
     except ZenbookError:
         raise
     except ModuleNotFoundError as error:

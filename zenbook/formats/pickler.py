@@ -17,8 +17,9 @@ from typing import Any, ClassVar
 import cloudpickle
 from cloudpickle import cloudpickle as internals
 
-from zenbook.formats.figures import reduce_callbacks, reduce_figure, reduce_transform
-from zenbook.formats.source_references import find_live, is_importable, resolve, source_digest
+from zenbook.core.live_definitions import find_live, is_importable, source_digest
+from zenbook.formats.matplotlib_reducers import reduce_callbacks, reduce_figure, reduce_transform
+from zenbook.pickle_support import resolve
 
 
 def _reduce_code(code: types.CodeType) -> Any:

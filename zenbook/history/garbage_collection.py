@@ -21,7 +21,7 @@ from zenbook.errors import DefinitionError, RunError, StoreError
 from zenbook.history.outputs import file_size
 from zenbook.history.run import Run, span
 from zenbook.history.runs import find_run
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import ArtifactRecord, RunQuery, RunRecord
 from zenbook.stack.spool import FOLDER
 from zenbook.stack.stack import OpenStack, open_stack

@@ -30,7 +30,7 @@ from zenbook.history import tags as run_tags
 from zenbook.history.cache_explanation import Explanation, History, explain
 from zenbook.history.outputs import Outputs, StoredOutput
 from zenbook.history.tags import Marks, marks_of
-from zenbook.stack.components import Orchestrator
+from zenbook.stack.orchestrator import Orchestrator
 from zenbook.stack.records import MetricRecord, RunRecord, StepRecord
 from zenbook.stack.stack import OpenStack, open_stack
 

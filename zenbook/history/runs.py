@@ -13,7 +13,7 @@ from zenbook.display.table import Table, moment
 from zenbook.engine.liveness import mark_crashed_runs
 from zenbook.errors import RunError, did_you_mean
 from zenbook.history.run import Run, span
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import RunQuery, RunRecord
 from zenbook.stack.stack import OpenStack, open_stack
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from zenbook.core.capture import definitions
+from zenbook.core.capture.definitions import forget_labels, register_labels
 from zenbook.engine import progress_displays
 from zenbook.errors import show_warnings_plainly
 from zenbook.notebook import magics, tab_completion, tracebacks
@@ -19,7 +19,7 @@ def load(shell: Any) -> None:
     magics.register(shell)
     tab_completion.register(shell)
     tracebacks.trim_tracebacks_in(shell)
-    definitions.register_labels(_label_of)
+    register_labels(_label_of)
     progress_displays.watch_runs_with(_progress)
     if not _undo:
         _undo.append(show_warnings_plainly())
@@ -33,7 +33,7 @@ def unload(shell: Any) -> None:
     magics.unregister(shell)
     tab_completion.unregister(shell)
     tracebacks.stop_polishing()
-    definitions.forget_labels(_label_of)
+    forget_labels(_label_of)
     progress_displays.stop_watching(_progress)
     while _undo:
         _undo.pop()()

@@ -73,13 +73,13 @@ class CellRun:
     ) -> tuple[StepFinished, StepResult | None]:
         with (
             proxied_streams(),
-            RunContext.recorded(plan, self.record.id, self.stack, listener, use_cache=use_cache) as execution,
+            RunContext.recorded(plan, self.record.id, self.stack, listener, use_cache=use_cache) as context,
         ):
-            execution.shower = shower
-            execution.finished = self.finished
-            self._take_over(execution, plan, node)
-            finished = run_step(execution, node)
-            return finished, execution.called.get(node.name)
+            context.display_recorder = shower
+            context.finished = self.finished
+            self._take_over(context, plan, node)
+            finished = run_step(context, node)
+            return finished, context.cell_results.get(node.name)
 
     def _end(self, state: RunState, error: str, failing: BaseException | None) -> None:
         self.record = replace(self.record, state=state, ended_at=time.time(), error=error)
@@ -108,14 +108,14 @@ class CellRun:
             environment=environment,
         )
 
-    def _take_over(self, execution: RunContext, plan: Plan, node: Node) -> None:
+    def _take_over(self, context: RunContext, plan: Plan, node: Node) -> None:
         """Let the steps above, which ran in an earlier run, count as cached in this one."""
         for above in plan.graph:
             if above.name == node.name:
                 return
             done = self.earlier.get(above.name)
             if above.name not in self.finished and done is not None and done.state.has_outputs:
-                execution.tell(
+                context.emit(
                     replace(
                         done,
                         run=self.record.id,

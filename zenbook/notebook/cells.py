@@ -19,7 +19,7 @@ from zenbook.core.fingerprint import fingerprint
 from zenbook.core.graph import Graph, Input, Json, Node, OutputRef, Retries, StepKind, StepOptions
 from zenbook.core.plain_values import NotPlainError, encode
 from zenbook.core.plan import Code, Plan
-from zenbook.core.plan_parameters import bindings_by_name
+from zenbook.core.plan_parameters import targets_by_name
 from zenbook.core.step import check_name, check_outputs, seconds
 from zenbook.display.table import Table
 from zenbook.engine.launcher import launch
@@ -171,7 +171,7 @@ class NotebookSteps:
     def plan(self, params: Mapping[str, str], *, stack: str | None) -> Plan:
         """What `run` would run. Raises as it does."""
         plan = self._whole(params)
-        return replace(plan, bindings=bindings_by_name(plan))
+        return replace(plan, bindings=targets_by_name(plan))
 
     def _whole(self, params: Mapping[str, str]) -> Plan:
         for step in self._steps.values():

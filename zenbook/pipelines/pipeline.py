@@ -52,13 +52,13 @@ class Pipeline:
         if current_trace() is not None:
             return self.function(*args, **kwargs)  # type: ignore[no-any-return]
         __tracebackhide__ = True
-        question = EnvironmentSnapshot()
+        snapshot = EnvironmentSnapshot()
         stack = open_stack(self.stack)
         plan = self._plan(stack, args, kwargs)
         try:
             if self.background:
-                return in_background(plan, stack, use_cache=self.cache, question=question)
-            return Run(launch(plan, stack, use_cache=self.cache, question=question), stack)
+                return in_background(plan, stack, use_cache=self.cache, snapshot=snapshot)
+            return Run(launch(plan, stack, use_cache=self.cache, snapshot=snapshot), stack)
         except BaseException as error:
             trim_traceback(error)
             raise
@@ -110,13 +110,13 @@ class Pipeline:
 
 
 def in_background(
-    plan: Plan, stack: OpenStack, *, use_cache: bool = True, question: EnvironmentSnapshot | None = None
+    plan: Plan, stack: OpenStack, *, use_cache: bool = True, snapshot: EnvironmentSnapshot | None = None
 ) -> Run:
     """Execute a plan in a process of its own; its progress is shown as that of any run. Raises `RunError`."""
     from zenbook.engine.background import launch_in_background
     from zenbook.engine.follower import Follower
 
-    record = launch_in_background(plan, stack, use_cache=use_cache, question=question)
+    record = launch_in_background(plan, stack, use_cache=use_cache, snapshot=snapshot)
     view = RunView.of_graph(plan.graph, record.id, record.pipeline, stack.stack.label, dict(plan.params))
     view.records = stack
     shown = tuple(listeners_for(view))

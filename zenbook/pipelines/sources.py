@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from zenbook.core.annotations import hints_of
 from zenbook.core.plan import Plan
-from zenbook.core.plan_parameters import find_bindings
+from zenbook.core.plan_parameters import find_parameter_targets
 from zenbook.core.trace import Traced
 from zenbook.errors import RunError, did_you_mean
 from zenbook.history.run import Run
@@ -73,7 +73,7 @@ class FunctionPipeline:
         def trace(others: Mapping[str, Any]) -> Traced:
             return self.pipeline.trace(**{**values, **others})
 
-        return replace(plan, bindings=find_bindings(plan, self.pipeline.function, trace))
+        return replace(plan, bindings=find_parameter_targets(plan, self.pipeline.function, trace))
 
     def _values(self, params: Mapping[str, str]) -> dict[str, Any]:
         function = self.pipeline.function

@@ -13,12 +13,13 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from zenbook.core.states import RunState, StepState
 from zenbook.errors import StoreError, StoreUnreachableError, ZenbookWarning
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
+from zenbook.stack.orchestrator import Stores
 from zenbook.stack.records import (
     ArtifactRecord,
     Batch,
@@ -30,9 +31,6 @@ from zenbook.stack.records import (
     RunUpdate,
     StepRecord,
 )
-
-if TYPE_CHECKING:
-    from zenbook.stack.stack import OpenStack
 
 FOLDER = "spool"
 VERSION = 1
@@ -65,7 +63,7 @@ def keep(batch: Batch, home: Path, store: str) -> str:
     return f"what was to be recorded is kept in {folder}, and sent by the next command that uses this stack"
 
 
-def keep_from(unrecorded: StoreError, batch: Batch, stack: OpenStack, failing: BaseException | None = None) -> None:
+def keep_from(unrecorded: StoreError, batch: Batch, stack: Stores, failing: BaseException | None = None) -> None:
     """Keep a batch that met an error if the store can take it later, and say so on the error that goes to the user."""
     if isinstance(unrecorded, StoreUnreachableError) and batch:
         told = failing if failing is not None else unrecorded

@@ -84,7 +84,7 @@ def task(name: str, run: str = "manual__1", *, attempt: int = 1, attempts: int =
         "PARAMS": json.dumps({"n": 1, "mode": "first", **params}),
     }
     return subprocess.run(
-        [sys.executable, "-m", "zenbook.engine.worker", "plan.json", "--airflow"],
+        [sys.executable, "-m", "zenbook.runs.worker", "plan.json", "--airflow"],
         env={**os.environ, **{f"ZENBOOK_AIRFLOW_{name}": value for name, value in variables.items()}},
         capture_output=True,
         text=True,
@@ -234,7 +234,7 @@ def test_a_task_that_the_plan_does_not_have_says_so(project: Path) -> None:
 
 def test_without_airflow_the_worker_says_who_starts_it(project: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "zenbook.engine.worker", "plan.json", "--airflow"],
+        [sys.executable, "-m", "zenbook.runs.worker", "plan.json", "--airflow"],
         capture_output=True,
         text=True,
         check=False,

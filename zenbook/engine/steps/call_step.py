@@ -28,7 +28,7 @@ from zenbook.engine.steps.output_capture import also
 from zenbook.engine.steps.step_context import METRIC_NAME_LIMIT, as_metric
 from zenbook.errors import FormatError, RunError
 from zenbook.formats import groups_of_shared
-from zenbook.interrupts import awaited, time_limit
+from zenbook.interrupts import run_coroutine, time_limit
 
 Arguments = Callable[[Mapping[str, Any]], dict[str, Any]]
 
@@ -52,7 +52,7 @@ def call_step(
     stored: Mapping[str, Stored],
     arguments: Arguments,
     *,
-    shower: CellDisplayRecorder | None,
+    display_recorder: CellDisplayRecorder | None,
     seeded: Collection[str],
     settings: library_settings.Values,
 ) -> StepResult:
@@ -69,7 +69,7 @@ def call_step(
             objects = reader.read_all(stored)
         if node.kind is StepKind.CELL:
             mine = library_settings.watched(settings)
-            cell = _Cell(node, capsule, reader, stored, objects, shower, seeded, mine)
+            cell = _Cell(node, capsule, reader, stored, objects, display_recorder, seeded, mine)
             try:
                 return cell.run(main, arguments(objects))
             except BaseException:
@@ -84,7 +84,7 @@ def call_step(
         ):
             value = call(function, arguments(objects))
             if inspect.iscoroutine(value):
-                value = awaited(value)
+                value = run_coroutine(value)
         del objects
         with random_state.preserve_random_state():
             called = _store_outputs(node, function, value, reader)
@@ -162,7 +162,7 @@ class _Cell:
     reader: Reader
     stored: Mapping[str, Stored]
     objects: dict[str, Any]
-    shower: CellDisplayRecorder | None
+    display_recorder: CellDisplayRecorder | None
     seeded: Collection[str]
     settings: library_settings.Watch
 
@@ -170,15 +170,15 @@ class _Cell:
         space = vars(main)
         space.update(arguments)
         entries: list[Entry] = []
-        showing = self.shower.showing(entries) if self.shower is not None else nullcontext()
+        showing = self.display_recorder.showing(entries) if self.display_recorder is not None else nullcontext()
         called = StepResult()
         limit = time_limit(self.node.options.timeout, self.node.name)
         with random_state.watched(self.settings.look) as watch, limit:
             noting = also(lambda stream, text: add_text(entries, stream, text) if stream != "log" else None)
             with own_figures(), noting, showing:
                 called.value = _execute(self.capsule, space)
-        if self.shower is not None:
-            self.shower.result(called.value, entries)
+        if self.display_recorder is not None:
+            self.display_recorder.result(called.value, entries)
         with random_state.preserve_random_state(), self.reader.artifacts.together():
             self._store_names(space, called)
             self._store_random(watch, called)
@@ -255,7 +255,7 @@ def _execute(capsule: Capsule, space: dict[str, Any]) -> Any:
             continue
         value = eval(code, space)  # noqa: S307
         if inspect.iscoroutine(value):
-            value = awaited(value)
+            value = run_coroutine(value)
         if code is last:
             return value
     return None

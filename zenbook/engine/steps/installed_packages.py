@@ -10,7 +10,7 @@ from zenbook.core.fingerprint import fingerprint
 from zenbook.core.plan import Plan
 
 
-def as_installed(plan: Plan, step: str) -> tuple[Plan, tuple[str, ...]]:
+def with_installed_versions(plan: Plan, step: str) -> tuple[Plan, tuple[str, ...]]:
     """The plan with the step's fingerprint as it is with the packages of this interpreter, and what differs."""
     capsule = plan.capsule_of(step)
     here = tuple((name, _version(name)) for name, _ in capsule.requirements)

@@ -46,18 +46,18 @@ class AttemptFailedError(RunError):
     """An attempt that failed, and that another scheduler follows by another: its cause is the step's own exception."""
 
 
-def run_step(execution: RunContext, node: Node) -> StepFinished:
+def run_step(context: RunContext, node: Node) -> StepFinished:
     """Run one step, or serve it from the cache, and tell the listener.
 
     Raises what the step itself raises, or a `ZenbookError` where something around it fails, after telling of the end.
     """
-    call = _Call(execution, node)
+    call = _Call(context, node)
     try:
         call.prepare()
         hit = call.look_up()
         if hit is not None:
             finished = call.served(hit)
-            execution.tell(finished)
+            context.emit(finished)
             return finished
         return call.attempts()
     except SystemExit as error:
@@ -72,11 +72,11 @@ def run_step(execution: RunContext, node: Node) -> StepFinished:
 
 
 def _tell_failure(call: _Call, error: BaseException) -> None:
-    execution = call.execution
-    if call.node.name in execution.finished or isinstance(error, AttemptFailedError):
+    context = call.context
+    if call.node.name in context.finished or isinstance(error, AttemptFailedError):
         return
     try:
-        execution.tell(call.failed(error))
+        context.emit(call.failed(error))
     except StoreError as unrecorded:  # the step's own exception matters more than that it could not be written down
         error.add_note(f"and the metadata store failed: {unrecorded.message}")
 
@@ -84,19 +84,19 @@ def _tell_failure(call: _Call, error: BaseException) -> None:
 class _Call:
     """One step run, from its inputs to its end."""
 
-    def __init__(self, execution: RunContext, node: Node) -> None:
-        self.execution = execution
+    def __init__(self, context: RunContext, node: Node) -> None:
+        self.context = context
         self.node = node
         self.inputs: dict[str, UsedInput] = {}
         self.key = ""
-        self.attempt = execution.trial.attempt - 1 if execution.trial is not None else 0
+        self.attempt = context.attempt.attempt - 1 if context.attempt is not None else 0
         self.started_at: float | None = None
         self.why = ""
         self.notes: tuple[str, ...] = ()
 
     def prepare(self) -> None:
         """Find the inputs and make the cache key."""
-        plan, node = self.execution.plan, self.node
+        plan, node = self.context.plan, self.node
         for name, wanted in node.inputs.items():
             found = self._find_input(name)
             if found is not None:
@@ -124,10 +124,10 @@ class _Call:
 
     def _find_input(self, name: str) -> UsedInput | None:
         wanted = self.node.inputs[name]
-        if wanted.given:
-            return UsedInput("", wanted.given, self.execution.plan.given[wanted.given])
+        if wanted.external_input:
+            return UsedInput("", wanted.external_input, self.context.plan.external_inputs[wanted.external_input])
         for ref in wanted.sources:
-            stored = self.execution.output(ref.step, ref.output)
+            stored = self.context.output(ref.step, ref.output)
             if stored is not None:
                 return UsedInput(ref.step, ref.output, stored)
         return None
@@ -136,8 +136,8 @@ class _Call:
 
     def look_up(self) -> CachedStep | None:
         """The step run whose outputs can be served, if there is one."""
-        execution, node = self.execution, self.node
-        used = [one for one, _ in execution.plan.capsule_of(node.name).requirements]
+        context, node = self.context, self.node
+        used = [one for one, _ in context.plan.capsule_of(node.name).requirements]
         given = self._settings(self._stored_inputs) if node.kind is StepKind.CELL else None
         outside = library_settings.outside(used, given) if used else ""
         if outside:
@@ -145,13 +145,13 @@ class _Call:
             self.why = f"{outside} was set outside of steps, so it is not cached"
             self.notes = (f"{outside} was set outside of steps, and does not travel: set it in a step",)
             return None
-        if not execution.use_cache or not node.options.cache:
+        if not context.use_cache or not node.options.cache:
             self.why = "the cache is off for this run" if node.options.cache else "the cache is off for this step"
             return None
-        for hit in execution.metadata.find_cached(self.key):
+        for hit in context.metadata.find_cached(self.key):
             if not all(self._random_is(one) for one in hit.step.random_in.split()):
                 self.why = "it draws from the global random state, which is another now"
-            elif not all(execution.reader.exists(as_stored(one)) for one in hit.outputs):
+            elif not all(context.reader.exists(as_stored(one)) for one in hit.outputs):
                 self.why = "an artifact that it made is gone from the store"
             else:
                 return hit
@@ -162,7 +162,7 @@ class _Call:
         generator, _, digest = found.partition(":")
         given = self.inputs.get(random_state.OUTPUTS[generator])
         if given is not None:
-            return digest_of_bytes(self.execution.reader.read(given.stored)) == digest
+            return digest_of_bytes(self.context.reader.read(given.stored)) == digest
         return random_state.digest(random_state.state_of(generator)) == digest
 
     def served(self, hit: CachedStep) -> StepFinished:
@@ -184,71 +184,71 @@ class _Call:
 
     def attempts(self) -> StepFinished:
         """Call the step, again after a failure as often as its options say."""
-        execution, node = self.execution, self.node
+        context, node = self.context, self.node
         retries = node.options.retries
-        if execution.trial is not None:
-            return self._one_attempt(execution.trial)
+        if context.attempt is not None:
+            return self._one_attempt(context.attempt)
         while True:
             self.attempt += 1
             self.started_at = time.time()
-            execution.tell(StepStarted(execution.run, node.name, self.attempt, self.key, self.why, at=self.started_at))
+            context.emit(StepStarted(context.run, node.name, self.attempt, self.key, self.why, at=self.started_at))
             try:
                 finished = self._attempt()
             except Exception as error:
                 if self.attempt > retries.count or _is_final(error):
                     raise
                 delay = retries.delay * 2 ** (self.attempt - 1)
-                execution.tell(StepRetried(execution.run, node.name, self.attempt, one_line(error), delay))
+                context.emit(StepRetried(context.run, node.name, self.attempt, one_line(error), delay))
                 pause(delay)
             else:
-                execution.tell(finished)
+                context.emit(finished)
                 return finished
 
-    def _one_attempt(self, trial: Attempt) -> StepFinished:
+    def _one_attempt(self, attempt: Attempt) -> StepFinished:
         """Call the step once. One that failed and will be tried again by others has no end yet."""
-        execution, node = self.execution, self.node
-        self.attempt = trial.attempt
+        context, node = self.context, self.node
+        self.attempt = attempt.attempt
         self.started_at = time.time()
-        execution.tell(StepStarted(execution.run, node.name, self.attempt, self.key, self.why, at=self.started_at))
+        context.emit(StepStarted(context.run, node.name, self.attempt, self.key, self.why, at=self.started_at))
         try:
             finished = self._attempt()
         except Exception as error:
-            if trial.last:
+            if attempt.last:
                 raise
-            execution.tell(StepRetried(execution.run, node.name, self.attempt, one_line(error), 0.0))
-            raise AttemptFailedError(f"Attempt {trial.attempt} failed.") from error
-        execution.tell(finished)
+            context.emit(StepRetried(context.run, node.name, self.attempt, one_line(error), 0.0))
+            raise AttemptFailedError(f"Attempt {attempt.attempt} failed.") from error
+        context.emit(finished)
         return finished
 
     def _attempt(self) -> StepFinished:
-        execution, node = self.execution, self.node
-        capsule = execution.plan.capsule_of(node.name)
+        context, node = self.context, self.node
+        capsule = context.plan.capsule_of(node.name)
         stored = {name: used.stored for name, used in self.inputs.items() if name not in STATE}
         self._restore_random(self._stored_inputs)
         within = current_step.get() is not None  # a step that calls a pipeline holds the lock already
-        token = current_step.set(StepContext(execution.run, node.name, execution.listener))
+        token = current_step.set(StepContext(context.run, node.name, context.listener))
         try:
             with nullcontext() if within else _one_step, recorded(self._log, self._passing):
                 called = call_step(
                     node,
                     capsule,
-                    execution.reader,
+                    context.reader,
                     stored,
                     self._arguments,
-                    shower=execution.shower,
+                    display_recorder=context.display_recorder,
                     seeded=[one for one, name in random_state.OUTPUTS.items() if name in self.inputs],
                     settings=self._settings(self._stored_inputs),
                 )
         finally:
             current_step.reset(token)
         if node.kind is StepKind.CELL:
-            execution.called[node.name] = called
+            context.cell_results[node.name] = called
         return self._succeeded(called)
 
     def _restore_random(self, states: Mapping[str, Stored]) -> None:
         for generator, name in random_state.OUTPUTS.items():
             if name in states:
-                random_state.restore(generator, self.execution.reader.read(states[name]))
+                random_state.restore(generator, self.context.reader.read(states[name]))
 
     @property
     def _stored_inputs(self) -> dict[str, Stored]:
@@ -256,17 +256,17 @@ class _Call:
 
     def _settings(self, states: Mapping[str, Stored]) -> library_settings.Values:
         stored = states.get(library_settings.OUTPUT)
-        return {} if stored is None else library_settings.from_bytes(self.execution.reader.read(stored))
+        return {} if stored is None else library_settings.from_bytes(self.context.reader.read(stored))
 
     def _arguments(self, objects: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of the call, with the loaded inputs in their places."""
         return {name: _filled(template, objects) for name, template in self.node.arguments.items()}
 
     def _log(self, stream: str, text: str) -> None:
-        self.execution.listener.on_event(Logged(self.execution.run, self.node.name, stream, text))
+        self.context.listener.on_event(Logged(self.context.run, self.node.name, stream, text))
 
     def _passing(self, line: str) -> None:
-        self.execution.listener.on_event(Progressed(self.execution.run, self.node.name, 0, None, line))
+        self.context.listener.on_event(Progressed(self.context.run, self.node.name, 0, None, line))
 
     def _succeeded(self, called: StepResult) -> StepFinished:
         if called.live:
@@ -293,7 +293,7 @@ class _Call:
 
     def _finished(self, state: StepState, **facts: Any) -> StepFinished:
         return StepFinished(
-            run=self.execution.run,
+            run=self.context.run,
             step=self.node.name,
             state=state,
             attempt=self.attempt,
@@ -304,8 +304,8 @@ class _Call:
         )
 
     def _attempt_notes(self) -> tuple[str, ...]:
-        trial = self.execution.trial
-        return trial.notes if trial is not None else ()
+        attempt = self.context.attempt
+        return attempt.notes if attempt is not None else ()
 
 
 def _keyed(stored: Stored) -> str:

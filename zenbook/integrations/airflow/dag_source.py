@@ -34,7 +34,7 @@ _SETTINGS = """\
 PYTHON = os.environ.get("ZENBOOK_PYTHON", {python})
 
 # All tasks start the same command; what differs comes to it by its environment.
-RUN_STEP = 'exec "$ZENBOOK_PYTHON" -m zenbook.engine.worker "$ZENBOOK_PLAN" --airflow'
+RUN_STEP = 'exec "$ZENBOOK_PYTHON" -m zenbook.runs.worker "$ZENBOOK_PLAN" --airflow'
 STEP = {{
     "ZENBOOK_PYTHON": PYTHON,
     "ZENBOOK_PLAN": str(Path(__file__).with_name("plan.json")),

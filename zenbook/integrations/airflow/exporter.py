@@ -136,7 +136,7 @@ def _readme(plan: Plan, options: Any, dag_id: str, module: str) -> str:
     else:
         params = "The pipeline has no parameters."
     given = ""
-    if plan.given:
+    if plan.external_inputs:
         given = (
             "\nObjects that were passed to the pipeline are in the artifact store of the stack from which this was "
             "exported; the steps have to reach the same store.\n"

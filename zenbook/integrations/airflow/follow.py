@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from zenbook.core.events import Logged, StepFinished, StepStarted
 from zenbook.core.states import RunState, StepState
 from zenbook.engine.run_context import RunContext
-from zenbook.engine.worker_pool import tell_as_recorded
+from zenbook.engine.worker_pool import report_recorded_end
 from zenbook.errors import RunError
 from zenbook.integrations.airflow.client import ENDED, AirflowApi, DagInfo, TaskInfo
-from zenbook.integrations.airflow.task import settle, task_ids
+from zenbook.integrations.airflow.task import finish_run_if_complete, task_ids
 from zenbook.interrupts import pause
 from zenbook.stack.records import Batch, LogRecord, RunUpdate, StepRecord
 
@@ -57,10 +57,10 @@ def wait_until_parsed(api: AirflowApi, dag_id: str, file: str, text: str, limits
 class AirflowRun:
     """One run in Airflow, told step by step."""
 
-    def __init__(self, api: AirflowApi, dag_id: str, run_id: str, execution: RunContext, limits: Limits) -> None:
+    def __init__(self, api: AirflowApi, dag_id: str, run_id: str, context: RunContext, limits: Limits) -> None:
         self.api, self.dag_id, self.run_id = api, dag_id, run_id
-        self.execution, self.limits = execution, limits
-        self.ids = task_ids(execution.plan.graph)
+        self.context, self.limits = context, limits
+        self.ids = task_ids(context.plan.graph)
         self.attempts: dict[str, int] = {}
         self.lines: dict[str, int] = {}
         self.ended_at: dict[str, float] = {}
@@ -78,11 +78,11 @@ class AirflowRun:
         due = 0.0
         while True:
             self._look(tasks)
-            if time.monotonic() >= due or len(self.execution.finished) == len(self.ids):
+            if time.monotonic() >= due or len(self.context.finished) == len(self.ids):
                 state = self.api.state(self.dag_id, self.run_id)
                 if state in ("success", "failed", None):
                     break
-                if len(self.execution.finished) < len(self.ids):
+                if len(self.context.finished) < len(self.ids):
                     tasks = self.api.tasks(self.dag_id, self.run_id)
                 due = time.monotonic() + _ASK_EVERY
             if self.attempts or any(one.state not in ("", "scheduled", "queued") for one in tasks.values()):
@@ -125,9 +125,9 @@ class AirflowRun:
 
     def write_end(self) -> None:
         """Record the end of a run that nobody followed."""
-        execution = self.execution
-        settle(execution.plan, execution.run, execution.metadata)
-        record = execution.metadata.run(execution.run)
+        context = self.context
+        finish_run_if_complete(context.plan, context.run, context.metadata)
+        record = context.metadata.run(context.run)
         if record is None or record.state.ended:
             return
         self._write_rest(StepState.CRASHED, "it ended in Airflow without a word")
@@ -135,7 +135,7 @@ class AirflowRun:
         state = RunState.CRASHED if failed is not None else RunState.CANCELLED
         error = failed.error if failed is not None else "ended in Airflow"
         update = RunUpdate(record.id, state, record.started_at, time.time(), error)
-        execution.metadata.write(Batch(runs=[update]))
+        context.metadata.write(Batch(runs=[update]))
 
     def has_running(self) -> bool:
         """Whether a step runs, or is about to say that it has ended."""
@@ -144,12 +144,12 @@ class AirflowRun:
     # --- telling --------------------------------------------------------------------------------------------------
 
     def _records(self) -> dict[str, StepRecord]:
-        return {one.name: one for one in self.execution.metadata.steps([self.execution.run])}
+        return {one.name: one for one in self.context.metadata.steps([self.context.run])}
 
     def _look(self, tasks: dict[str, TaskInfo]) -> None:
         records = self._records()
-        for node in self.execution.plan.graph:
-            if node.name in self.execution.finished:
+        for node in self.context.plan.graph:
+            if node.name in self.context.finished:
                 continue
             record, task = records[node.name], tasks.get(self.ids[node.name])
             self._tell_start(record)
@@ -163,7 +163,7 @@ class AirflowRun:
         ran = record.started_at is not None and record.state is not StepState.CACHED
         if ran and self.attempts.get(record.name) != record.attempt:
             self.attempts[record.name] = record.attempt
-            self.execution.watching.on_event(
+            self.context.observers.on_event(
                 StepStarted(
                     record.run, record.name, record.attempt, record.cache_key, record.why, record.started_at or 0.0
                 )
@@ -172,14 +172,14 @@ class AirflowRun:
     def _tell_lines(self, record: StepRecord) -> None:
         if record.started_at is None:
             return
-        lines = self.execution.metadata.logs(record.run, record.name)
+        lines = self.context.metadata.logs(record.run, record.name)
         for one in lines[self.lines.get(record.name, 0) :]:
-            self.execution.watching.on_event(Logged(record.run, record.name, one.stream, one.text, one.at))
+            self.context.observers.on_event(Logged(record.run, record.name, one.stream, one.text, one.at))
         self.lines[record.name] = len(lines)
 
     def _tell_recorded(self, record: StepRecord) -> None:
         try:
-            tell_as_recorded(self.execution, record.name)
+            report_recorded_end(self.context, record.name)
         except RunError as error:
             self._fetch_log(record)
             shown = "\n".join(record.traceback.rstrip().splitlines()[-_TRACEBACK_LINES:])
@@ -195,7 +195,7 @@ class AirflowRun:
             log = self.api.log(self.dag_id, self.run_id, task, max(record.attempt, 1))
         except RunError:  # the step's own lines and traceback are here
             return
-        metadata = self.execution.metadata
+        metadata = self.context.metadata
         known = metadata.logs(record.run, record.name)
         said = {line.strip() for line in ("".join(one.text for one in known) + record.traceback).splitlines()}
         said |= {"::group::", "::endgroup::"}
@@ -207,13 +207,13 @@ class AirflowRun:
         ]
         metadata.write(Batch(logs=lines))
         for one in lines:
-            self.execution.watching.on_event(Logged(one.run, one.step, one.stream, one.text, one.at))
+            self.context.observers.on_event(Logged(one.run, one.step, one.stream, one.text, one.at))
 
     def _tell_unrecorded(self, record: StepRecord, task: TaskInfo) -> None:
         """Tell what Airflow knows of a task that has ended, and whose step recorded no end."""
         if task.state in ("upstream_failed", "skipped", "removed"):
             why = "a step above it did not succeed" if task.state == "upstream_failed" else f"{task.state} in Airflow"
-            self.execution.tell(StepFinished(record.run, record.name, StepState.SKIPPED, why=why))
+            self.context.emit(StepFinished(record.run, record.name, StepState.SKIPPED, why=why))
             return
         first = self.ended_at.setdefault(record.name, time.monotonic())
         if time.monotonic() - first > _LATE:
@@ -223,7 +223,7 @@ class AirflowRun:
         log = self.api.log(self.dag_id, self.run_id, self.ids[record.name], max(task.attempt, 1)).strip()
         tail = "\n".join(log.splitlines()[-_LOG_LINES:])
         line = f"its task is {task.state} in Airflow, and its worker recorded nothing"
-        self.execution.tell(
+        self.context.emit(
             StepFinished(
                 record.run,
                 record.name,
@@ -241,20 +241,20 @@ class AirflowRun:
     def _end(self, tasks: dict[str, TaskInfo]) -> None:
         """Tell the ends that are not told yet."""
         until = time.monotonic() + _LATE + 2
-        missing = [node.name for node in self.execution.plan.graph if node.name not in self.execution.finished]
+        missing = [node.name for node in self.context.plan.graph if node.name not in self.context.finished]
         while missing and time.monotonic() < until:
             self._look(
                 {**{self.ids[name]: TaskInfo("removed", 0) for name in missing if self.ids[name] not in tasks}, **tasks}
             )
-            missing = [name for name in missing if name not in self.execution.finished]
+            missing = [name for name in missing if name not in self.context.finished]
             if missing:
                 pause(self.limits.poll)
         self._write_rest(StepState.SKIPPED, "")
 
     def _write_rest(self, state: StepState, error: str) -> None:
         """Give every step an end: those that ran the given one, those that never did are skipped."""
-        for node in self.execution.plan.graph:
-            if node.name in self.execution.finished:
+        for node in self.context.plan.graph:
+            if node.name in self.context.finished:
                 continue
             record = self._records()[node.name]
             if record.state.ended:
@@ -264,12 +264,12 @@ class AirflowRun:
             end = state if ran else StepState.SKIPPED
             why = record.why if ran else "the run ended before"
             told = StepFinished(record.run, node.name, end, record.attempt, record.started_at, why=why)
-            self.execution.tell(replace(told, error=error if ran else ""))
+            self.context.emit(replace(told, error=error if ran else ""))
 
     def _log_note(self, text: str) -> None:
-        for node in self.execution.plan.graph:
-            if node.name not in self.execution.finished:
-                self.execution.tell(Logged(self.execution.run, node.name, "log", text + "\n"))
+        for node in self.context.plan.graph:
+            if node.name not in self.context.finished:
+                self.context.emit(Logged(self.context.run, node.name, "log", text + "\n"))
                 return
 
 

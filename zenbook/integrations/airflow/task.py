@@ -30,12 +30,12 @@ from zenbook.engine.recorder import pending_step_records
 from zenbook.engine.run_context import HIDDEN, Attempt, RunContext
 from zenbook.engine.run_ids import DIGITS, new_run_id
 from zenbook.engine.run_records import external_input_records, param_records
-from zenbook.engine.steps.installed_packages import as_installed
+from zenbook.engine.steps.installed_packages import with_installed_versions
 from zenbook.engine.steps.output_capture import proxied_streams
 from zenbook.engine.steps.step_runner import run_step
-from zenbook.engine.store_retry import patiently
+from zenbook.engine.store_retry import retry_until_reachable
 from zenbook.errors import RunError
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import Batch, CodeRecord, RunRecord, RunUpdate
 from zenbook.stack.stack import OpenStack, open_stack
 
@@ -116,7 +116,7 @@ class AirflowTask:
         return f"{ATTEMPT_NOTE}Airflow: {self.dag} / {self.run} / {self.task}, try {self.attempt}: {self.log_url}"
 
 
-def work(plan_file: Path, exported: Plan) -> None:
+def run_task(plan_file: Path, exported: Plan) -> None:
     """Run the step of the task that this process was started for, and print the addresses of what it made.
 
     Raises what the step raises, `RunError` for a task that the plan does not have or parameters that it can't take.
@@ -124,22 +124,22 @@ def work(plan_file: Path, exported: Plan) -> None:
     task = AirflowTask.from_environment()
     _choose_stack(plan_file.with_name(STACK_FILE))
     stack = open_stack()
-    record, plan = patiently(lambda: _join(task, exported, stack))
+    record, plan = retry_until_reachable(lambda: find_or_create_run(task, exported, stack))
     node = _node_of(task, plan)
     before = next((one for one in stack.metadata.steps([record.id]) if one.name == node.name), None)
     again = before is not None and before.state.has_outputs  # cleared in Airflow: whoever does that wants it to run
-    _reopen(record, node, plan, stack)
-    plan, differing = as_installed(plan, node.name)
-    trial = Attempt(task.attempt, task.last, (task.note, *differing))
+    reopen_run(record, node, plan, stack)
+    plan, differing = with_installed_versions(plan, node.name)
+    attempt = Attempt(task.attempt, task.last, (task.note, *differing))
     use_cache = not again and task.own.get("cache") is not False
     try:
         with (
             proxied_streams(),
-            RunContext.recorded(plan, record.id, stack, Listeners(()), use_cache=use_cache, trial=trial) as execution,
+            RunContext.recorded(plan, record.id, stack, Listeners(()), use_cache=use_cache, attempt=attempt) as context,
         ):
-            finished = run_step(execution, node)
+            finished = run_step(context, node)
     finally:
-        settle(plan, record.id, stack.metadata)
+        finish_run_if_complete(plan, record.id, stack.metadata)
     for line in differing:
         sys.stderr.write(f"{node.name}: {line}\n")
     said = "served from the cache, " if finished.state is StepState.CACHED else ""
@@ -149,7 +149,7 @@ def work(plan_file: Path, exported: Plan) -> None:
     sys.stdout.flush()
 
 
-def settle(plan: Plan, run: str, metadata: MetadataStore) -> None:
+def finish_run_if_complete(plan: Plan, run: str, metadata: MetadataStore) -> None:
     """Write the run's end if nothing of it can go on, and skip the steps that have nothing to start from."""
     record = metadata.run(run)
     steps = {one.name: one for one in metadata.steps([run])}
@@ -176,7 +176,7 @@ def settle(plan: Plan, run: str, metadata: MetadataStore) -> None:
         metadata.write(batch)
 
 
-def _reopen(record: RunRecord, node: Node, plan: Plan, stack: OpenStack) -> None:
+def reopen_run(record: RunRecord, node: Node, plan: Plan, stack: OpenStack) -> None:
     """Let a run that had ended go on: a task of it was cleared, and those that were skipped after it may follow."""
     steps = {one.name: one for one in stack.metadata.steps([record.id])}
     below, waiting = {node.name}, []
@@ -195,7 +195,7 @@ def _reopen(record: RunRecord, node: Node, plan: Plan, stack: OpenStack) -> None
 # --- the run's row ------------------------------------------------------------------------------------------------
 
 
-def _join(task: AirflowTask, exported: Plan, stack: OpenStack) -> tuple[RunRecord, Plan]:
+def find_or_create_run(task: AirflowTask, exported: Plan, stack: OpenStack) -> tuple[RunRecord, Plan]:
     """The run's row and its plan; the row is made if this task comes first."""
     named = task.own.get("run")
     if isinstance(named, str):
@@ -276,4 +276,6 @@ def _choose_stack(file: Path) -> None:
         sys.path.insert(0, str(folder))
 
 
-__all__ = ["RESERVED", "STACK_FILE", "AirflowTask", "settle", "task_ids", "work"]
+work = run_task  # the name in the entry points of installations made before the rename
+
+__all__ = ["RESERVED", "STACK_FILE", "AirflowTask", "finish_run_if_complete", "run_task", "task_ids"]

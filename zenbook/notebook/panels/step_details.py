@@ -54,7 +54,7 @@ def _is_made_by(step: str, one: OutputRecord) -> bool:
 
 
 def _inputs(run: Run, step: StepRun, records: list[OutputRecord], stack: OpenStack) -> list[dict[str, Any]]:
-    given: Mapping[str, Stored] = run.plan.given
+    external_inputs: Mapping[str, Stored] = run.plan.external_inputs
     found: list[dict[str, Any]] = []
     used = {one.name: one for one in stack.metadata.inputs([run.id]) if one.step == step.name}
     node = run.plan.graph[step.name]
@@ -65,8 +65,8 @@ def _inputs(run: Run, step: StepRun, records: list[OutputRecord], stack: OpenSta
         source = (one.source_step, one.source_output) if one is not None else None
         if source is None and wanted.sources:  # not recorded before the step's end
             source = wanted.sources[0].step, wanted.sources[0].output
-        if wanted.given or source is None:
-            stored, words = given.get(wanted.given), "given to the pipeline"
+        if wanted.external_input or source is None:
+            stored, words = external_inputs.get(wanted.external_input), "given to the pipeline"
         else:
             record = next((r for r in records if (r.step, r.name) == source), None)
             stored, words = (as_stored(record) if record is not None else None), ".".join(source)
