@@ -18,7 +18,7 @@ from zenbook.core.step import seconds
 from zenbook.display.table import Table, moment
 from zenbook.engine.liveness import mark_crashed_runs
 from zenbook.errors import DefinitionError, RunError, StoreError
-from zenbook.history.outputs import file_size
+from zenbook.display.table import file_size
 from zenbook.history.run import Run, span
 from zenbook.history.runs import find_run
 from zenbook.stack.metadata_store import MetadataStore

@@ -10,7 +10,6 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from zenbook.core.capsule import Capsule
 from zenbook.core.plain_values import decode, show
 from zenbook.core.plan import Plan
 from zenbook.core.states import RunState, StepState
+from zenbook.display.markup import Html
 from zenbook.display.run_html import run_html
 from zenbook.display.run_text import header, run_text
 from zenbook.display.run_view import RunView
@@ -250,7 +250,7 @@ class Run:
 
     def _repr_html_(self) -> str:
         if is_displayed(self.id):  # the cell that ran it holds its picture already
-            return f"<code>{escape(header(self.view()))}</code>"
+            return str(Html("<code>{}</code>").format(header(self.view())))
         return run_html(self.view())
 
     def __eq__(self, other: object) -> bool:

@@ -14,7 +14,8 @@ import pytest
 import zenbook
 from zenbook import pipeline, step
 from zenbook.errors import RunError
-from zenbook.history.lineage.entries import Lineage, LineageRelation
+from zenbook.history.lineage.model import LineageRelation
+from zenbook.history.lineage.result import Lineage
 from zenbook.stack.stack import open_stack
 
 
@@ -62,7 +63,7 @@ def file(workspace: Path) -> Path:
 
 
 def ways(found: Lineage) -> dict[str, set[str]]:
-    return {way: {one.step for one in found.entries if one.way is way} for way in LineageRelation}
+    return {relation: {entry.step for entry in found.entries if entry.relation is relation} for relation in LineageRelation}
 
 
 def test_an_outputs_makers_and_readers(file: Path) -> None:

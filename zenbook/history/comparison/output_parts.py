@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zenbook.display.table import cut, number, one_line
+from zenbook.display.table import cut, file_size, number, one_line
 from zenbook.history.comparison.array_differences import ArrayChanges
 from zenbook.history.comparison.frame_differences import FrameChanges
 from zenbook.history.comparison.output_differences import ArtifactChange, ArtifactStatus
 from zenbook.history.comparison.parts import Cell, CellStyle, Diff, Grid, Line, Part, Pictures, pair, shown_value
 from zenbook.history.comparison.row_differences import INDEX, Matching, RowChanges
 from zenbook.history.comparison.value_distributions import Distance, Distributions, Summary
-from zenbook.history.outputs import file_size
 
 _MOST = 20  # columns or values that are shown of one output
 _DIFF_LINES = 60

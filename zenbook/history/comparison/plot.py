@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zenbook.display.run_graph_svg import data_uri
-from zenbook.display.table import escaped
+from zenbook.display.svg import image
 from zenbook.errors import RunError, ZenbookError, did_you_mean
 from zenbook.history.comparison import charts, vega
 from zenbook.history.comparison.charts import Axis, Curve
@@ -42,7 +41,7 @@ class Plot:
     @property
     def img(self) -> str:
         """The static picture as an HTML image that needs nothing."""
-        return f'<img src="{data_uri(self.svg)}" alt="{escaped(self.title)}" style="max-width:100%">'
+        return image(self.svg, self.title)
 
     def interactive(self) -> Interactive:
         """The chart with values to point at; where no chart can be drawn, the static picture."""

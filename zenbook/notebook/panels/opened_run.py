@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from zenbook.display.run_view import RunView, html
+from zenbook.display.run_html import run_html
+from zenbook.display.run_view import RunView
 from zenbook.engine.follower import Follower
 from zenbook.history.run import Run
 from zenbook.notebook.panels.run_panel import RunPanel
@@ -25,7 +26,7 @@ class OpenedRun:
 
     def told(self) -> dict[str, Any]:
         """What the browser shows it by: a widget's id, and a picture where there is no widget."""
-        return {"model": self._panel.model, "html": html(self._panel.view)}
+        return {"model": self._panel.model, "html": run_html(self._panel.view)}
 
     def close(self) -> None:
         """Follow no more, and take the widget away."""

@@ -22,7 +22,9 @@ from zenbook.core.events import (
     StepRetried,
     StepStarted,
 )
-from zenbook.display.run_view import RunView, html, text
+from zenbook.display.run_html import run_html
+from zenbook.display.run_text import run_text
+from zenbook.display.run_view import RunView
 from zenbook.engine.follower import Follower
 from zenbook.engine.liveness import is_driven_here
 from zenbook.engine.steps.failure_text import one_line
@@ -181,7 +183,7 @@ class RunPanel:
             return None
 
     def _picture(self) -> dict[str, Any]:
-        return {"text/html": html(self.view), "text/plain": text(self.view)}
+        return {"text/html": run_html(self.view), "text/plain": run_text(self.view)}
 
     def send(self) -> None:
         """Tell the browser what has changed."""

@@ -12,7 +12,7 @@ from zenbook.display.table import number
 from zenbook.engine.artifact_io import Reader
 from zenbook.engine.run_context import HIDDEN, as_stored
 from zenbook.errors import ZenbookError
-from zenbook.history.outputs import file_size
+from zenbook.display.table import file_size
 from zenbook.history.run import Run, StepRun
 from zenbook.notebook.panels.log_tail import cut_lines
 from zenbook.stack.records import OutputRecord
