@@ -93,7 +93,8 @@ def run_graph_svg(view: RunView) -> str:
     geometry = run_layout(names, drawn_edges(names, tuple(view.edges)))
     picture = Html(
         '<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-        'font-family="{fonts}" font-size="12"><title>{pipeline}: {state}</title><defs>{icons}</defs>{edges}{boxes}</svg>'
+        'font-family="{fonts}" font-size="12"><title>{pipeline}: {state}</title><defs>{icons}</defs>'
+        "{edges}{boxes}</svg>"
     ).format(
         width=px(geometry.width),
         height=px(geometry.height),

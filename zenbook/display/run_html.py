@@ -41,9 +41,9 @@ def run_html(view: RunView) -> str:
 
 
 def _header(view: RunView) -> Html:
-    return Html(
-        '<div style="margin:2px 0"><span style="color:{}">{}</span> <b>{}</b> <code>{}</code> {}</div>'
-    ).format(COLOURS[view.state], SIGNS[view.state], one_line(view.pipeline), view.run, state_and_totals(view))
+    return Html('<div style="margin:2px 0"><span style="color:{}">{}</span> <b>{}</b> <code>{}</code> {}</div>').format(
+        COLOURS[view.state], SIGNS[view.state], one_line(view.pipeline), view.run, state_and_totals(view)
+    )
 
 
 def _line(words: str, colour: str) -> Html:

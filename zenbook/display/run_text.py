@@ -107,7 +107,9 @@ def stack_and_params(view: RunView) -> str:
     Returns:
         The first parameters; empty where neither is known.
     """
-    pairs = [f"{name} = {cut(json.dumps(value, ensure_ascii=False), _MAX_VALUE)}" for name, value in view.params.items()]
+    pairs = [
+        f"{name} = {cut(json.dumps(value, ensure_ascii=False), _MAX_VALUE)}" for name, value in view.params.items()
+    ]
     params = ", ".join(pairs[:MAX_SHOWN_PARAMS]) + (", …" if len(pairs) > MAX_SHOWN_PARAMS else "")
     return " · ".join(one_line(words) for words in (view.stack and f"on {view.stack}", params) if words)
 

@@ -32,6 +32,7 @@ from zenbook.stack.records import MetricRecord, ParamRecord, RunRecord, StepReco
 if TYPE_CHECKING:
     from zenbook.stack.stack import OpenStack
 
+
 @dataclass(slots=True)
 class StepView:
     """One step as people see it. Times are seconds since the epoch."""

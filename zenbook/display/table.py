@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, overload
 
-from rich.cells import cell_len, set_cell_size
-
 from zenbook.display.markup import NOTHING, Html
 
 if TYPE_CHECKING:
@@ -244,7 +242,11 @@ def width(text: str) -> int:
     Returns:
         Columns.
     """
-    return len(text) if text.isascii() else cell_len(text)
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def cut(text: str, room: int) -> str:
@@ -257,7 +259,13 @@ def cut(text: str, room: int) -> str:
     Returns:
         The text itself where it fits.
     """
-    return text if width(text) <= room else set_cell_size(text, room - 1).rstrip() + "…"
+    if width(text) <= room:
+        return text
+    if text.isascii():
+        return text[: room - 1].rstrip() + "…"
+    from rich.cells import set_cell_size
+
+    return set_cell_size(text, room - 1).rstrip() + "…"
 
 
 def padded(text: str, room: int, *, right: bool = False) -> str:

@@ -63,7 +63,9 @@ def file(workspace: Path) -> Path:
 
 
 def ways(found: Lineage) -> dict[str, set[str]]:
-    return {relation: {entry.step for entry in found.entries if entry.relation is relation} for relation in LineageRelation}
+    return {
+        relation: {entry.step for entry in found.entries if entry.relation is relation} for relation in LineageRelation
+    }
 
 
 def test_an_outputs_makers_and_readers(file: Path) -> None:

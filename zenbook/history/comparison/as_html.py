@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from zenbook.display.diff import diff_html, with_code
 from zenbook.display.markup import NOTHING, Html
 from zenbook.display.theme import COLOURS, SIGNS
 from zenbook.history.comparison.as_text import MOST_IN_COLUMNS, NOTHING_DIFFERS, count, headline, shown_rows
+from zenbook.history.comparison.model import ComparisonData
 from zenbook.history.comparison.parts import Cell, CellStyle, Diff, Grid, Line, Part, Pictures
 from zenbook.history.comparison.pictures import pictures
 from zenbook.history.comparison.sections import MANY, Section, sections
-
-if TYPE_CHECKING:
-    from zenbook.history.comparison.compare import Comparison
 
 _GREEN, _RED = COLOURS["succeeded"], COLOURS["failed"]
 _STYLES = {
@@ -27,7 +23,7 @@ _CELL = "text-align:left;padding:1px 16px 1px 0;vertical-align:top;white-space:n
 _MAX_UNFOLDED = 24  # differences in one section that are shown without folding
 
 
-def comparison_html(comparison: Comparison) -> str:
+def comparison_html(comparison: ComparisonData) -> str:
     """A comparison as HTML: the runs, and the sections in which something differs; many runs as a table and pictures.
 
     Args:
@@ -52,7 +48,7 @@ def _box(*parts: Html) -> str:
     return str(Html('<div style="line-height:1.5">{}</div>').format(NOTHING.join(parts)))
 
 
-def _pictures_of(comparison: Comparison) -> Html:
+def _pictures_of(comparison: ComparisonData) -> Html:
     images = [plot.img for plot in pictures(comparison)]
     if not images:
         return NOTHING
@@ -60,12 +56,12 @@ def _pictures_of(comparison: Comparison) -> Html:
     return Html('<div style="display:flex;flex-wrap:wrap;gap:8px;margin:10px 0">{}</div>').format(NOTHING.join(boxes))
 
 
-def _run(comparison: Comparison, place: int) -> Html:
+def _run(comparison: ComparisonData, place: int) -> Html:
     run = comparison.run_data[place]
     state = run.record.state
-    return Html(
-        '<div><span style="color:{}">{}</span> <b>{}</b> <span style="opacity:.75">{}</span></div>'
-    ).format(COLOURS[state], SIGNS[state], run.label, headline(comparison, place).removeprefix(run.label).strip())
+    return Html('<div><span style="color:{}">{}</span> <b>{}</b> <span style="opacity:.75">{}</span></div>').format(
+        COLOURS[state], SIGNS[state], run.label, headline(comparison, place).removeprefix(run.label).strip()
+    )
 
 
 def _section(section: Section) -> Html:

@@ -20,13 +20,13 @@ _NOTABLE = 0.2  # a distance that is set off
 def output_parts(change: ArtifactChange, labels: tuple[str, str], *, named: bool) -> Iterator[Part]:
     """What there is to see of one output; ``named`` says in the head which run is meant."""
     run = f" (run {labels[1]})" if named else ""
-    if change.fate in (ArtifactStatus.NEW, ArtifactStatus.GONE):
-        there = 0 if change.fate is ArtifactStatus.GONE else 1
+    if change.status in (ArtifactStatus.NEW, ArtifactStatus.GONE):
+        there = 0 if change.status is ArtifactStatus.GONE else 1
         words = f"only in {labels[there]}: {change.types[there]}, {file_size(change.sizes[there])}"
         yield Line(f"{change.name}{run}: {words}", head=True)
         return
     facts = [pair(*change.types)]
-    if change.fate is ArtifactStatus.SAME:
+    if change.status is ArtifactStatus.SAME:
         facts += [file_size(change.sizes[0]), "the same"]
     elif not change.values or len(change.values) > 1:
         facts.append(pair(*(file_size(one) for one in change.sizes)))

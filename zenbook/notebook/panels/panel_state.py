@@ -67,7 +67,8 @@ def description(view: RunView, base: float) -> dict[str, Any]:
         "size": [place.width, place.height],
         "box": [boxes[0].width, boxes[0].height] if boxes else [0, 0],
         "steps": [
-            [name, box_label(name, box), round(box.x, 1), round(box.y, 1)] for name, box in zip(names, boxes, strict=True)
+            [name, box_label(name, box), round(box.x, 1), round(box.y, 1)]
+            for name, box in zip(names, boxes, strict=True)
         ],
         "lines": lines,
         "heads": heads,
