@@ -170,13 +170,13 @@ def test_nothing_is_said_where_nothing_is_known(file: Path) -> None:
     ("thing", "message"),
     [
         ("00000000", "No artifact's digest begins"),
-        ("nothing here", "no file, no digest and no output"),
+        ("nothing here", "not a file, a digest or an output"),
         (Path("missing.txt"), "There is nothing at"),
         (42, "no lineage of a int"),
         ("latest.fit.ouput", "no output 'ouput'"),
     ],
 )
-def test_what_can_not_be_made_out_is_refused(file: Path, thing: Any, message: str) -> None:
+def test_an_unknown_thing_is_refused(file: Path, thing: Any, message: str) -> None:
     training(file)
     with pytest.raises(RunError, match=message):
         zenbook.lineage(thing)
