@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from enum import StrEnum
 from pathlib import Path
 
+from zenbook.core.atomic_write import write_atomically
 from zenbook.errors import DefinitionError, StackError, did_you_mean
 from zenbook.stack.workspace import Workspace
 
@@ -85,10 +84,7 @@ def _remember(goals: dict[str, str]) -> dict[str, str]:
 
 def _write(file: Path, known: dict[str, str]) -> None:
     try:
-        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix="better-", suffix=".tmp")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(known, stream, indent=1, sort_keys=True)
-        Path(name).replace(file)
+        write_atomically(file, json.dumps(known, indent=1, sort_keys=True))
     except OSError as error:
         raise StackError(
             f"Could not write {file}: {error.strerror or error}.", "Check that the folder is writable."
