@@ -8,7 +8,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo lab test lint pictures bench clean ruff format types imports debian npm airflow mlflow ipykernel pytest
+.PHONY: help demo lab test lint docs coverage pictures bench clean ruff format types imports debian npm airflow mlflow ipykernel pytest
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -22,10 +22,17 @@ lab: $(DEMO) ## Open the notebooks in JupyterLab on this machine
 		$(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: $(TEST) ## Check everything: lint, types, floors, tests and notebooks
-	@$(MAKE) --no-print-directory --keep-going debian npm airflow mlflow ipykernel ruff format types imports pytest
+	@$(MAKE) --no-print-directory --keep-going debian npm airflow mlflow ipykernel ruff format types imports docs pytest
 
 lint: $(TEST) ## Check style, types and floors
 	@$(MAKE) --no-print-directory --keep-going ruff format types imports
+
+docs: $(TEST) ## Build the documentation with its API reference into .cache/site
+	@$(BIN)/mkdocs build --strict --quiet
+
+coverage: $(TEST) ## Measure which lines the tests reach (those without servers and browsers)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -q --cov --cov-report=term tests/core tests/stack tests/formats tests/display \
+		tests/engine tests/history tests/cli tests/exporters tests/test_cache_never_lies.py tests/test_same_code_everywhere.py
 
 pictures: $(TEST) debian ## Take the screenshots of README and docs anew, from a real JupyterLab
 	@$(BIN)/python -m tests.pictures $(SCENES)

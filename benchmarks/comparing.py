@@ -13,7 +13,7 @@ from benchmarks.measuring import empty_folder, seconds, workspace
 from zenbook.history.comparison.compare import compare
 from zenbook.history.comparison.frame_differences import frame_changes
 from zenbook.history.runs import runs as list_runs
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import Batch, MetricRecord, ParamRecord, RunRecord
 from zenbook.stack.stack import open_stack
 

@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.figures import Figure, Result
 from benchmarks.measuring import empty_folder, in_turns, seconds
 from notebooks.emulators import S3, Azure, Emulator, Gcs
-from zenbook.stack.components import ArtifactStore
+from zenbook.stack.artifact_store import ArtifactStore
 from zenbook.stack.flavour import ComponentKind, flavour
 
 EMULATORS: dict[str, type[Emulator]] = {"s3": S3, "gcs": Gcs, "azure": Azure}

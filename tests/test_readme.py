@@ -89,7 +89,8 @@ def test_the_format_of_the_guide_works(tmp_path: Path) -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    for file in ["README.md", *(f"docs/{one.name}" for one in (ROOT / "docs").glob("*.md"))]:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *(ROOT / "docs").rglob("*.md")]
+    for file in (str(page.relative_to(ROOT)) for page in pages):
         for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / file).read_text()):
             assert ((ROOT / file).parent / target).exists(), f"{file}: {target}"
 

@@ -15,8 +15,8 @@ from zenbook.core.plan import Plan
 from zenbook.engine.launcher import launch
 from zenbook.engine.worker_pool import Worker, WorkerExit, run_command, run_in_workers
 from zenbook.errors import RunError
-from zenbook.stack.components import Orchestrator
-from zenbook.stack.stack import OpenStack, open_stack
+from zenbook.stack.orchestrator import Orchestrator, Stores
+from zenbook.stack.stack import open_stack
 
 pytestmark = pytest.mark.usefixtures("workspace")
 
@@ -43,7 +43,7 @@ class Counting(Orchestrator):
         self.shared, self.ended = shared, ended
         self.workers: list[Worker] = []
 
-    def execute(self, plan: Plan, run_id: str, stack: OpenStack, listener: Listener, *, use_cache: bool) -> None:
+    def execute(self, plan: Plan, run_id: str, stack: Stores, listener: Listener, *, use_cache: bool) -> None:
         run_in_workers(plan, run_id, stack, listener, use_cache=use_cache, start=self.start, shared=self.shared)
 
     def start(self, worker: Worker) -> WorkerExit:

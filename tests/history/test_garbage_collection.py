@@ -259,7 +259,7 @@ def test_runs_are_deleted_by_id_part_and_pipeline() -> None:
     assert [*done] == [first.id, second.id]
     assert repr(done).startswith("Deleted 2 runs; zen gc frees what only they had")
     assert "adding" in done._repr_html_()
-    with pytest.raises(RunError, match="There is no run"):
+    with pytest.raises(RunError, match="No run matches"):
         find_run(first.id)
     assert [*delete_runs(["adding"])] == [third.id]
     with pytest.raises(RunError, match="There are no runs yet"):
@@ -268,7 +268,7 @@ def test_runs_are_deleted_by_id_part_and_pipeline() -> None:
 
 def test_a_reference_that_is_none_deletes_nothing() -> None:
     run = adding()
-    with pytest.raises(RunError, match="no run 'addign'"):
+    with pytest.raises(RunError, match="No run matches 'addign'"):
         delete_runs([run.id, "addign"])
     assert find_run(run.id).state == "succeeded"
 

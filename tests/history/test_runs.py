@@ -142,7 +142,7 @@ def test_a_secret_is_not_taken_as_an_argument(workspace: Path) -> None:
     [
         (lambda run: run.steps["scroe"], "no step 'scroe'", "Did you mean 'score'?"),
         (lambda run: run.steps["split"].outputs["trian"], "no output 'trian'", "Did you mean 'train'?"),
-        (lambda run: find_run("trainig"), "no run 'trainig'", "Did you mean 'training'?"),
+        (lambda run: find_run("trainig"), "No run matches 'trainig'", "Did you mean 'training'?"),
         (lambda run: zenbook.runs(state="succeded"), "no state 'succeded'", "Did you mean 'succeeded'?"),
         (lambda run: zenbook.runs(limit=0), "shows nothing", "at least 1"),
     ],
@@ -157,7 +157,7 @@ def test_misspelt_names_get_close_matches(run: zenbook.Run, ask: Any, message: s
 def test_a_run_is_found_by_parts_of_its_id_its_pipeline_and_latest(run: zenbook.Run) -> None:
     for reference in (run.id, run.id[:19], run.id[-6:], "training", "latest", None):
         assert find_run(reference) == run
-    with pytest.raises(RunError, match="no run 'nothing like it'"):
+    with pytest.raises(RunError, match="No run matches 'nothing like it'"):
         find_run("nothing like it")
 
 
@@ -287,7 +287,7 @@ def test_a_run_on_another_machine_is_left_alone(workspace: Path) -> None:
     far = find_run("far")
     assert far.state == "running"
     assert far.duration is None
-    with pytest.raises(RunError, match="goes on on elsewhere"):
+    with pytest.raises(RunError, match="is running on elsewhere"):
         far.cancel()
 
 
@@ -314,7 +314,7 @@ def test_older_runs_are_counted_back_from_the_newest(workspace: Path) -> None:
     made = [first(1), second(2), first(3)]
     assert [find_run(one).id for one in ("latest", "latest~1", "latest~2")] == [run.id for run in reversed(made)]
     assert find_run("first~1").id == made[0].id
-    with pytest.raises(RunError, match="There are only 2 runs of 'first' yet"):
+    with pytest.raises(RunError, match="There are only 2 runs of 'first' so far"):
         find_run("first~2")
-    with pytest.raises(RunError, match="There is no run 'third~1'"):
+    with pytest.raises(RunError, match="No run matches 'third~1'"):
         find_run("third~1")

@@ -10,7 +10,8 @@ import pytest
 from notebooks.servers import Server
 from tests.servers.databases import KINDS, new_database, store_at
 from tests.servers.object_stores import ALL, Servers, make_store
-from zenbook.stack.components import ArtifactStore, MetadataStore
+from zenbook.stack.artifact_store import ArtifactStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.testing import ArtifactStoreTests, MetadataStoreTests
 
 

@@ -26,7 +26,8 @@ from zenbook.errors import StoreError
 from zenbook.metadata_stores.sql_store.sql_store import SqlMetadataStore
 from zenbook.metadata_stores.sql_store.sqlite_database import Database
 from zenbook.orchestrators.local import LocalOrchestrator
-from zenbook.stack.components import StoredBytes, StoredFile
+from zenbook.stack.artifact_store import StoredBytes, StoredFile
+from zenbook.stack.orchestrator import Stores
 from zenbook.stack.records import ArtifactRecord, Batch, CachedStep, MetricRecord, OutputRecord, RunQuery, RunRecord
 from zenbook.stack.stack import OpenStack
 from zenbook.testing import ArtifactStoreTests, MetadataStoreTests, OrchestratorTests
@@ -263,28 +264,28 @@ def _keeps(promise: Callable[..., None], store: SqlMetadataStore) -> None:
 
 
 class Swallows(LocalOrchestrator):
-    def execute(self, plan: Plan, run_id: str, stack: OpenStack, listener: Listener, *, use_cache: bool) -> None:
+    def execute(self, plan: Plan, run_id: str, stack: Stores, listener: Listener, *, use_cache: bool) -> None:
         with suppress(BaseException):
             super().execute(plan, run_id, stack, listener, use_cache=use_cache)
 
 
 class AlwaysUsesTheCache(LocalOrchestrator):
-    def execute(self, plan: Plan, run_id: str, stack: OpenStack, listener: Listener, *, use_cache: bool) -> None:
+    def execute(self, plan: Plan, run_id: str, stack: Stores, listener: Listener, *, use_cache: bool) -> None:
         super().execute(plan, run_id, stack, listener, use_cache=True)
 
 
 class NeverUsesTheCache(LocalOrchestrator):
-    def execute(self, plan: Plan, run_id: str, stack: OpenStack, listener: Listener, *, use_cache: bool) -> None:
+    def execute(self, plan: Plan, run_id: str, stack: Stores, listener: Listener, *, use_cache: bool) -> None:
         super().execute(plan, run_id, stack, listener, use_cache=False)
 
 
 class TellsNobody(LocalOrchestrator):
-    def execute(self, plan: Plan, run_id: str, stack: OpenStack, listener: Listener, *, use_cache: bool) -> None:
+    def execute(self, plan: Plan, run_id: str, stack: Stores, listener: Listener, *, use_cache: bool) -> None:
         super().execute(plan, run_id, stack, Listeners(()), use_cache=use_cache)
 
 
 class TellsEndsTwice(LocalOrchestrator):
-    def execute(self, plan: Plan, run_id: str, stack: OpenStack, listener: Listener, *, use_cache: bool) -> None:
+    def execute(self, plan: Plan, run_id: str, stack: Stores, listener: Listener, *, use_cache: bool) -> None:
         class Twice:
             def on_event(self, event: Event) -> None:
                 for _ in range(2 if isinstance(event, StepFinished) else 1):
@@ -294,14 +295,14 @@ class TellsEndsTwice(LocalOrchestrator):
 
 
 class ForgetsTheRest(LocalOrchestrator):
-    def execute(self, plan: Plan, run_id: str, stack: OpenStack, listener: Listener, *, use_cache: bool) -> None:
+    def execute(self, plan: Plan, run_id: str, stack: Stores, listener: Listener, *, use_cache: bool) -> None:
         with RunContext.recorded(plan, run_id, stack, listener, use_cache=use_cache) as context:
             for node in plan.graph:
                 run_step(context, node)
 
 
 class GoesOnAfterAFailure(LocalOrchestrator):
-    def execute(self, plan: Plan, run_id: str, stack: OpenStack, listener: Listener, *, use_cache: bool) -> None:
+    def execute(self, plan: Plan, run_id: str, stack: Stores, listener: Listener, *, use_cache: bool) -> None:
         failed: list[Exception] = []
         with RunContext.recorded(plan, run_id, stack, listener, use_cache=use_cache) as context:
             for node in plan.graph:

@@ -14,7 +14,9 @@ from zenbook.artifact_stores.local_store import LocalArtifactStore
 from zenbook.metadata_stores.sql_store.sql_store import sqlite_store
 from zenbook.orchestrators.local import LocalOrchestrator
 from zenbook.orchestrators.process import ProcessOrchestrator
-from zenbook.stack.components import ArtifactStore, MetadataStore, Orchestrator
+from zenbook.stack.artifact_store import ArtifactStore
+from zenbook.stack.metadata_store import MetadataStore
+from zenbook.stack.orchestrator import Orchestrator
 from zenbook.testing import ArtifactStoreTests, MetadataStoreTests, OrchestratorTests, WorkerOrchestratorTests
 
 

@@ -20,7 +20,7 @@ from zenbook.artifact_stores.object_storage.object_settings import (
 )
 from zenbook.artifact_stores.object_storage.remote_filesystem import RemoteLocation
 from zenbook.errors import StackError
-from zenbook.stack.components import ArtifactStore
+from zenbook.stack.artifact_store import ArtifactStore
 from zenbook.stack.flavour import ComponentKind, Flavour
 
 BLOCKS_AT_ONCE = 4

@@ -15,7 +15,7 @@ from typing import BinaryIO, cast
 
 from zenbook.artifact_stores.hashed_file import HashingFile, Temporary
 from zenbook.errors import ArtifactError, StoreError
-from zenbook.stack.components import StoredBytes, StoredFile
+from zenbook.stack.artifact_store import StoredBytes, StoredFile
 
 ADDRESS = re.compile(r"[0-9a-f]{2}/[0-9a-f]{62}(\.[A-Za-z0-9_-]+)*")
 SUFFIX = re.compile(r"(\.[A-Za-z0-9_-]+)*")

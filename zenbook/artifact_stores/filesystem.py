@@ -12,7 +12,7 @@ from zenbook.artifact_stores.object_storage.object_errors import Service
 from zenbook.artifact_stores.object_storage.object_settings import ObjectSettings, given, make_store, without_password
 from zenbook.artifact_stores.object_storage.remote_filesystem import RemoteLocation
 from zenbook.errors import StackError, did_you_mean
-from zenbook.stack.components import ArtifactStore
+from zenbook.stack.artifact_store import ArtifactStore
 from zenbook.stack.flavour import ComponentKind, Flavour
 
 

@@ -16,7 +16,7 @@ from blake3 import blake3
 from zenbook.artifact_stores.content_addressed import AddressedFolder, address_of
 from zenbook.artifact_stores.hashed_file import flat
 from zenbook.errors import ArtifactError, StoreError
-from zenbook.stack.components import ArtifactStore, StoredBytes, StoredFile
+from zenbook.stack.artifact_store import ArtifactStore, StoredBytes, StoredFile
 
 
 class LocalArtifactStore(ArtifactStore):

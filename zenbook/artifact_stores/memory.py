@@ -10,7 +10,7 @@ from pydantic import Field
 from zenbook.artifact_stores.object_storage.object_errors import Service
 from zenbook.artifact_stores.object_storage.object_settings import ObjectSettings, bucket_folder, make_store
 from zenbook.artifact_stores.object_storage.remote_filesystem import RemoteLocation
-from zenbook.stack.components import ArtifactStore
+from zenbook.stack.artifact_store import ArtifactStore
 from zenbook.stack.flavour import ComponentKind, Flavour
 
 

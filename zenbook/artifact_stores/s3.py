@@ -18,7 +18,7 @@ from zenbook.artifact_stores.object_storage.object_settings import (
     without_password,
 )
 from zenbook.artifact_stores.object_storage.remote_filesystem import RemoteLocation
-from zenbook.stack.components import ArtifactStore
+from zenbook.stack.artifact_store import ArtifactStore
 from zenbook.stack.flavour import ComponentKind, Flavour
 
 PART_BYTES = 16 * 1024 * 1024  # of a download

@@ -14,6 +14,7 @@ import click
 
 from zenbook.cli.tree import Notebook, Root, Text, unknown_option, usage
 from zenbook.errors import ZenbookError, show_warnings_plainly
+from zenbook.stack.flavour import ComponentKind
 
 COMPLETION = "_ZEN_COMPLETE"  # set by the shells' scripts, as Click names it
 
@@ -31,7 +32,7 @@ def zen() -> None:
 
 
 zen.modules = {
-    "artifact-store": "component_verbs",
+    **{kind.cli_name: "component_verbs" for kind in ComponentKind},
     "cancel": "run_verbs",
     "compare": "compare_verbs",
     "completion": "completion",
@@ -43,8 +44,6 @@ zen.modules = {
     "lineage": "compare_verbs",
     "logs": "run_verbs",
     "note": "query_verbs",
-    "metadata-store": "component_verbs",
-    "orchestrator": "component_verbs",
     "panel": "run_verbs",
     "resume": "run_verbs",
     "run": "run_verbs",

@@ -26,11 +26,11 @@ EXAMPLES = {  # (flavour and options for the examples of the help)
 
 def group_of(kind: ComponentKind) -> click.Group:
     """The verbs on the components of one kind."""
-    example = EXAMPLES[kind]
-    name, dashed, spoken = "mine", kind.dashed, kind.spoken
+    example = EXAMPLES.get(kind, "FLAVOUR")
+    name, cli_name, label = "mine", kind.cli_name, kind.label
     names = completion.components_of(kind)
 
-    @click.group(dashed, cls=Tree, help=f"The {spoken}s that stacks can use.\n\nExample: zen {dashed} list")
+    @click.group(cli_name, cls=Tree, help=f"The {label}s that stacks can use.\n\nExample: zen {cli_name} list")
     def group() -> None:
         pass
 
@@ -42,9 +42,9 @@ def group_of(kind: ComponentKind) -> click.Group:
             click.Argument(["name"]),
             click.Argument(["flavour_name"], metavar="FLAVOUR", shell_complete=completion.flavours_of(kind)),
         ],
-        help=f"Register {kind.one}; its options are those of the flavour.\n\n"
+        help=f"Register {kind.label_with_article}; its options are those of the flavour.\n\n"
         f"A secret's option without a value asks for it; '${{VARIABLE}}' takes it from the environment.\n\n"
-        f"Example: zen {dashed} register {name} {example}",
+        f"Example: zen {cli_name} register {name} {example}",
     )
     update = OfFlavour(
         "update",
@@ -55,13 +55,13 @@ def group_of(kind: ComponentKind) -> click.Group:
         ),
         callback=_updating(kind),
         params=[click.Argument(["name"], shell_complete=names)],
-        help=f"Change options of {kind.one}; the value `none` takes one back to its default.\n\n"
-        f"Example: zen {dashed} update {name} {example.partition(' ')[2] or '--python none'}",
+        help=f"Change options of {kind.label_with_article}; the value `none` takes one back to its default.\n\n"
+        f"Example: zen {cli_name} update {name} {example.partition(' ')[2] or '--python none'}",
     )
     for one in (register, update):
         group.add_command(one)
 
-    @group.command("list", help=f"The {spoken}s that there are.\n\nExample: zen {dashed} list")
+    @group.command("list", help=f"The {label}s that there are.\n\nExample: zen {cli_name} list")
     def list_() -> Table:
         from zenbook.display.table import Table
 
@@ -69,22 +69,25 @@ def group_of(kind: ComponentKind) -> click.Group:
             (one.name, one.flavour, _options(one), ", ".join(one.used_by))
             for one in component_registry.components(kind)
         ]
-        return Table(f"{spoken.capitalize()}s", (spoken, "flavour", "options", "used by"), rows)
+        return Table(f"{label.capitalize()}s", (label, "flavour", "options", "used by"), rows)
 
-    @group.command("describe", help=f"One {spoken} and its options.\n\nExample: zen {dashed} describe local")
+    @group.command("describe", help=f"One {label} and its options.\n\nExample: zen {cli_name} describe local")
     @click.argument("name", shell_complete=names)
     def describe(name: str) -> Table:
         return described(component_registry.component(kind, name))
 
-    @group.command("delete", help=f"Take out {kind.one} that no stack uses.\n\nExample: zen {dashed} delete {name}")
+    @group.command(
+        "delete",
+        help=f"Take out {kind.label_with_article} that no stack uses.\n\nExample: zen {cli_name} delete {name}",
+    )
     @click.argument("name", shell_complete=names)
     @click.option("--yes", "-y", is_flag=True, help="Don't ask, even on a stack for production.")
     def delete(name: str, yes: bool) -> Table:
         component_registry.component(kind, name)
-        ask_first(f"Delete the {spoken} {name!r}", sure=yes)
-        return described(component_registry.delete(kind, name), title=f"Deleted the {spoken} {name}")
+        ask_first(f"Delete the {label} {name!r}", sure=yes)
+        return described(component_registry.delete(kind, name), title=f"Deleted the {label} {name}")
 
-    @group.command("flavours", help=f"The flavours of {spoken}s.\n\nExample: zen {dashed} flavours")
+    @group.command("flavours", help=f"The flavours of {label}s.\n\nExample: zen {cli_name} flavours")
     @click.argument("name", required=False, shell_complete=completion.flavours_of(kind))
     def flavours_(name: str | None) -> Table:
         return _flavour(flavour(kind, name)) if name else _flavours(kind)
@@ -98,7 +101,7 @@ def _registering(kind: ComponentKind) -> Any:
         chosen = chosen_of(ctx)
         made = component_registry.register(kind, name, flavour_name, given(values))
         notes = (*warnings_of(ctx, chosen.settings), *_to_install(chosen))
-        return described(made, title=f"Registered the {kind.spoken} {name}", notes=notes)
+        return described(made, title=f"Registered the {kind.label} {name}", notes=notes)
 
     return register
 
@@ -109,9 +112,9 @@ def _updating(kind: ComponentKind) -> Any:
         chosen = chosen_of(ctx)
         options = given(values)
         if not options:
-            raise ZenbookError(f"Nothing is to change in the {kind.spoken} {name!r}.", _options_hint(chosen))
+            raise ZenbookError(f"Nothing is to change in the {kind.label} {name!r}.", _options_hint(chosen))
         made = component_registry.update(kind, name, options)
-        return described(made, title=f"Changed the {kind.spoken} {name}", notes=warnings_of(ctx, chosen.settings))
+        return described(made, title=f"Changed the {kind.label} {name}", notes=warnings_of(ctx, chosen.settings))
 
     return update
 
@@ -129,7 +132,7 @@ def described(found: Registered, *, title: str = "", notes: tuple[str, ...] = ()
     rows = [("flavour", found.flavour), *shown.items()]
     if found.used_by:
         rows.append(("used by", ", ".join(found.used_by)))
-    title = title or f"{found.kind.spoken.capitalize()} {found.name}"
+    title = title or f"{found.kind.label.capitalize()} {found.name}"
     return Table(title, ("what", "is"), rows, wide_last=True, notes=notes)
 
 
@@ -152,8 +155,8 @@ def _flavours(kind: ComponentKind) -> Table:
             rows.append((name, does, ", ".join(f"{one}://" for one in found.schemes)))
         except StackError as error:
             rows.append((name, f"{error.message} {error.hint}", ""))
-    title = f"Flavours of {kind.spoken}s"
-    return Table(title, ("flavour", "what it is", "URLs"), rows, notes=(f"Options: zen {kind.dashed} flavours NAME",))
+    title = f"Flavours of {kind.label}s"
+    return Table(title, ("flavour", "what it is", "URLs"), rows, notes=(f"Options: zen {kind.cli_name} flavours NAME",))
 
 
 def _flavour(found: Flavour) -> Table:

@@ -20,8 +20,6 @@ from zenbook.stack.workspace import Workspace
 if TYPE_CHECKING:
     from zenbook.display.table import Table
 
-WORDS = {ComponentKind.METADATA_STORE: "metadata", ComponentKind.ARTIFACT_STORE: "artifacts",
-         ComponentKind.ORCHESTRATOR: "orchestrator"}  # fmt: skip
 EXAMPLES = {
     ComponentKind.METADATA_STORE: "mysql --host 127.0.0.1 --port 3306 --username me --passwd --database zen",
     ComponentKind.ARTIFACT_STORE: "gs://bucket/sub/dir",
@@ -38,9 +36,9 @@ def config() -> None:
 
 
 def _group(kind: ComponentKind) -> click.Group:
-    word = WORDS[kind]
+    word = kind.config_word
 
-    @click.group(word, cls=Tree, help=f"The active stack's {kind.spoken}.\n\nExample: zen config {word} get")
+    @click.group(word, cls=Tree, help=f"The active stack's {kind.label}.\n\nExample: zen config {word} get")
     def group() -> None:
         pass
 
@@ -51,7 +49,7 @@ def _group(kind: ComponentKind) -> click.Group:
         params=[
             click.Argument(
                 ["what"],
-                metavar="FLAVOUR" if kind is ComponentKind.ORCHESTRATOR else "FLAVOUR|URL",
+                metavar="FLAVOUR|URL" if kind.has_urls else "FLAVOUR",
                 shell_complete=completion.flavours_of(kind, urls=True),
             ),
             click.Option(
@@ -61,12 +59,12 @@ def _group(kind: ComponentKind) -> click.Group:
             ),
             click.Option(["--no-check"], is_flag=True, help="Don't see first whether it can be reached."),
         ],
-        help=f"Register the {kind.spoken} and put it into the active stack.\n\n"
-        f"Example: zen config {word} set {EXAMPLES[kind]}",
+        help=f"Register the {kind.label} and put it into the active stack.\n\n"
+        f"Example: zen config {word} set {EXAMPLES.get(kind, 'FLAVOUR')}",
     )
     group.add_command(setting)
 
-    @group.command("get", help=f"The active stack's {kind.spoken}.\n\nExample: zen config {word} get")
+    @group.command("get", help=f"The active stack's {kind.label}.\n\nExample: zen config {word} get")
     def get() -> Table:
         from zenbook.cli.component_verbs import described
 
@@ -92,8 +90,8 @@ def set_component(
     active = stacks.known(None)
     there_always = _built_in(chosen) if name is None and not options else None
     name = name or there_always or _free_name(chosen, active)
-    component_registry.check_name(name, kind.one)
-    what = f"{kind.spoken} {name!r}"
+    component_registry.check_name(name, kind.label_with_article)
+    what = f"{kind.label} {name!r}"
     ready = component_registry.checked_options(chosen, options, what, workspace)
     trial = Stack(name=active, **{kind.value: {"flavour": chosen.name, **ready}})
     checks = stacks.passed(trial, kinds=(kind,)) if check_first else ()
@@ -147,7 +145,7 @@ def _free_name(chosen: Flavour, active: str) -> str:
     return candidates[-1]
 
 
-for _kind in WORDS:
+for _kind in ComponentKind:
     config.add_command(_group(_kind))
 
 VERBS = (config,)

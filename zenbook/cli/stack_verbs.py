@@ -13,7 +13,7 @@ from zenbook.cli.tree import Text, Tree, ask_first, hidden_copy
 from zenbook.errors import StackError, ZenbookError
 from zenbook.stack import stacks
 from zenbook.stack.checks import TIME_LIMIT
-from zenbook.stack.component_choice import KINDS
+from zenbook.stack.flavour import ComponentKind
 from zenbook.stack.import_export import exported, imported
 from zenbook.stack.stack import Stack, active_name, stack_names
 
@@ -33,15 +33,15 @@ def stack() -> None:
 
 
 def _components(command: Callable[..., Any]) -> Callable[..., Any]:
-    for kind, short in zip(KINDS, "amo", strict=True):
-        names = dict.fromkeys((f"--{kind.dashed}", f"--{kind.value}", f"-{short}"))
+    for kind in ComponentKind:
+        names = dict.fromkeys((f"--{kind.cli_name}", f"--{kind.value}", f"-{kind.short_flag}"))
         command = click.option(
             *names,
             kind.value,
             default=None,
             metavar="NAME",
             shell_complete=completion.components_of(kind),
-            help=f"A registered {kind.spoken}.",
+            help=f"A registered {kind.label}.",
         )(command)
     return command
 
@@ -71,9 +71,9 @@ def stack_list() -> Table:
     rows = []
     for name in stack_names():
         one = Stack(name=name)
-        components = [str(one.choice(kind)) for kind in KINDS]
+        components = [str(one.choice(kind)) for kind in ComponentKind]
         rows.append(("*" if name == active else "", name, *components, "production" if one.production else ""))
-    return Table("Stacks", ("", "stack", *(kind.spoken for kind in KINDS), "for"), rows)
+    return Table("Stacks", ("", "stack", *(kind.label for kind in ComponentKind), "for"), rows)
 
 
 @stack.command("describe")
@@ -89,13 +89,13 @@ def stack_describe(name: str | None) -> Table:
 
     chosen = Stack.named(name)
     rows: list[tuple[str, str, str]] = [("stack", chosen.name, "for production" if chosen.production else "")]
-    for kind in KINDS:
+    for kind in ComponentKind:
         choice = chosen.choice(kind)
         found = component_registry.chosen(kind, choice)
         options = [
             f"{row['what']} {row['is']}" for row in described(found) if row["what"] not in ("flavour", "used by")
         ]
-        rows.append((kind.spoken, str(choice), ", ".join([f"flavour {found.flavour}", *options])))
+        rows.append((kind.label, str(choice), ", ".join([f"flavour {found.flavour}", *options])))
     return Table(f"Stack {chosen.name}", ("what", "name", "is"), rows, wide_last=True)
 
 
@@ -252,10 +252,10 @@ def switched(switch: stacks.Switch, title: str, notes: tuple[str, ...] = ()) -> 
 
     checks = {one.kind: one for one in switch.checks}
     rows = []
-    for kind in KINDS:
+    for kind in ComponentKind:
         found = checks.get(kind)
         told = f"✓ {found.told}" if found is not None else ""
-        rows.append((kind.spoken, str(switch.old.choice(kind)), "→", str(switch.new.choice(kind)), told))
+        rows.append((kind.label, str(switch.old.choice(kind)), "→", str(switch.new.choice(kind)), told))
     if switch.old.production != switch.new.production:
         rows.append(("for production", _yes(switch.old.production), "→", _yes(switch.new.production), ""))
     if not switch.checks:
@@ -268,13 +268,13 @@ def _yes(value: bool) -> str:
 
 
 def _sign(one: Checked) -> tuple[str, str, str, str]:
-    return ("✓" if one.ok else "✗", one.kind.spoken, one.name, one.told)
+    return ("✓" if one.ok else "✗", one.kind.label, one.name, one.told)
 
 
 def _described(found: Stack, title: str, notes: tuple[str, ...] = ()) -> Table:
     from zenbook.display.table import Table
 
-    rows = [(kind.spoken, str(found.choice(kind))) for kind in KINDS]
+    rows = [(kind.label, str(found.choice(kind))) for kind in ComponentKind]
     if found.production:
         rows.append(("for production", "yes"))
     return Table(title, ("what", "is"), rows, wide_last=True, notes=notes)

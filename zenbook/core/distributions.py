@@ -59,6 +59,31 @@ def find_module(name: str) -> ModuleSpec | None:
     return PathFinder.find_spec(name, list(above.submodule_search_locations))
 
 
+def project_file(name: str) -> str | None:
+    """Find the source of a module of the user's project.
+
+    Args:
+        name: The module's dotted name.
+
+    Returns:
+        The path of its file (of its folder for a namespace package); None for a module that is Python's, zenbook's,
+        installed or not there.
+    """
+    top = name.partition(".")[0]
+    if is_stdlib(name) or top in ("zenbook", "__main__"):
+        return None
+    spec = find_module(name)
+    if spec is None:
+        return None
+    origin = spec.origin
+    if origin is None:
+        folders = list(spec.submodule_search_locations or ())
+        return folders[0] if folders and not is_installed(folders[0] + "/") else None
+    if not origin.endswith(".py") or is_installed(origin):
+        return None
+    return origin
+
+
 def version_of(module: str) -> tuple[str, str] | None:
     """(distribution, version) of an importable module that is installed; None for one that is not.
 

@@ -136,7 +136,7 @@ def _is_importable(kind: Any) -> bool:
 
 
 def _is_installed(value: Any) -> bool:
-    from zenbook.core.capture.project_module import project_file
+    from zenbook.core.distributions import project_file
 
     return _is_importable(value) and project_file(value.__module__) is None
 

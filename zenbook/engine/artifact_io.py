@@ -12,7 +12,8 @@ from zenbook.core.digest import digest_of_file, remember_digest
 from zenbook.core.events import Stored
 from zenbook.errors import ArtifactError, FormatError
 from zenbook.formats import BundleFormat, Format, MappedFile, format_for, format_named
-from zenbook.stack.components import ArtifactStore, MetadataStore
+from zenbook.stack.artifact_store import ArtifactStore
+from zenbook.stack.metadata_store import MetadataStore
 
 IMMUTABLE = frozenset({bool, int, float, complex, str, bytes, type(None)})
 _SMALL = 64 * 1024  # bytes up to which a value is stored by way of memory

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from zenbook.core.states import RunState, StepState
 from zenbook.engine.environment import is_alive, process_identity
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import Batch, RunRecord, RunUpdate
 
 _driven: Counter[str] = Counter()

@@ -15,7 +15,7 @@ from zenbook.core.trace import Traced
 from zenbook.engine.artifact_io import store_value
 from zenbook.engine.user_formats import captured_formats
 from zenbook.errors import FormatError, WiringError
-from zenbook.stack.components import ArtifactStore
+from zenbook.stack.artifact_store import ArtifactStore
 
 
 def make_plan(

@@ -22,7 +22,7 @@ from zenbook.core.events import (
 from zenbook.core.plan import Plan
 from zenbook.core.states import StepState
 from zenbook.errors import StoreError
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import (
     ArtifactRecord,
     Batch,

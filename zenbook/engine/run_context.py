@@ -17,10 +17,11 @@ from zenbook.engine.steps.cell_display import SHOWN, CellDisplayRecorder
 from zenbook.engine.user_formats import user_formats
 from zenbook.errors import StoreError
 from zenbook.interrupts import interrupts_can_wait, uninterrupted
-from zenbook.stack.components import ArtifactStore, MetadataStore
+from zenbook.stack.artifact_store import ArtifactStore
+from zenbook.stack.metadata_store import MetadataStore
+from zenbook.stack.orchestrator import Stores
 from zenbook.stack.records import OutputRecord
 from zenbook.stack.spool import keep_from
-from zenbook.stack.stack import OpenStack
 
 RANDOM = frozenset(random_state.OUTPUTS.values())
 STATE = RANDOM | {library_settings.OUTPUT}  # of the process, passed from cell to cell
@@ -61,7 +62,7 @@ class RunContext:
         cls,
         plan: Plan,
         run: str,
-        stack: OpenStack,
+        stack: Stores,
         observers: Listener,
         *,
         use_cache: bool,
@@ -126,7 +127,7 @@ def as_stored(record: OutputRecord) -> Stored:
     )
 
 
-def _write_rest(recorder: Recorder, stack: OpenStack, failing: BaseException | None) -> None:
+def _write_rest(recorder: Recorder, stack: Stores, failing: BaseException | None) -> None:
     """Write what waits, or keep it where the store is away; an exception that is on its way already matters more."""
     try:
         recorder.flush()

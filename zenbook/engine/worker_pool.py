@@ -26,8 +26,8 @@ from zenbook.engine.run_context import RunContext, as_stored
 from zenbook.engine.scheduler import run_in_order
 from zenbook.errors import RunError
 from zenbook.interrupts import uninterrupted
+from zenbook.stack.orchestrator import Stores
 from zenbook.stack.records import InputRecord
-from zenbook.stack.stack import OpenStack
 
 _GRACE = 10.0  # seconds that an interrupted worker has to record its end
 
@@ -65,7 +65,7 @@ Start = Callable[[Worker], WorkerExit]
 def run_in_workers(
     plan: Plan,
     run_id: str,
-    stack: OpenStack,
+    stack: Stores,
     listener: Listener,
     *,
     use_cache: bool,
@@ -102,7 +102,7 @@ def run_in_workers(
         run_in_order(plan, context, run_one)
 
 
-def worker_arguments(plan: Path, step: str, run_id: str, stack: OpenStack, *, use_cache: bool) -> tuple[str, ...]:
+def worker_arguments(plan: Path, step: str, run_id: str, stack: Stores, *, use_cache: bool) -> tuple[str, ...]:
     """What Python is called with to run one step."""
     cache = () if use_cache else ("--no-cache",)
     return "-m", "zenbook.engine.worker", str(plan), step, "--run", run_id, "--stack", stack.stack.name, *cache

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import os
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ValidationError
 
+from zenbook.core.atomic_write import write_atomically
+from zenbook.core.entry_points import entry_points_by_name, find_entry_point
 from zenbook.core.plan import Plan
 from zenbook.errors import RunError, did_you_mean
 from zenbook.stack.component_choice import first_mistake
@@ -50,22 +49,18 @@ class Exported:
         return "\n".join([self.told, *(f"  {name}" for name in self.files)])
 
 
-def _points() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}
-
-
 def exporter_names() -> tuple[str, ...]:
     """The exporters that are installed."""
-    return tuple(sorted(_points()))
+    return tuple(sorted(entry_points_by_name(GROUP)))
 
 
 def find_exporter(name: str) -> Exporter:
     """Load an exporter. Raises `ExportError` for one that is not installed."""
-    points = _points()
-    if name not in points:
-        raise ExportError(f"There is no exporter {name!r}.", did_you_mean(name, points, noun="exporter"))
-    made: Exporter = points[name].load()()
-    return made
+    point = find_entry_point(GROUP, name)
+    if point is None:
+        raise ExportError(f"There is no exporter {name!r}.", did_you_mean(name, exporter_names(), noun="exporter"))
+    exporter: Exporter = point.load()()
+    return exporter
 
 
 def make_files(exporter: Exporter, plan: Plan, options: Mapping[str, Any]) -> dict[str, str]:
@@ -89,7 +84,8 @@ def write_export(files: Mapping[str, str], folder: Path) -> Exported:
         for name, text in files.items():
             target = folder / name
             if _text_of(target) != text:
-                _write(target, text)
+                # Airflow and others may read the folder at any moment.
+                write_atomically(target, text, owner_only=False)
                 changed.append(name)
     except OSError as error:
         raise ExportError(
@@ -137,18 +133,3 @@ def _text_of(file: Path) -> str | None:
         return file.read_bytes().decode("utf-8", errors="replace")
     except FileNotFoundError:
         return None
-
-
-def _write(target: Path, text: str) -> None:
-    """Airflow and others may read the folder at any moment: a file is there whole or not at all."""
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode("utf-8"))
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

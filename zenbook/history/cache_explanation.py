@@ -18,7 +18,7 @@ from zenbook.core.states import StepState
 from zenbook.engine.steps import library_settings
 from zenbook.engine.steps.random_state import OUTPUTS
 from zenbook.history.comparison.code_differences import Edit, capsule_of, code_changes
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import InputRecord, ParamRecord, RunQuery, RunRecord, StepRecord
 
 Row = TypeVar("Row", ParamRecord, InputRecord)

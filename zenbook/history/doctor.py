@@ -129,7 +129,7 @@ def _zenbook() -> Finding:
         found = version("zenbook")
     except PackageNotFoundError:
         return "✗", "zenbook is not installed, so no component is found: pip install zenbook (or pip install -e .)"
-    missing = [kind.spoken for kind in ComponentKind if not flavours(kind)]
+    missing = [kind.label for kind in ComponentKind if not kind.optional and not flavours(kind)]
     if missing:
         return "✗", f"{found}, without a flavour of {missing[0]}: install it again, so that its entry points are known"
     return "✓", f"{found} in {Path(__file__).parent.parent}"

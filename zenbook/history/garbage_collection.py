@@ -19,9 +19,10 @@ from zenbook.display.table import Table, moment
 from zenbook.engine.liveness import mark_crashed_runs
 from zenbook.errors import DefinitionError, RunError, StoreError
 from zenbook.history.outputs import file_size
-from zenbook.history.run import Run, span
+from zenbook.history.run import Run
 from zenbook.history.runs import find_run
-from zenbook.stack.components import MetadataStore
+from zenbook.history.step_runs import time_between
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import ArtifactRecord, RunQuery, RunRecord
 from zenbook.stack.spool import FOLDER
 from zenbook.stack.stack import OpenStack, open_stack
@@ -109,7 +110,7 @@ class DeletedRuns(Sequence[str]):
         count = f"{len(self)} run{'s' if len(self) != 1 else ''}"
         title = f"Deleted {count}; zen gc frees what only they had" if self.deleted else f"{count} would be deleted"
         rows = [
-            (one.id, one.pipeline, str(one.state), moment(one.started_at), span(one.started_at, one.ended_at))
+            (one.id, one.pipeline, str(one.state), moment(one.started_at), time_between(one.started_at, one.ended_at))
             for one in self._records
         ]
         return Table(title, ("run", "pipeline", "state", "started", "took"), rows, "(no runs)")

@@ -8,28 +8,25 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator, Mapping
 from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zenbook.core.capsule import Capsule
-from zenbook.core.plain_values import decode, show
 from zenbook.core.plan import Plan
-from zenbook.core.states import RunState, StepState
+from zenbook.core.states import RunState
 from zenbook.display import run_view as views
-from zenbook.display.table import Table, duration, moment
+from zenbook.display.table import moment
 from zenbook.engine.liveness import mark_crashed_runs
 from zenbook.engine.progress_displays import is_displayed, show_live, trim_traceback
-from zenbook.engine.run_context import HIDDEN
-from zenbook.errors import RunError, did_you_mean
+from zenbook.errors import RunError
 from zenbook.history import tags as run_tags
-from zenbook.history.cache_explanation import Explanation, History, explain
-from zenbook.history.outputs import Outputs, StoredOutput
+from zenbook.history.cache_explanation import Explanation, History
+from zenbook.history.outputs import Outputs
+from zenbook.history.step_runs import Steps, parameter_value, steps_of, time_between
 from zenbook.history.tags import Marks, marks_of
-from zenbook.stack.components import Orchestrator
-from zenbook.stack.records import MetricRecord, RunRecord, StepRecord
+from zenbook.stack.orchestrator import Orchestrator
+from zenbook.stack.records import RunRecord
 from zenbook.stack.stack import OpenStack, open_stack
 
 if TYPE_CHECKING:
@@ -38,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """One execution of a pipeline. What it says is read from the metadata store when it is asked."""
+    """One execution of a pipeline. What it shows is read from the metadata store when you ask for it."""
 
     def __init__(self, run_id: str, stack: OpenStack) -> None:
         self.id = run_id
@@ -47,12 +44,16 @@ class Run:
 
     @property
     def record(self) -> RunRecord:
-        """The run's row; read again until the run has ended. Raises `RunError` when it is not in the store."""
+        """The run's row, read again until the run has ended.
+
+        Raises:
+            RunError: If the run is not in the metadata store.
+        """
         if self._record is None or not self._record.state.ended:
-            found = self._stack.metadata.run(self.id)
-            if found is None:
-                raise RunError(f"There is no run {self.id!r} in {self._stack.metadata.describe()}.", "See `zen runs`.")
-            self._record = mark_crashed_runs(self._stack.metadata, [found])[0]
+            record = self._stack.metadata.run(self.id)
+            if record is None:
+                raise RunError(f"Run {self.id!r} is not in {self._stack.metadata.describe()}.", "See `zen runs`.")
+            self._record = mark_crashed_runs(self._stack.metadata, [record])[0]
         return self._record
 
     @property
@@ -62,7 +63,7 @@ class Run:
 
     @property
     def state(self) -> RunState:
-        """What became of it."""
+        """The state as it is now."""
         return self.record.state
 
     @property
@@ -72,37 +73,36 @@ class Run:
 
     @property
     def started_at(self) -> datetime.datetime | None:
-        """When it began, in local time."""
+        """When it started, in local time."""
         return moment(self.record.started_at)
 
     @property
     def duration(self) -> datetime.timedelta | None:
-        """How long it took, or None while it goes on."""
-        return span(self.record.started_at, self.record.ended_at)
+        """How long it took; None while it is running."""
+        return time_between(self.record.started_at, self.record.ended_at)
 
     @cached_property
     def plan(self) -> Plan:
-        """What was executed."""
+        """The plan that was executed."""
         return Plan.from_json(self.record.plan)
 
     @property
     def params(self) -> dict[str, Any]:
-        """The pipeline's parameters; of a cell, the step's."""
+        """The pipeline's parameters; of a cell's run, the step's."""
         records = self._stack.metadata.params([self.id])
-        wanted = "" if self.record.kind == "pipeline" else None
-        return {one.name: _decoded(one.value) for one in records if wanted is None or one.step == wanted}
+        of_pipeline = self.record.kind == "pipeline"
+        return {record.name: parameter_value(record.value) for record in records if not (of_pipeline and record.step)}
 
     @property
     def metrics(self) -> dict[str, float]:
         """The last value of each metric."""
-        return {one.name: one.value for one in self._stack.metadata.metrics([self.id])}
+        return {record.name: record.value for record in self._stack.metadata.metrics([self.id])}
 
     @property
     def steps(self) -> Steps:
         """The step runs by name, in order."""
-        _ = self.record.state  # a run whose process is gone is seen first
-        records = self._stack.metadata.steps([self.id])
-        return Steps({one.name: StepRun(self, one) for one in records})
+        record = self.record  # marks a run whose process is gone as crashed, before its steps are read
+        return steps_of(self._stack, record)
 
     @property
     def outputs(self) -> dict[str, Outputs]:
@@ -112,56 +112,72 @@ class Run:
     @property
     def logs(self) -> str:
         """What the steps printed and logged."""
-        return "".join(one.text for one in self._stack.metadata.logs(self.id))
+        return "".join(record.text for record in self._stack.metadata.logs(self.id))
 
     @property
     def environment(self) -> dict[str, Any]:
         """Python, packages, git commit, host and user."""
-        found = self._stack.metadata.environment(self.record.environment)
-        return json.loads(found.description) if found is not None else {}
+        record = self._stack.metadata.environment(self.record.environment)
+        return json.loads(record.description) if record is not None else {}
 
     @property
     def why(self) -> Why:
         """For each step, why it ran or was served from the cache, with what changed in its code."""
         from zenbook.history.explanation_text import Why
 
-        history = History(self._stack.metadata, self.record)
-        steps = self.steps.values()
-        return Why(self.id, [Explanation(self._stack.metadata, self.record, one.record, history) for one in steps])
+        metadata, history = self._stack.metadata, History(self._stack.metadata, self.record)
+        return Why(self.id, [Explanation(metadata, self.record, step.record, history) for step in self.steps.values()])
 
     def wait(self, timeout: float | None = None) -> Run:
-        """Wait for the run's end, ``timeout`` seconds at most. Raises `RunError` when it takes longer."""
+        """Wait until the run has ended.
+
+        Args:
+            timeout: Seconds to wait at most; None waits as long as it takes.
+
+        Returns:
+            This run.
+
+        Raises:
+            RunError: If the run takes longer than ``timeout``.
+        """
         waited, pause, never = 0.0, 0.05, threading.Event()
         while not self.record.state.ended:
             if timeout is not None and waited >= timeout:
                 raise RunError(f"Run {self.id} is still {self.state} after {timeout:g} s.", "Wait again, or cancel it.")
             never.wait(pause)
             waited, pause = waited + pause, min(pause * 1.5, 1.0)
-            if pause >= 1.0 and not self.record.process:  # nobody here drives it: who runs it is asked
+            if pause >= 1.0 and not self.record.process:  # another system drives it, so ask that one
                 self._orchestrator.rejoin(self.record, self._stack)
         return self
 
     def cancel(self) -> None:
-        """Interrupt a run that goes on in another process of this machine. Raises `RunError` where that can't be."""
+        """Interrupt a run that is running in another process of this machine, or elsewhere by its orchestrator.
+
+        Raises:
+            RunError: If the run has ended, runs on another machine or in this process, or belongs to another user.
+        """
         record = self.record
         if record.state.ended:
             raise RunError(
-                f"Run {self.id} has ended: it is {record.state}.", "Only a run that goes on can be cancelled."
+                f"Run {self.id} has ended: it is {record.state}.",
+                "Only a pending or running run can be cancelled.",
             )
         if not record.process:
             self._orchestrator.cancel(record, self._stack)
             return
         if record.host != socket.gethostname():
-            raise RunError(f"Run {self.id} goes on on {record.host}.", "Cancel it there.")
+            raise RunError(f"Run {self.id} is running on {record.host}.", "Cancel it from that machine.")
         process = int(record.process.partition(":")[0])
         if process == os.getpid():
-            raise RunError(f"Run {self.id} goes on in this process.", "Interrupt it: the stop button, or Ctrl-C.")
+            raise RunError(f"Run {self.id} is running in this process.", "Use the stop button or Ctrl-C.")
         try:
             os.kill(process, signal.SIGTERM if _ignores_interrupts(process) else signal.SIGINT)
         except ProcessLookupError:
             return  # it has ended just now
         except OSError as error:
-            raise RunError(f"Run {self.id} can't be cancelled: {error.strerror}.", f"It is {record.user}'s.") from error
+            raise RunError(
+                f"Could not cancel run {self.id}: {error.strerror}.", f"It belongs to user {record.user}."
+            ) from error
 
     @property
     def _orchestrator(self) -> Orchestrator:
@@ -171,11 +187,18 @@ class Run:
         return stack.orchestrator
 
     def resume(self) -> Run:
-        """Run the same plan again; what succeeded comes from the cache. Raises `RunError` while the run goes on."""
+        """Run the same plan again; steps that succeeded are served from the cache.
+
+        Returns:
+            The new run.
+
+        Raises:
+            RunError: If this run has not ended.
+        """
         from zenbook.engine.launcher import launch
 
         if not self.state.ended:
-            raise RunError(f"Run {self.id} goes on: it is {self.state}.", "Wait for its end, or cancel it.")
+            raise RunError(f"Run {self.id} has not ended: it is {self.state}.", "Wait until it ends, or cancel it.")
         try:
             return Run(launch(self.plan, self._stack), self._stack)
         except BaseException as error:
@@ -183,9 +206,16 @@ class Run:
             raise
 
     def diff(self, other: Run | str, *more: Run | str, all: bool = False, key: str | None = None) -> Comparison:
-        """What differs between this run and others, everything with ``all``; see `compare`.
+        """Compare other runs with this one.
 
-        Others are runs or what `find_run` takes. ``key`` names the column that tells the rows of frames apart.
+        Args:
+            other: A run, or a reference as `find_run` takes it.
+            *more: Further runs.
+            all: Show everything, not only what differs.
+            key: The column that identifies the rows of data frames.
+
+        Returns:
+            What differs; it shows itself as text and HTML.
         """
         from zenbook.history.comparison.compare import compare
 
@@ -197,17 +227,38 @@ class Run:
         return marks_of(self._stack.metadata, self.id)
 
     def tag(self, *tags: str) -> Run:
-        """Put tags on it. Raises `RunError` for one that can't be a tag."""
+        """Add tags. An invalid one raises `RunError`.
+
+        Args:
+            *tags: Each 1 to 64 printable characters.
+
+        Returns:
+            This run.
+        """
         run_tags.put_tags(self._stack.metadata, self.record.id, tags)
         return self
 
     def untag(self, *tags: str) -> Run:
-        """Take tags off. Raises `RunError` for one that it hasn't."""
+        """Remove tags. One that the run does not have raises `RunError`.
+
+        Args:
+            *tags: Tags that the run has.
+
+        Returns:
+            This run.
+        """
         run_tags.drop_tags(self._stack.metadata, self.record.id, tags)
         return self
 
     def note(self, text: str) -> Run:
-        """Replace its note; an empty one takes it away."""
+        """Replace its note.
+
+        Args:
+            text: The new note; an empty text removes the note.
+
+        Returns:
+            This run.
+        """
         run_tags.put_note(self._stack.metadata, self.record.id, text)
         return self
 
@@ -217,7 +268,7 @@ class Run:
         return self
 
     def unstar(self) -> Run:
-        """Take its star away."""
+        """Remove its star."""
         run_tags.drop_star(self._stack.metadata, self.record.id)
         return self
 
@@ -258,149 +309,6 @@ class Run:
         return hash(self.id)
 
 
-class Steps(Mapping[str, "StepRun"]):
-    """The step runs of a run, by name."""
-
-    def __init__(self, steps: dict[str, StepRun]) -> None:
-        self._steps = steps
-
-    def __getitem__(self, name: str) -> StepRun:
-        if name not in self._steps:
-            raise RunError(f"The run has no step {name!r}.", did_you_mean(str(name), self._steps, noun="step"))
-        return self._steps[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._steps)
-
-    def __len__(self) -> int:
-        return len(self._steps)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._steps
-
-    def _table(self) -> Table:
-        rows = [(name, str(one.state), one.seconds, one.attempt, ", ".join(one.outputs)) for name, one in self.items()]
-        return Table("Steps", ("step", "state", "seconds", "attempt", "outputs"), rows)
-
-    def __repr__(self) -> str:
-        return repr(self._table())
-
-    def _repr_html_(self) -> str:
-        return self._table()._repr_html_()
-
-
-class StepRun:
-    """What became of one step in one run."""
-
-    def __init__(self, run: Run, record: StepRecord) -> None:
-        self._run = run
-        self._metadata = run._stack.metadata
-        self.record = record
-
-    @property
-    def name(self) -> str:
-        """The step's name in its run."""
-        return self.record.name
-
-    @property
-    def state(self) -> StepState:
-        """What became of it."""
-        return self.record.state
-
-    @property
-    def attempt(self) -> int:
-        """How often it was tried."""
-        return self.record.attempt
-
-    @property
-    def duration(self) -> datetime.timedelta | None:
-        """How long the last attempt took; None where it did not run."""
-        return span(self.record.started_at, self.record.ended_at)
-
-    @property
-    def seconds(self) -> float | None:
-        """The duration in seconds."""
-        return None if self.duration is None else self.duration.total_seconds()
-
-    @property
-    def why(self) -> str:
-        """Why it ran or was served from the cache."""
-        return explain(self._metadata, self._run.record, self.record)
-
-    @property
-    def explanation(self) -> Explanation:
-        """The same in full: what changed with its diff, and the earlier run that differs in the fewest things."""
-        return Explanation(self._metadata, self._run.record, self.record)
-
-    @property
-    def error(self) -> str:
-        """The error that ended it, in one line."""
-        return self.record.error
-
-    @property
-    def traceback(self) -> str:
-        """The traceback of its error."""
-        return self.record.traceback
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Warnings."""
-        return self.record.notes
-
-    @property
-    def outputs(self) -> Outputs:
-        """The outputs by name."""
-        records = [one for one in self._metadata.outputs([self._run.id], self.name) if one.name not in HIDDEN]
-        return Outputs(self.name, {one.name: StoredOutput(self._run._stack, one) for one in records})
-
-    @property
-    def inputs(self) -> dict[str, str]:
-        """Where each input came from: ``step.output``, or the name of an object passed to the pipeline."""
-        records = [one for one in self._metadata.inputs([self._run.id]) if one.step == self.name]
-        return {
-            one.name: f"{one.source_step}.{one.source_output}" if one.source_step else one.source_output
-            for one in records
-            if one.name not in HIDDEN
-        }
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """The parameters."""
-        records = self._metadata.params([self._run.id])
-        return {one.name: _decoded(one.value) for one in records if one.step == self.name}
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """The last value of each metric."""
-        return {one.name: one.value for one in self._values()}
-
-    @property
-    def logs(self) -> str:
-        """What it printed and logged."""
-        return "".join(one.text for one in self._metadata.logs(self._run.id, self.name))
-
-    @property
-    def code(self) -> str:
-        """The source that ran."""
-        found = self._metadata.code(self.record.capsule)
-        return Capsule.from_json(json.loads(found.capsule)).source if found is not None else ""
-
-    def _values(self) -> list[MetricRecord]:
-        return [one for one in self._metadata.metrics([self._run.id]) if one.step == self.name]
-
-    def __repr__(self) -> str:
-        took = f" in {duration(self.seconds)}" if self.seconds is not None else ""
-        lines = [f"{self.name} {self.state}{took} (run {self._run.id})", f"  why      {self.why}"]
-        lines += [f"  param    {name} = {value!r:.60}" for name, value in self.params.items()]
-        lines += [f"  input    {name} ← {source}" for name, source in self.inputs.items()]
-        lines += [f"  output   {one.line}" for one in self.outputs.values()]
-        lines += [f"  metric   {name} = {value:.6g}" for name, value in self.metrics.items()]
-        lines += [f"  note     {note}" for note in self.notes]
-        lines += [f"  error    {self.error}"] if self.error else []
-        lines += ["", self.traceback.rstrip()] if self.traceback else []
-        return "\n".join(lines)
-
-
 def _ignores_interrupts(process: int) -> bool:
     """Whether a process ignores SIGINT, as those that a shell script starts with ``&`` do."""
     try:
@@ -409,16 +317,3 @@ def _ignores_interrupts(process: int) -> bool:
         return False
     ignored = next((line.split()[1] for line in lines if line.startswith("SigIgn:")), "0")
     return bool(int(ignored, 16) >> (signal.SIGINT - 1) & 1)
-
-
-def span(start: float | None, end: float | None) -> datetime.timedelta | None:
-    """The time between two moments, if both are known."""
-    return None if start is None or end is None else datetime.timedelta(seconds=end - start)
-
-
-def _decoded(text: str) -> Any:
-    value = json.loads(text)
-    try:
-        return decode(value)
-    except (ImportError, AttributeError, KeyError):
-        return show(value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,9 @@ from zenbook.core.states import RunState
 from zenbook.display.table import Table, moment
 from zenbook.engine.liveness import mark_crashed_runs
 from zenbook.errors import RunError, did_you_mean
-from zenbook.history.run import Run, span
-from zenbook.stack.components import MetadataStore
+from zenbook.history.references import run_id_of
+from zenbook.history.run import Run
+from zenbook.history.step_runs import time_between
 from zenbook.stack.records import RunQuery, RunRecord
 from zenbook.stack.stack import OpenStack, open_stack
 
@@ -59,7 +59,7 @@ class Runs(Sequence[Run]):
                 one.pipeline,
                 str(one.state),
                 moment(one.started_at),
-                span(one.started_at, one.ended_at),
+                time_between(one.started_at, one.ended_at),
                 one.stack,
                 *(values.get(one.id) for values in columns.values()),
             )
@@ -155,38 +155,18 @@ def best(
 
 
 def find_run(reference: str | None = None, *, stack: str | None = None) -> Run:
-    """A run by its id, ``latest``, the name of its pipeline (its newest run), or the beginning or end of its id.
+    """Find a run. If no run matches, or more than one, it raises `RunError`.
 
-    ``latest~1`` is the run before the latest, ``training~2`` the third newest of a pipeline. Raises `RunError` when
-    there is none, or more than one.
+    Args:
+        reference: A run's id, ``latest`` (the default), the name of a pipeline (its newest run), or the beginning or
+            end of an id. ``latest~1`` is the run before the latest, ``training~2`` the third newest of a pipeline.
+        stack: The name of the stack whose metadata store is searched; None is the active stack.
+
+    Returns:
+        The run.
     """
     opened = open_stack(stack)
-    metadata = opened.metadata
-    name = (reference or "latest").strip()
-    if metadata.run(name) is not None:
-        return Run(name, opened)
-    base, _, back = name.rpartition("~") if re.fullmatch(r".+~\d+", name) else (name, "", "0")
-    newest = _newest(metadata, base, int(back) + 1)
-    if len(newest) > int(back):
-        return Run(newest[int(back)].id, opened)
-    if newest or base == "latest":
-        told = f"There are only {len(newest)} runs of {base!r} yet." if newest else "There are no runs yet."
-        raise RunError(told, "Call a pipeline, or `zen run`.")
-    found = metadata.find_run_ids(name)
-    if len(found) == 1:
-        return Run(found[0], opened)
-    if found:
-        raise RunError(f"{name!r} begins or ends the ids of several runs: {', '.join(found)}.", "Give more of the id.")
-    recent = metadata.runs(RunQuery(limit=200))
-    known = {one.id for one in recent} | {one.pipeline for one in recent}
-    raise RunError(f"There is no run {name!r}.", did_you_mean(name, known, noun="run"))
-
-
-def _newest(metadata: MetadataStore, name: str, count: int) -> list[RunRecord]:
-    """The newest runs of a pipeline, or of all (``latest``): runs of single cells only where there is no other."""
-    if name != "latest":
-        return metadata.runs(RunQuery(pipeline=name, limit=count))
-    return metadata.runs(RunQuery(limit=count, kind="pipeline")) or metadata.runs(RunQuery(limit=count))
+    return Run(run_id_of(opened.metadata, reference), opened)
 
 
 def _cell(text: str) -> Any:

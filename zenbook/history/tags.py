@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zenbook.errors import RunError
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import MarkRecord
 
 TAG, NOTE, STAR = "tag", "note", "star"

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from zenbook.errors import StackError
 from zenbook.metadata_stores.sql_store.server_settings import ServerSettings
-from zenbook.stack.components import MetadataStore
 from zenbook.stack.flavour import ComponentKind, Flavour
+from zenbook.stack.metadata_store import MetadataStore
 
 
 class MysqlSettings(ServerSettings):

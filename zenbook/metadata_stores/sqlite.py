@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from zenbook.stack.components import MetadataStore
 from zenbook.stack.flavour import ComponentKind, Flavour
+from zenbook.stack.metadata_store import MetadataStore
 
 
 class SqliteSettings(BaseModel):

@@ -225,7 +225,7 @@ class NotebookSteps:
 
     def _check_assigned(self, outputs: tuple[str, ...], code: CellCode, name: str) -> None:
         for one in outputs:
-            if one not in code.assigned and one not in code.names.free:
+            if one not in code.assigned and one not in code.names.unbound_reads:
                 raise DefinitionError(
                     f"Step {name!r} does not assign its output `{one}`.", did_you_mean(one, code.assigned, noun="name")
                 )
@@ -253,9 +253,9 @@ class NotebookSteps:
         available = {name for one in above for name in one.made}
         own = set(step.code.assigned)
 
-        read_now = {chain[0] for chain in step.code.names.early}
+        read_now = {chain[0] for chain in step.code.names.reads_on_definition}
         bound = {name for one in above for name in one.code.names.binds}
-        certain = step.code.names.binds.keys() - step.code.names.free
+        certain = step.code.names.binds.keys() - step.code.names.unbound_reads
 
         def provided(name: str) -> bool:
             if name in read_now:
@@ -318,11 +318,11 @@ class NotebookSteps:
         for one in reversed(above):
             if name in one.made:
                 yield OutputRef(one.name, name)
-                if name in one.code.names.sure:
+                if name in one.code.names.always_bound:
                     return
             elif one.name in self._built and name in self._built[one.name].node.inputs:
                 yield OutputRef(one.name, name)
-            elif one.name not in self._built and name in one.code.names.free:
+            elif one.name not in self._built and name in one.code.names.unbound_reads:
                 yield OutputRef(one.name, name)
 
     def _refuse_later(self, step: CellStep, name: str, known: set[str]) -> None:

@@ -83,7 +83,7 @@ class NotebookFile:
         file = shell.compile.cache(code, shell.execution_count)
         for node in tree.body:
             names = names_of([node])
-            reads = {chain[0] for chain in names.early}
+            reads = {chain[0] for chain in names.reads_on_definition}
             needs = reads & unknown
             if needs or "get_ipython" in reads or not self._executed(node, shell.user_ns):
                 if needs and isinstance(node, ast.FunctionDef | ast.ClassDef):

@@ -11,9 +11,8 @@ from zenbook.core.plan import Plan
 from zenbook.engine.run_context import RunContext
 from zenbook.engine.scheduler import run_in_order
 from zenbook.engine.steps.step_runner import run_step
-from zenbook.stack.components import Orchestrator
 from zenbook.stack.flavour import ComponentKind, Flavour
-from zenbook.stack.stack import OpenStack
+from zenbook.stack.orchestrator import Orchestrator, Stores
 
 
 class LocalSettings(BaseModel):
@@ -25,7 +24,7 @@ class LocalSettings(BaseModel):
 class LocalOrchestrator(Orchestrator):
     """Runs steps in the kernel's process, each from its capsule."""
 
-    def execute(self, plan: Plan, run_id: str, stack: OpenStack, listener: Listener, *, use_cache: bool) -> None:
+    def execute(self, plan: Plan, run_id: str, stack: Stores, listener: Listener, *, use_cache: bool) -> None:
         """Run all steps."""
         with RunContext.recorded(plan, run_id, stack, listener, use_cache=use_cache) as context:
             run_in_order(plan, context, lambda node: run_step(context, node))

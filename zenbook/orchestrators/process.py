@@ -10,9 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from zenbook.core.events import Listener
 from zenbook.core.plan import Plan
 from zenbook.engine.worker_pool import Worker, WorkerExit, run_command, run_in_workers
-from zenbook.stack.components import Orchestrator
 from zenbook.stack.flavour import ComponentKind, Flavour
-from zenbook.stack.stack import OpenStack
+from zenbook.stack.orchestrator import Orchestrator, Stores
 
 
 class ProcessSettings(BaseModel):
@@ -28,7 +27,7 @@ class ProcessOrchestrator(Orchestrator):
     def __init__(self, python: Path) -> None:
         self.python = python
 
-    def execute(self, plan: Plan, run_id: str, stack: OpenStack, listener: Listener, *, use_cache: bool) -> None:
+    def execute(self, plan: Plan, run_id: str, stack: Stores, listener: Listener, *, use_cache: bool) -> None:
         """Run all steps, each in its own process."""
         run_in_workers(plan, run_id, stack, listener, use_cache=use_cache, start=self._start)
 

@@ -7,20 +7,21 @@ folder; ``ZENBOOK_WORKSPACE`` names another.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zenbook.errors import StackError
+from zenbook.core.atomic_write import write_atomically
+from zenbook.errors import StackError, did_you_mean
+from zenbook.stack.flavour import ComponentKind
 
 FOLDER = ".zen"
 CONFIG_VERSION = 1
 OWNER_ONLY = 0o700  # the folder may hold secrets, and what steps printed
 _PATIENCE = 30.0  # seconds that a writer of config.yaml waits for another
-_SECTIONS = ("artifact_stores", "metadata_stores", "orchestrators", "stacks")
+_SECTIONS = (*(kind.config_key for kind in ComponentKind), "stacks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,16 +141,9 @@ class Workspace:
         import yaml
 
         text = yaml.safe_dump(body, sort_keys=False, allow_unicode=True)
-        temporary: Path | None = None
         try:
-            descriptor, name = tempfile.mkstemp(dir=self.home, prefix="config-", suffix=".tmp")  # its owner's only
-            temporary = Path(name)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-            temporary.replace(self.config_file)
+            write_atomically(self.config_file, text)
         except OSError as error:
-            if temporary is not None:
-                temporary.unlink(missing_ok=True)
             raise self._unwritable(error) from error
 
     def _unwritable(self, error: OSError) -> StackError:
@@ -179,8 +173,6 @@ def _parse(text: str, file: Path) -> Config:
         )
     unknown = sorted(set(body) - {"version", "active", *_SECTIONS})
     if unknown:
-        from zenbook.errors import did_you_mean
-
         raise StackError(
             f"{file} has an unknown key {unknown[0]!r}.", did_you_mean(unknown[0], ["active", *_SECTIONS], noun="key")
         )

@@ -11,7 +11,7 @@ class TestMyStore(ArtifactStoreTests):
         return MyStore(tmp_path)
 ```
 
-They hold a component to what `zenbook.stack.components` promises; zenbook's own pass them. This package alone imports
+They hold a component to what `zenbook.stack` promises; zenbook's own pass them. This package alone imports
 pytest: ``pip install "zenbook[testing]"``.
 """
 

@@ -14,7 +14,7 @@ import pytest
 from blake3 import blake3
 
 from zenbook.errors import ArtifactError
-from zenbook.stack.components import ArtifactStore
+from zenbook.stack.artifact_store import ArtifactStore
 
 T = TypeVar("T")
 _PIECE = bytes(range(256)) * 4096  # 1 MiB

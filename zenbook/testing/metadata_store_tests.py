@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from zenbook.core.states import RunState
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import (
     ArtifactRecord,
     Batch,

@@ -30,7 +30,7 @@ from zenbook.errors import RunError
 from zenbook.history.run import Run
 from zenbook.history.runs import find_run
 from zenbook.pipelines.pipeline import Pipeline
-from zenbook.stack.components import Orchestrator
+from zenbook.stack.orchestrator import Orchestrator
 from zenbook.stack.stack import OpenStack, open_stack
 
 _SAMPLE = "zenbook_sample"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from zenbook.core.states import RunState, StepState
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import (
     ArtifactRecord,
     Batch,

@@ -91,9 +91,9 @@ def test_names(what: str) -> None:
     code, binds, early, late = CASES[what]
     found = names(code)
     assert set(found.binds) == set(binds.split())
-    free = {name for name in roots(found.early) if name in found.free}
+    free = {name for name in roots(found.reads_on_definition) if name in found.unbound_reads}
     assert free == set(early.split())
-    assert roots(found.late) - {"__class__"} == set(late.split())
+    assert roots(found.reads_in_bodies) - {"__class__"} == set(late.split())
 
 
 NEW = {
@@ -109,21 +109,21 @@ def test_names_of_type_parameters(what: str) -> None:
     code, binds, read = NEW[what]
     found = names(code)
     assert set(found.binds) == {binds}
-    assert roots(found.reads | found.soft) == read
+    assert roots(found.reads | found.reads_in_annotations) == read
 
 
 def test_chains_tell_which_attributes_are_read() -> None:
     found = names("np.random.seed(a.b[0].c)\ndef f(): return sk.linear.Model().fit")
-    assert found.early == {("np", "random", "seed"), ("a", "b")}
-    assert found.late == {("sk", "linear", "Model")}
+    assert found.reads_on_definition == {("np", "random", "seed"), ("a", "b")}
+    assert found.reads_in_bodies == {("sk", "linear", "Model")}
 
 
-def test_annotations_are_soft_where_they_are_not_evaluated() -> None:
+def test_annotations_count_apart_where_they_are_not_evaluated() -> None:
     code = "def f(a: b) -> c: pass\nclass C:\n    x: d = e"
-    assert roots(names(code, future=True).soft) == {"b", "c", "d"}
-    assert roots(names(code).early) == {"b", "c", "d", "e"}
-    assert roots(names("def f(a: 'b.x | None'): pass").soft) == {"b"}
-    assert names("def f(a: 'no python'): pass").soft == set()
+    assert roots(names(code, future=True).reads_in_annotations) == {"b", "c", "d"}
+    assert roots(names(code).reads_on_definition) == {"b", "c", "d", "e"}
+    assert roots(names("def f(a: 'b.x | None'): pass").reads_in_annotations) == {"b"}
+    assert names("def f(a: 'no python'): pass").reads_in_annotations == set()
 
 
 @pytest.mark.parametrize(
@@ -154,13 +154,13 @@ def test_annotations_are_soft_where_they_are_not_evaluated() -> None:
 )
 def test_hidden_state(code: str, changed: str, rebound: str) -> None:
     found = names(code)
-    assert set(found.changed) == set(changed.split())
-    assert set(found.rebound) == set(rebound.split())
+    assert set(found.mutated_globals) == set(changed.split())
+    assert set(found.rebound_globals) == set(rebound.split())
 
 
 def test_names_that_are_bound_on_every_path_are_sure() -> None:
     found = names("a = 1\nif x:\n    b = 1\nfor c in y: pass\ntry:\n    d = 1\nexcept E:\n    raise\nwith z: e = 1")
-    assert found.sure == {"a", "d", "e"}
+    assert found.always_bound == {"a", "d", "e"}
     assert set(found.binds) == {"a", "b", "c", "d", "e"}
 
 
@@ -175,7 +175,7 @@ def test_real_files_agree_with_the_compiler() -> None:
         text = file.read_text(encoding="utf-8", errors="replace")
         future = "annotations" if "import annotations" in text else ""
         found = names(text, future=bool(future))
-        ours = roots(found.reads | found.soft)
+        ours = roots(found.reads | found.reads_in_annotations)
         theirs = global_reads(symtable.symtable(text, file.name, "exec"))
         bound_only = set(found.binds) | set(dir(builtins)) | {"__class__"}
         assert {one for one in theirs - ours if one not in found.binds} == set(), file

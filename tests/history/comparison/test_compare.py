@@ -434,7 +434,7 @@ def test_one_run_is_no_comparison(workspace: Path) -> None:
     run = making("array", 3)
     with pytest.raises(RunError, match="needs two runs"):
         compare([run])
-    with pytest.raises(RunError, match="There is no run"):
+    with pytest.raises(RunError, match="No run matches"):
         run.diff("no such run")
 
 

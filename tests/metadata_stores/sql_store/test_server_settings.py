@@ -25,7 +25,7 @@ from zenbook.metadata_stores.postgresql import PostgresqlFlavour, PostgresqlSett
 from zenbook.metadata_stores.sql_store import server_retry
 from zenbook.metadata_stores.sql_store.drivers import mysql_driver, mysql_errors, postgresql_driver
 from zenbook.metadata_stores.sql_store.sql_store import SqlMetadataStore
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import RunQuery
 
 SECRET = "pl4nted-s3cret"

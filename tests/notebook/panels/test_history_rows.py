@@ -8,7 +8,7 @@ import pytest
 from tests.notebook.kernels import Kernel
 from zenbook.core.states import RunState
 from zenbook.notebook.panels.history_rows import PAGE, Newest, Wanted, page, rows_of
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import Batch, MetricRecord, ParamRecord, RunRecord, RunUpdate
 from zenbook.stack.stack import open_stack
 

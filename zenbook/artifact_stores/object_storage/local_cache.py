@@ -12,7 +12,7 @@ from zenbook.artifact_stores.content_addressed import AddressedFolder, digest_in
 from zenbook.artifact_stores.hashed_file import READ_ONLY, Temporary
 from zenbook.core.digest import digest_of_file, digest_of_path, remember_digest
 from zenbook.errors import ArtifactError
-from zenbook.stack.components import StoredBytes
+from zenbook.stack.artifact_store import StoredBytes
 
 YOUNG_SECONDS = 600.0  # a copy that was asked for within this time is not removed: somebody may be about to open it
 TOUCHED_SECONDS = 60.0  # how exactly it is known when a copy was last asked for

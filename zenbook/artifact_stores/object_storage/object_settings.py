@@ -14,7 +14,7 @@ from zenbook.errors import StackError
 
 if TYPE_CHECKING:
     from zenbook.artifact_stores.object_storage.remote_filesystem import RemoteLocation
-    from zenbook.stack.components import ArtifactStore
+    from zenbook.stack.artifact_store import ArtifactStore
 
 CACHE = "cache"  # the folder in the workspace
 

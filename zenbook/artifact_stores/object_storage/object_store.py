@@ -15,7 +15,7 @@ from zenbook.artifact_stores.hashed_file import Temporary
 from zenbook.artifact_stores.object_storage.local_cache import DownloadCache
 from zenbook.artifact_stores.object_storage.remote_filesystem import Remote, RemoteLocation
 from zenbook.errors import ArtifactError, ZenbookError
-from zenbook.stack.components import ArtifactStore, StoredBytes, StoredFile
+from zenbook.stack.artifact_store import ArtifactStore, StoredBytes, StoredFile
 
 AT_ONCE = 8  # transfers
 

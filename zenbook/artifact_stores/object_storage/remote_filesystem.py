@@ -24,7 +24,7 @@ from zenbook.artifact_stores.object_storage.object_errors import (
     tellable,
 )
 from zenbook.errors import ZenbookError
-from zenbook.stack.components import StoredFile
+from zenbook.stack.artifact_store import StoredFile
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState

@@ -17,8 +17,7 @@ from zenbook.core.capture.context import MISSING, unstepped
 from zenbook.core.capture.names import Names
 from zenbook.core.capture.notebook_code import NotebookCapture
 from zenbook.core.capture.project import ProjectCode, requirements_of
-from zenbook.core.capture.project_module import project_file
-from zenbook.core.distributions import installation_stamp
+from zenbook.core.distributions import installation_stamp, project_file
 from zenbook.core.fingerprint import fingerprint
 from zenbook.core.parsing import parse
 from zenbook.errors import CaptureError
@@ -134,8 +133,8 @@ def capture_cell(
         if isinstance(node, ast.ImportFrom)
         for one in node.names
     }
-    live.used |= {one for one in names.free if provided(one)}
-    certain = set(names.binds) - names.free
+    live.used |= {one for one in names.unbound_reads if provided(one)}
+    certain = set(names.binds) - names.unbound_reads
     live.add_reads(names, namespace, own=certain)
     for node in names.imports:
         project.follow_import(node, "")

@@ -71,7 +71,7 @@ class LiveClasses(LiveFunctions):
             )
         del self.items[name]
         self.reach(node.name, cls, (node.name,), main, where)
-        item.early = {node.name}
+        item.needed_before = {node.name}
         self.items[name] = item
         return [Piece(f"{name} = {node.name}")]
 

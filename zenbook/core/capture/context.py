@@ -57,12 +57,16 @@ class CaptureContext(ABC):
         """Reach all names that a piece of code reads from its module's namespace."""
         for node in names.imports:
             self.project.follow_import(node, namespace.get("__package__") or "")
-        kinds = ((names.early, item.early, False), (names.late, item.late, False), (names.soft, item.soft, True))
+        kinds = (
+            (names.reads_on_definition, item.needed_before, False),
+            (names.reads_in_bodies, item.needed_when_called, False),
+            (names.reads_in_annotations, item.preferred_before, True),
+        )
         for chains, needs, soft in kinds:
             for chain in sorted(chains):
                 if chain[0] not in skip and self._read(chain, namespace, where, soft=soft):
                     needs.add(chain[0])
-        for needs in (item.early, item.soft):  # code can't need what it is about to bind
+        for needs in (item.needed_before, item.preferred_before):  # code can't need what it is about to bind
             needs.discard(item.name)
 
     def _read(self, chain: Chain, namespace: dict[str, Any], where: str, *, soft: bool) -> bool:
@@ -117,7 +121,7 @@ class CaptureContext(ABC):
             self.project.require(module)
 
     def expression(self, name: str, value: Any, item: Item, where: str) -> str:
-        """An expression that gives a constant; what it refers to becomes items that ``item`` needs early."""
+        """An expression that gives a constant; what it refers to becomes items that come before ``item``."""
         renderer = Renderer(functools.partial(self._refer, item))
         try:
             text = renderer.render(value)
@@ -135,7 +139,7 @@ class CaptureContext(ABC):
                 self.add_import(alias, f"import {module} as {alias}", module, sys.modules.get(module))
             elif known.value is not sys.modules.get(module):
                 raise self.two_objects(alias, where)
-            item.early.add(alias)
+            item.needed_before.add(alias)
         return text
 
     def _refer(self, item: Item, value: Any) -> str | None:
@@ -156,7 +160,7 @@ class CaptureContext(ABC):
             self.reach(name, value, (name,), main, "")
         except CaptureError as error:
             raise NotAConstantError(f"it holds `{name}`: {error.message}") from error
-        item.early.add(name)
+        item.needed_before.add(name)
         return name
 
     def dotted(self, item: Item, value: Any, namespace: dict[str, Any]) -> str | None:
@@ -168,7 +172,7 @@ class CaptureContext(ABC):
         if here is not value or not isinstance(outer, type):
             return None
         self.reach(root, outer, (root,), namespace, "")
-        item.early.add(root)
+        item.needed_before.add(root)
         return str(value.__qualname__)
 
     def _free_name(self, name: str, value: Any, main: dict[str, Any]) -> str:

@@ -215,7 +215,7 @@ class LiveFunctions(CaptureContext):
         del self.items[name]
         self.reach(own, item.value, (own,), function.__globals__, where)
         self.watched.append((function.__globals__, own, function.__globals__[own]))
-        self.items[name] = Item(name, (Piece(f"{name} = {own}"),), early={own}, value=item.value)
+        self.items[name] = Item(name, (Piece(f"{name} = {own}"),), needed_before={own}, value=item.value)
         return True
 
     def _bound(
@@ -252,7 +252,7 @@ class LiveFunctions(CaptureContext):
             held = home
         if held is None:
             return self.expression(free, value, item, where)
-        item.early.add(held)
+        item.needed_before.add(held)
         return held
 
     def _refuse_shared(self, cell: types.CellType, name: str, free: str, *, rebound: bool, where: str) -> None:
@@ -294,12 +294,12 @@ class LiveFunctions(CaptureContext):
         """Raise `CaptureError` for a function of the notebook that assigns or changes the notebook's globals."""
         if not is_main(namespace):
             return
-        for name in names.rebound:
+        for name in names.rebound_globals:
             raise CaptureError(
                 f"{self.step} assigns the global `{name}`{where}; another step or machine would not see that.",
                 "Return it as an output and pass it on.",
             )
-        for name, node in names.changed.items():
+        for name, node in names.mutated_globals.items():
             value = unstepped(namespace.get(name, MISSING))
             if value is MISSING or self.provided(name) or isinstance(value, types.ModuleType | types.FunctionType):
                 continue

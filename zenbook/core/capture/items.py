@@ -16,18 +16,18 @@ class Item:
 
     name: str
     pieces: tuple[Piece, ...] = ()
-    early: set[str] = field(default_factory=set)  # items that must be bound before
-    soft: set[str] = field(default_factory=set)  # items that are bound before where that is possible
-    late: set[str] = field(default_factory=set)  # items that must be bound before it is called
+    needed_before: set[str] = field(default_factory=set)  # items that must be bound before
+    preferred_before: set[str] = field(default_factory=set)  # items that are bound before where that is possible
+    needed_when_called: set[str] = field(default_factory=set)  # items that must be bound before it is called
     value: Any = None
     rank: int = 1  # -1 for imports that nobody reads, 0 for imports, 1 for all else
 
 
 def in_order(items: Mapping[str, Item], step: str) -> tuple[Piece, ...]:
-    """The pieces of all items, each after what it needs early.
+    """The pieces of all items, each after what must be bound before it.
 
-    What it needs early may be called while it is defined (a decorator, a base class), so all that this reaches comes
-    before it too where that is possible. Raises `CaptureError` for items that need each other early.
+    What must be bound before it may be called while it is defined (a decorator, a base class), so all that this reaches
+    comes before it too where that is possible. Raises `CaptureError` for items that must each come before the other.
     """
     order: dict[str, None] = {}
     for item in sorted(items.values(), key=lambda one: one.rank):
@@ -45,18 +45,18 @@ def _place(item: Item, items: Mapping[str, Item], order: dict[str, None], path: 
             "Put them into a module of your project and import it.",
         )
     inner = (*path, item.name)
-    needs = sorted(item.early & items.keys())
+    needs = sorted(item.needed_before & items.keys())
     for name in needs:
         _place(items[name], items, order, inner, step)
-    for name in (*sorted(item.soft), *_called_by(needs, items)):
-        if name in items and not _closure([name], items, lambda one: one.early) & set(inner):
+    for name in (*sorted(item.preferred_before), *_called_by(needs, items)):
+        if name in items and not _closure([name], items, lambda one: one.needed_before) & set(inner):
             _place(items[name], items, order, inner, step)
     order.setdefault(item.name)
 
 
 def _called_by(names: Iterable[str], items: Mapping[str, Item]) -> list[str]:
     """All that may be read when the named items are called."""
-    return list(_closure(names, items, lambda one: one.late | one.early))
+    return list(_closure(names, items, lambda one: one.needed_when_called | one.needed_before))
 
 
 def _closure(names: Iterable[str], items: Mapping[str, Item], edges: Callable[[Item], set[str]]) -> KeysView[str]:

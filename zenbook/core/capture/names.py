@@ -22,29 +22,23 @@ Chain = tuple[str, ...]  # ("np", "random", "seed") for np.random.seed
 
 @dataclass(slots=True)
 class Names:
-    """The names of a piece of module-level code.
+    """The names that a piece of module-level code binds and reads from its module."""
 
-    ``early`` are read from the module while the code is executed, ``late`` from within function bodies, ``soft``
-    from annotations that are not evaluated. ``free`` are the early and late reads that the code itself has not bound
-    for certain by then. ``changed`` are names whose object a function changes in place (``x[0] = 1``, ``x.a = 1``),
-    ``rebound`` those that a function assigns through ``global``.
-    """
-
-    binds: dict[str, ast.AST] = field(default_factory=dict)
-    early: set[Chain] = field(default_factory=set)
-    late: set[Chain] = field(default_factory=set)
-    soft: set[Chain] = field(default_factory=set)
-    free: set[str] = field(default_factory=set)
+    binds: dict[str, ast.AST] = field(default_factory=dict)  # name -> the node that binds it last
+    reads_on_definition: set[Chain] = field(default_factory=set)  # while the code itself is executed
+    reads_in_bodies: set[Chain] = field(default_factory=set)  # within function bodies: when the function is called
+    reads_in_annotations: set[Chain] = field(default_factory=set)  # in annotations that Python does not evaluate
+    unbound_reads: set[str] = field(default_factory=set)  # read (annotations aside) before they are certainly bound
+    always_bound: set[str] = field(default_factory=set)  # bound at the end on every path
     deleted: set[str] = field(default_factory=set)
-    sure: set[str] = field(default_factory=set)  # bound on every path at the end
-    changed: dict[str, ast.AST] = field(default_factory=dict)
-    rebound: dict[str, ast.AST] = field(default_factory=dict)
+    mutated_globals: dict[str, ast.AST] = field(default_factory=dict)  # a function changes the object: `x[0] = 1`
+    rebound_globals: dict[str, ast.AST] = field(default_factory=dict)  # a function assigns the name: `global x`
     imports: list[ast.Import | ast.ImportFrom] = field(default_factory=list)
 
     @property
     def reads(self) -> set[Chain]:
         """All that is read from the module, annotations that are not evaluated aside."""
-        return self.early | self.late
+        return self.reads_on_definition | self.reads_in_bodies
 
 
 def names_of(code: Iterable[ast.stmt], *, future_annotations: bool = False) -> Names:
@@ -57,9 +51,9 @@ def names_of(code: Iterable[ast.stmt], *, future_annotations: bool = False) -> N
         return walker
 
     walker = deeply(walk)
-    walker.names.sure = walker.certain
-    late_only = {chain[0] for chain in walker.names.late}
-    walker.names.free |= {name for name in late_only if name not in walker.names.binds}
+    walker.names.always_bound = walker.certain
+    late_only = {chain[0] for chain in walker.names.reads_in_bodies}
+    walker.names.unbound_reads |= {name for name in late_only if name not in walker.names.binds}
     return walker.names
 
 
@@ -83,13 +77,13 @@ class _Walker(ast.NodeVisitor):
             if name in scope.bound:
                 return
         if self.soft:
-            self.names.soft.add(chain)
+            self.names.reads_in_annotations.add(chain)
         elif self.in_function:
-            self.names.late.add(chain)
+            self.names.reads_in_bodies.add(chain)
         else:
-            self.names.early.add(chain)
+            self.names.reads_on_definition.add(chain)
             if name not in self.certain:
-                self.names.free.add(name)
+                self.names.unbound_reads.add(name)
 
     @property
     def in_function(self) -> bool:
@@ -101,7 +95,7 @@ class _Walker(ast.NodeVisitor):
             self.names.binds[name] = node
             self.certain.add(name)
         elif name in scope.globals:
-            self.names.rebound.setdefault(name, node)
+            self.names.rebound_globals.setdefault(name, node)
         elif scope.kind == "class":
             scope.bound.add(name)
 
@@ -119,7 +113,7 @@ class _Walker(ast.NodeVisitor):
         while isinstance(root, ast.Attribute | ast.Subscript | ast.Starred):
             root = root.value
         if isinstance(root, ast.Name) and self.in_function and self.is_global(root.id):
-            self.names.changed.setdefault(root.id, target)
+            self.names.mutated_globals.setdefault(root.id, target)
 
     # --- expressions --------------------------------------------------------------------------------------------
 
@@ -134,12 +128,12 @@ class _Walker(ast.NodeVisitor):
     def delete(self, node: ast.Name) -> None:
         if not self.scopes:
             if node.id not in self.certain:
-                self.names.free.add(node.id)
+                self.names.unbound_reads.add(node.id)
             self.certain.discard(node.id)
             self.names.binds.pop(node.id, None)
             self.names.deleted.add(node.id)
         elif node.id in self.scopes[-1].globals:
-            self.names.rebound.setdefault(node.id, node)
+            self.names.rebound_globals.setdefault(node.id, node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         parts: list[str] = []

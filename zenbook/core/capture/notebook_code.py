@@ -78,7 +78,7 @@ class NotebookCapture(LiveClasses):
         self.steady &= type(value) in PLAIN
         home = self.constant_home(name, value)
         if home is not None:
-            item.early.add(home)
+            item.needed_before.add(home)
             item.pieces = (Piece(f"{name} = {home}"),)
         else:
             item.pieces = (Piece(f"{name} = {self.expression(name, value, item, where)}"),)

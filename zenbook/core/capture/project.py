@@ -25,12 +25,11 @@ from zenbook.core.capture.project_module import (
     dotted,
     is_main_guard,
     package_of,
-    project_file,
     read_module,
     root_of,
     top_level_imports,
 )
-from zenbook.core.distributions import find_module, is_stdlib, version_of
+from zenbook.core.distributions import find_module, is_stdlib, project_file, version_of
 from zenbook.errors import CaptureError
 
 NO_FILE = frozenset({"__file__", "__spec__", "__loader__", "__cached__", "__path__"})  # what code in a capsule lacks
@@ -180,7 +179,7 @@ class ProjectCode:
                 for alias in node.names:
                     if alias.name != "*":
                         self.follow_import(node, package_of(mod), read=(bound_by_import(alias, node),))
-        for chain in sorted(statement.names.reads | statement.names.soft):
+        for chain in sorted(statement.names.reads | statement.names.reads_in_annotations):
             if chain[0] in NO_FILE and chain[0] not in mod.binders:
                 raise CaptureError(
                     f"{mod.path}, line {statement.node.lineno} reads `{chain[0]}`, and code that travels has no file "

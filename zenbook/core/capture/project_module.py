@@ -12,7 +12,7 @@ from zenbook.core.capsule import Module, Piece
 from zenbook.core.capture.bindings import bound_by_import
 from zenbook.core.capture.names import Chain, Names, names_of
 from zenbook.core.capture.source_text import lines_of
-from zenbook.core.distributions import find_module, is_installed, is_stdlib
+from zenbook.core.distributions import find_module, project_file
 from zenbook.core.parsing import parse
 from zenbook.errors import CaptureError
 
@@ -41,23 +41,6 @@ class ProjectModule:
     read_anywhere: frozenset[str] = frozenset()
     dropped: tuple[int, ...] = ()  # lines of @step decorators, which do not travel
     pipelines: frozenset[str] = frozenset()  # the functions with @pipeline
-
-
-def project_file(name: str) -> str | None:
-    """The source file (or folder, for a namespace package) of a module if it is the user's own."""
-    top = name.partition(".")[0]
-    if is_stdlib(name) or top in ("zenbook", "__main__"):
-        return None
-    spec = find_module(name)
-    if spec is None:
-        return None
-    origin = spec.origin
-    if origin is None:
-        folders = list(spec.submodule_search_locations or ())
-        return folders[0] if folders and not is_installed(folders[0] + "/") else None
-    if not origin.endswith(".py") or is_installed(origin):
-        return None
-    return origin
 
 
 def _source_lines(
@@ -105,7 +88,7 @@ def read_module(name: str) -> ProjectModule:
     pipelines = _pipelines(body, ours)
     dropped = tuple(line for node in body for line in _drop_decorators(node, ours))
     statements = [Statement(node, names_of([node], future_annotations="annotations" in future)) for node in body]
-    read = {chain[0] for one in statements for chain in one.names.reads | one.names.soft}
+    read = {chain[0] for one in statements for chain in one.names.reads | one.names.reads_in_annotations}
     return ProjectModule(
         name,
         path,

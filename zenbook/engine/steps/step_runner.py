@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
-from zenbook.core.capture.project_module import project_file
 from zenbook.core.digest import digest_of_bytes, digest_of_path
-from zenbook.core.distributions import is_stdlib, version_of
+from zenbook.core.distributions import is_stdlib, project_file, version_of
 from zenbook.core.events import (
     ATTEMPT_NOTE,
     Logged,

@@ -16,7 +16,7 @@ from enum import StrEnum
 from zenbook.core.canonical import canonical
 from zenbook.core.capsule import Capsule
 from zenbook.core.parsing import parse
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 
 _CONTEXT = 2  # unchanged lines around a change
 _SHORT = 60  # characters of a constant that is told in the sentence

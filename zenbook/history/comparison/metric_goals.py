@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 
+from zenbook.core.atomic_write import write_atomically
 from zenbook.errors import DefinitionError, StackError, did_you_mean
 from zenbook.history.comparison.params_metrics import Direction
 from zenbook.stack.workspace import Workspace
@@ -46,9 +45,6 @@ def known_directions(workspace: Workspace | None = None) -> dict[str, Direction]
 
 def _write(file: Path, known: dict[str, str]) -> None:
     try:
-        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix="better-", suffix=".tmp")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(known, stream, indent=1, sort_keys=True)
-        Path(name).replace(file)
+        write_atomically(file, json.dumps(known, indent=1, sort_keys=True))
     except OSError as error:
         raise StackError(f"{file} can't be written: {error.strerror or error}.", "Is the folder writable?") from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from zenbook.core.plain_values import show
 from zenbook.engine.run_context import HIDDEN
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import MetricRecord, OutputRecord, ParamRecord, RunRecord, StepRecord
 from zenbook.stack.stack import OpenStack
 

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from zenbook.core.states import RunState
 from zenbook.engine.artifact_io import Reader, verify
 from zenbook.engine.run_context import as_stored
-from zenbook.errors import ArtifactError, QueryError, did_you_mean
+from zenbook.errors import ArtifactError, QueryError, RunError, did_you_mean
 from zenbook.formats import MappedFile
 from zenbook.formats.arrays import map_array
-from zenbook.history.runs import find_run
+from zenbook.history.references import run_id_of
 from zenbook.history.sql.mirror.mirror_schema import literal, quoted
 from zenbook.history.sql.mirror.views import FUNCTIONS, field_names
 from zenbook.history.sql.query_text import closing_parenthesis
+from zenbook.history.step_runs import steps_of
 from zenbook.stack.records import OutputRecord, RunQuery
 from zenbook.stack.stack import OpenStack
 
@@ -121,9 +122,12 @@ def _without(parameters: Parameters, used: set[str]) -> Parameters:
 
 def _records(call: Call, stack: OpenStack) -> list[OutputRecord]:
     which, step, output = call.arguments
-    if call.function == "artifact":
-        return [find_run(which, stack=stack.stack.name).steps[step].outputs[output].record]
     metadata = stack.metadata
+    if call.function == "artifact":
+        run = metadata.run(run_id_of(metadata, which))
+        if run is None:
+            raise RunError(f"Run {which!r} was deleted just now.", "See `zen runs`.")
+        return [steps_of(stack, run)[step].outputs[output].record]
     runs = [one.id for one in metadata.runs(RunQuery(which, (RunState.SUCCEEDED,), None, kind="pipeline"))]
     found = [one for one in metadata.outputs(runs, step) if one.name == output]
     if not found:

@@ -11,7 +11,7 @@ from zenbook.errors import QueryError
 from zenbook.history.sql.mirror import mirror_of
 from zenbook.history.sql.mirror.mirror_schema import quoted
 from zenbook.history.sql.query import ask, is_alone
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import RunRecord
 from zenbook.stack.stack import OpenStack
 

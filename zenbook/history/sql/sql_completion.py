@@ -7,19 +7,17 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from zenbook.core.states import RunState
 from zenbook.errors import ZenbookError
+from zenbook.history.references import run_id_of
 from zenbook.history.sql.mirror import Mirror, mirror_of
 from zenbook.history.sql.mirror.mirror_schema import quoted
 from zenbook.history.sql.mirror.views import FUNCTIONS, VIEWS
 from zenbook.history.sql.query_text import in_code, still_open
+from zenbook.history.step_runs import Steps, steps_of
 from zenbook.stack.records import RunQuery, RunRecord
 from zenbook.stack.stack import open_stack
-
-if TYPE_CHECKING:
-    from zenbook.history.run import Run
 
 PATIENCE = 3.0  # seconds for the mirror to catch up: Tab never waits long
 _RECENT = 50  # runs that are offered
@@ -125,8 +123,7 @@ def _columns(source: str, stack: str | None) -> list[str]:
     if len(given) != 3 or None in given:
         return []
     which, step, output = (one[1] for one in given if one is not None)
-    run = _run(function, which, stack)
-    stored = run.steps[step].outputs[output]
+    stored = _steps(function, which, stack)[step].outputs[output]
     named = [_quoted(str(one[0])) for one in stored.preview.get("columns", ())]
     return [*named, "run"] if function.strip().lower() == "artifacts_of" else named
 
@@ -159,10 +156,10 @@ def _arguments(before: str, stack: str | None) -> list[str]:
         return _pipelines(stack) if function == "artifacts_of" else ["latest", *_pipelines(stack), *_runs(stack)]
     known = [_LITERAL.fullmatch(one) for one in given]
     # A run that is an expression or a parameter is taken for the newest one: steps seldom differ.
-    run = _run(function, known[0][1] if known[0] else "latest", stack)
+    steps = _steps(function, known[0][1] if known[0] else "latest", stack)
     if len(given) == 1:
-        return [name for name, step in run.steps.items() if len(step.outputs)]
-    return [*run.steps[known[1][1]].outputs] if len(given) == 2 and known[1] else []
+        return [name for name, step in steps.items() if len(step.outputs)]
+    return [*steps[known[1][1]].outputs] if len(given) == 2 and known[1] else []
 
 
 def _opening(text: str) -> int:
@@ -176,14 +173,14 @@ def _opening(text: str) -> int:
     return opened[-1] if opened else -1
 
 
-def _run(function: str, which: str, stack: str | None) -> Run:
-    from zenbook.history.runs import find_run, runs
-
+def _steps(function: str, reference: str, stack: str | None) -> Steps:
+    """The steps of the run that a call of a function reads, of several the newest."""
+    opened = open_stack(stack)
+    metadata, runs = opened.metadata, list[RunRecord]()
     if function.strip().lower() == "artifacts_of":
-        found = runs(which, state=RunState.SUCCEEDED.value, limit=1, stack=stack)
-        for run in found:
-            return run
-    return find_run(which, stack=stack)
+        runs = metadata.runs(RunQuery(reference, (RunState.SUCCEEDED,), limit=1, kind="pipeline"))
+    run = runs[0] if runs else metadata.run(run_id_of(metadata, reference))
+    return steps_of(opened, run) if run is not None else Steps({})
 
 
 def _recent(stack: str | None) -> list[RunRecord]:

@@ -14,8 +14,8 @@ from zenbook.errors import StackError
 from zenbook.exporters.base import write_export
 from zenbook.stack.component_factory import BUILT_IN, entry_of
 from zenbook.stack.flavour import ComponentKind, flavour
+from zenbook.stack.orchestrator import Stores
 from zenbook.stack.secrets import VARIABLE, secret_fields
-from zenbook.stack.stack import OpenStack
 
 STORES = (ComponentKind.ARTIFACT_STORE, ComponentKind.METADATA_STORE)
 _VERSIONS = """\
@@ -31,7 +31,7 @@ print(json.dumps(found))
 """
 
 
-def refuse_unreachable(stack: OpenStack, *, same_machine: bool) -> None:
+def refuse_unreachable(stack: Stores, *, same_machine: bool) -> None:
     """Raise `StackError` where Airflow's workers could not reach a store, since it is in this machine's files."""
     if same_machine:
         return
@@ -39,14 +39,14 @@ def refuse_unreachable(stack: OpenStack, *, same_machine: bool) -> None:
     for kind, store in stores:
         if store.on_this_machine:
             raise StackError(
-                f"The {kind.spoken} of the stack {stack.stack.name!r} is in files of this machine "
+                f"The {kind.label} of the stack {stack.stack.name!r} is in files of this machine "
                 f"({store.describe()}), which Airflow's workers do not see.",
                 "Choose one that they reach (a database, a bucket); or, if Airflow runs here: "
                 "zen orchestrator update NAME --same-machine",
             )
 
 
-def stack_file(stack: OpenStack, *, same_machine: bool) -> tuple[str, list[str]]:
+def stack_file(stack: Stores, *, same_machine: bool) -> tuple[str, list[str]]:
     """The text of the file beside the plan that lets a task open the stores, and what it leaves out.
 
     It never holds a secret: those are variables that Airflow's workers need of their own.
@@ -67,7 +67,7 @@ def stack_file(stack: OpenStack, *, same_machine: bool) -> tuple[str, list[str]]
     return json.dumps({"folder": folder, "variables": variables}, indent=1, sort_keys=True) + "\n", missing
 
 
-def _public(kind: ComponentKind, stack: OpenStack) -> tuple[dict[str, Any], list[str]]:
+def _public(kind: ComponentKind, stack: Stores) -> tuple[dict[str, Any], list[str]]:
     """A component as flavour and options without secrets, and the variables that hold what was left out."""
     choice = stack.stack.choice(kind)
     entry: Mapping[str, Any] = {"flavour": choice.flavour} if choice.flavour else {}

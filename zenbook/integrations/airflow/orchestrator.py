@@ -25,10 +25,9 @@ from zenbook.integrations.airflow.connection import Account, AirflowUnavailableE
 from zenbook.integrations.airflow.follow import GRACE, AirflowRun, Limits, wait_until_parsed
 from zenbook.integrations.airflow.task import RESERVED, STACK_FILE
 from zenbook.interrupts import uninterrupted
-from zenbook.stack.components import Orchestrator
 from zenbook.stack.flavour import ComponentKind, Flavour
+from zenbook.stack.orchestrator import Orchestrator, Stores
 from zenbook.stack.records import RunRecord
-from zenbook.stack.stack import OpenStack
 
 _RUN = "zenbook__"  # how the ids begin that our runs have in Airflow
 
@@ -65,7 +64,7 @@ class AirflowOrchestrator(Orchestrator):
         self._ended: dict[str, float] = {}  # when a run was first seen to have ended in Airflow
         self.python = settings.python or (sys.executable if settings.same_machine else "python3")
 
-    def execute(self, plan: Plan, run_id: str, stack: OpenStack, listener: Listener, *, use_cache: bool) -> None:
+    def execute(self, plan: Plan, run_id: str, stack: Stores, listener: Listener, *, use_cache: bool) -> None:
         """Deploy the DAG, trigger it, and follow the run to its end.
 
         Raises `RunError` for a step that failed and for whatever else keeps the run from succeeding.
@@ -107,11 +106,11 @@ class AirflowOrchestrator(Orchestrator):
             f"; {one}" for one in differing
         )
 
-    def cancel(self, run: RunRecord, stack: OpenStack) -> None:
+    def cancel(self, run: RunRecord, stack: Stores) -> None:
         """End a run in Airflow."""
         self.api.fail(self._dag_id(Plan.from_json(run.plan)), _RUN + run.id)
 
-    def rejoin(self, run: RunRecord, stack: OpenStack) -> None:
+    def rejoin(self, run: RunRecord, stack: Stores) -> None:
         """Write the end of a run that has ended in Airflow while nobody followed it."""
         plan = Plan.from_json(run.plan)
         dag_id, dag_run = self._dag_id(plan), _RUN + run.id
@@ -123,7 +122,7 @@ class AirflowOrchestrator(Orchestrator):
             if time.monotonic() - since > GRACE or not followed.has_running():
                 followed.write_end()
 
-    def _launch(self, plan: Plan, run_id: str, stack: OpenStack, limits: Limits, *, use_cache: bool) -> None:
+    def _launch(self, plan: Plan, run_id: str, stack: Stores, limits: Limits, *, use_cache: bool) -> None:
         settings = self.settings
         deploy.refuse_unreachable(stack, same_machine=settings.same_machine)
         if settings.same_machine:
@@ -150,7 +149,7 @@ class AirflowOrchestrator(Orchestrator):
         self.api.trigger(dag_id, _RUN + run_id, {RESERVED: {"run": run_id, "cache": use_cache}})
         sys.stdout.write(f"On Airflow: {self.api.page(dag_id, _RUN + run_id)}\n")
 
-    def _hand_over(self, run_id: str, stack: OpenStack) -> None:
+    def _hand_over(self, run_id: str, stack: Stores) -> None:
         """From now on the run does not end with this process."""
         record = stack.metadata.run(run_id)
         if record is not None:

@@ -35,7 +35,7 @@ from zenbook.engine.steps.output_capture import proxied_streams
 from zenbook.engine.steps.step_runner import run_step
 from zenbook.engine.store_retry import retry_until_reachable
 from zenbook.errors import RunError
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import Batch, CodeRecord, RunRecord, RunUpdate
 from zenbook.stack.stack import OpenStack, open_stack
 

@@ -19,7 +19,7 @@ from zenbook.metadata_stores.sql_store import sqlite_rules
 from zenbook.metadata_stores.sql_store.compiled_statements import ESCAPE, StatementName
 from zenbook.metadata_stores.sql_store.database_interface import Row, SqlDatabase, Writer
 from zenbook.metadata_stores.sql_store.sqlite_database import Database
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import (
     ArtifactRecord,
     Batch,

@@ -13,7 +13,7 @@ from zenbook.core.states import RunState
 from zenbook.display.table import cut, one_line
 from zenbook.engine.liveness import mark_crashed_runs
 from zenbook.errors import QueryError, did_you_mean
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import RunQuery, RunRecord
 from zenbook.stack.stack import OpenStack
 

@@ -13,7 +13,8 @@ from zenbook.engine.artifact_io import Reader
 from zenbook.engine.run_context import HIDDEN, as_stored
 from zenbook.errors import ZenbookError
 from zenbook.history.outputs import file_size
-from zenbook.history.run import Run, StepRun
+from zenbook.history.run import Run
+from zenbook.history.step_runs import StepRun
 from zenbook.notebook.panels.log_tail import cut_lines
 from zenbook.stack.records import OutputRecord
 from zenbook.stack.stack import OpenStack

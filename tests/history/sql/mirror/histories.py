@@ -14,7 +14,7 @@ from zenbook.core.capsule import Capsule, Module, Piece
 from zenbook.core.plain_values import encode
 from zenbook.core.states import RunState, StepState
 from zenbook.engine.run_context import HIDDEN
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import (
     ArtifactRecord,
     Batch,

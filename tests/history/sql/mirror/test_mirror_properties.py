@@ -31,7 +31,7 @@ from zenbook.history.sql.mirror import mirror, replica_tables
 from zenbook.history.sql.mirror.mirror import Mirror, reading
 from zenbook.history.sql.mirror.views import VIEWS, field_names
 from zenbook.metadata_stores.sql_store.sql_store import SqlMetadataStore, sqlite_store
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import RunQuery
 
 KEYS = {"runs": "id", "steps": "run, step", "params": "run, step, name", "metrics": "run, step, name, n",

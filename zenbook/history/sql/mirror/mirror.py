@@ -21,7 +21,7 @@ from zenbook.history.sql.mirror.mirror_schema import VERSION, literal
 from zenbook.history.sql.mirror.replica_files import ReplicaFiles
 from zenbook.history.sql.mirror.replica_session import COMPARED, ReplicaSession
 from zenbook.history.sql.mirror.replica_tables import ReplicaTables
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.stack import OpenStack
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from zenbook.history.sql.mirror.mirror_schema import VERSION, quoted
 from zenbook.history.sql.mirror.replica_tables import ReplicaTables
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 
 if TYPE_CHECKING:
     import duckdb

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from zenbook.core.states import RunState
 from zenbook.history.sql.mirror.replica_tables import ReplicaTables
 from zenbook.history.sql.mirror.views import Parts, define_views
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import Change, Changes
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from zenbook.history.sql.mirror.mirror_schema import (
 )
 from zenbook.history.sql.mirror.typed_values import TYPES, Kind
 from zenbook.history.sql.mirror.wide_runs import Name, Places, values_of
-from zenbook.stack.components import MetadataStore
+from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import MarkRecord, RunRecord
 
 if TYPE_CHECKING:

@@ -62,7 +62,7 @@ function componentForm({ start, ask, lines }, close) {
   line(grid, "Flavour", flavour);
   flavour.after(does);
   line(grid, "Name", name, "", true);
-  options(kind, start.kinds.map((one) => one.kind), start.kinds.map((one) => one.spoken));
+  options(kind, start.kinds.map((one) => one.kind), start.kinds.map((one) => one.label));
   more.append(node("summary", "", "More options"), rest);
   grid.after(options_, more);
   const test = buttonOf("Test connection", () => tryIt()), done = buttonOf("Save", () => {}, "zb-first");
@@ -170,9 +170,9 @@ function stackForm({ start, known, ask, lines }, close) {
   const { form, grid, foot, note } = frame("Register a stack", () => save(), close);
   const name = textInput(), production = textInput("checkbox");
   line(grid, "Name", name, "", true);
-  const parts = start.kinds.map(({ kind, spoken }) => {
+  const parts = start.kinds.map(({ kind, label }) => {
     const select = node("select", "zb-input");
-    line(grid, spoken, select);
+    line(grid, label, select);
     return [kind, select];
   });
   line(grid, "for production", production, "Show its name everywhere, and ask before something is destroyed.");

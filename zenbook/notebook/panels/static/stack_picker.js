@@ -40,14 +40,14 @@ function pickerOf({ start, known, ask, lines, change }) {
     put(told, other ? `instead of ${state.active}, which is active` : "");
     use.hidden = !other;
     use.disabled = check.disabled = busy;
-    const lines_ = start.kinds.map(({ kind, spoken }, at) => row(spoken, now?.components[at], next?.components[at], other, health.get(key(select.value, kind))));
+    const lines_ = start.kinds.map(({ kind, label }, at) => row(label, now?.components[at], next?.components[at], other, health.get(key(select.value, kind))));
     if (other && now?.production !== next.production) lines_.push(row("for production", yes(now?.production), yes(next.production), true));
     rows.replaceChildren(...lines_.flat());
   }
 
   const yes = (value) => ({ name: value ? "yes" : "no", flavour: "" });
 
-  function row(spoken, before, after, other, found) {
+  function row(label, before, after, other, found) {
     const is = node("span", "zb-is"), dot = node("span", "zb-dot");
     const changed = other && (before?.name !== after.name || before?.flavour !== after.flavour);
     if (changed) is.append(component(before, "zb-old"), node("span", "zb-arrow", " → "), component(after, "zb-new"));
@@ -59,7 +59,7 @@ function pickerOf({ start, known, ask, lines, change }) {
     }
     const says = node("span", `zb-found ${found?.state === "failed" ? "zb-failed" : ""}`, found?.told ?? "");
     if (found?.hint) says.append(node("span", "zb-hint", found.hint));
-    return [node("span", "zb-kind", spoken), is, dot, says];
+    return [node("span", "zb-kind", label), is, dot, says];
   }
 
   function component(one, kind = "") {

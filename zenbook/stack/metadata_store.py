@@ -1,17 +1,12 @@
-"""The three kinds of component: what runs ask of them, whatever their flavour."""
+"""What runs ask of a metadata store, whatever its flavour."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
-from zenbook.errors import StackError, StoreError
 from zenbook.stack.records import (
     ArtifactRecord,
     Batch,
@@ -29,107 +24,6 @@ from zenbook.stack.records import (
     RunRecord,
     StepRecord,
 )
-
-if TYPE_CHECKING:
-    from zenbook.core.events import Listener
-    from zenbook.core.plan import Plan
-    from zenbook.stack.stack import OpenStack
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """One file of an artifact store, as a listing shows it; ``modified_at`` is in seconds since the epoch."""
-
-    address: str
-    size: int  # bytes
-    modified_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class StoredBytes:
-    """What `ArtifactStore.put` wrote: the blake3 digest (64 hex digits), the address, the size in bytes."""
-
-    digest: str
-    address: str
-    size: int
-
-
-class ArtifactStore(ABC):
-    """Keeps artifacts, addressed by the digest of their content. Writing the same bytes twice stores them once."""
-
-    on_this_machine: ClassVar[bool] = False  # whether `local_path` names the stored file itself
-
-    @abstractmethod
-    def put(self, write: Callable[[BinaryIO], object], *, suffix: str) -> StoredBytes:
-        """Store what ``write`` writes to the file it is given, atomically, hashing on the way.
-
-        Raises `StoreError` when the store can't be written (full, read-only); nothing is left behind. What ``write``
-        itself raises passes through, and leaves nothing behind either.
-        """
-
-    def put_bytes(self, data: bytes, *, suffix: str) -> StoredBytes:
-        """Store bytes that are in memory already."""
-        return self.put(lambda file: file.write(data), suffix=suffix)
-
-    @abstractmethod
-    def open(self, address: str) -> AbstractContextManager[BinaryIO]:
-        """Open an artifact for reading. Raises `ArtifactError` when there is none at that address."""
-
-    @abstractmethod
-    def local_path(self, address: str) -> Path:
-        """Where the artifact can be read and memory-mapped as a file; a remote store downloads it first.
-
-        Raises `ArtifactError` when there is none at that address.
-        """
-
-    @abstractmethod
-    def exists(self, address: str) -> bool:
-        """Whether an artifact is there."""
-
-    @abstractmethod
-    def uri(self, address: str) -> str:
-        """The artifact's address for people and other programs: a path or a URL."""
-
-    def describe(self) -> str:
-        """One line for people."""
-        return type(self).__name__
-
-    @abstractmethod
-    def listing(self) -> Iterator[StoredFile]:
-        """All that is stored, by address."""
-
-    @abstractmethod
-    def delete(self, address: str) -> None:
-        """Remove an artifact; removing what is not there is no error."""
-
-    def together(self) -> AbstractContextManager[None]:
-        """Within the block `put` may return before the bytes have arrived; at the block's end all have.
-
-        Leaving the block raises the `StoreError` of the first that did not arrive.
-        """
-        return nullcontext()
-
-    def fetch(self, addresses: Sequence[str]) -> None:  # noqa: B027  # nothing to do where files are here already
-        """Bring artifacts to this machine, several at once, where `local_path` would do it one by one.
-
-        What can't be brought is left for `local_path` to complain of.
-        """
-
-    def check(self) -> str:
-        """Write, read and remove a small object; one line for people.
-
-        Raises `StoreError` that says what is wrong (credentials, bucket, rights) and how to mend it.
-        """
-        probe = f"zenbook probe {os.urandom(8).hex()}".encode()
-        written = self.put_bytes(probe, suffix=".txt")
-        try:
-            with self.open(written.address) as file:
-                same = file.read() == probe
-        finally:
-            self.delete(written.address)
-        if not same:
-            raise StoreError(f"{self.uri(written.address)} reads back differently.", "Look at the store by hand.")
-        return f"{self.describe()}: writes and reads"
 
 
 class MetadataStore(ABC):
@@ -283,30 +177,3 @@ class MetadataStore(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of connections."""
-
-
-class Orchestrator(ABC):
-    """Executes a plan. It sees no function and no cell."""
-
-    @abstractmethod
-    def execute(self, plan: Plan, run_id: str, stack: OpenStack, listener: Listener, *, use_cache: bool) -> None:
-        """Run the plan's steps in order, record what becomes of them, and tell ``listener`` too.
-
-        Raises a step's own exception after telling of its end, and `KeyboardInterrupt` when interrupted. The run's
-        row exists already; the launcher tells of the run's start and end.
-        """
-
-    @abstractmethod
-    def describe(self) -> str:
-        """One line for people."""
-
-    def check(self) -> str:
-        """See whether it can be reached; one line for people. Raises `StackError` that says how to mend it."""
-        return self.describe()
-
-    def cancel(self, run: RunRecord, stack: OpenStack) -> None:
-        """End a run that goes on elsewhere: one whose row names no process. Raises `StackError` where that can't be."""
-        raise StackError(f"{self.describe()} can't end runs from here.", "End it where it runs.")
-
-    def rejoin(self, run: RunRecord, stack: OpenStack) -> None:  # noqa: B027  # most runs end with their process
-        """Write the end of a run that has ended elsewhere while nobody followed it."""
