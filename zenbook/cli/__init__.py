@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from zenbook.cli.tree import Notebook, Root, Text, unknown_option, usage
-from zenbook.errors import ZenbookError, show_warnings_plainly
+from zenbook.errors import ZenbookError, show_short_warnings
 from zenbook.stack.flavour import ComponentKind
 
 COMPLETION = "_ZEN_COMPLETE"  # set by the shells' scripts, as Click names it
@@ -81,7 +81,7 @@ def main() -> None:
     """The shell command."""
     if COMPLETION in os.environ:  # the shell asks what may follow, or for its script
         zen.main(prog_name="zen")
-    show_warnings_plainly()
+    show_short_warnings()
     arguments = sys.argv[1:] or ["--help"]
     runs_something = arguments[0] in ("run", "resume")
     try:
