@@ -393,7 +393,8 @@ def test_a_run_that_a_shell_started_in_the_background_is_cancelled_too(workspace
 BETWEEN = """
 import signal
 from zenbook.engine.steps import step_runner
-from zenbook.engine import launcher
+from zenbook.engine.run_end import RunEnd
+from zenbook.engine.run_records import RunRows
 
 @step
 def first() -> int:
@@ -425,9 +426,9 @@ if __name__ == "__main__":
         from zenbook.engine.recorder import Recorder
         interrupt_before(Recorder, "_finished", lambda self, event: event.step == "second")
     elif where == "end of run":
-        interrupt_before(launcher, "RunUpdate")
+        interrupt_before(RunEnd, "update")
     elif where == "start of run":
-        interrupt_before(launcher, "pending_step_records")
+        interrupt_before(RunRows, "create_run")
     try:
         quick()
     except KeyboardInterrupt:

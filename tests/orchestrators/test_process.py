@@ -13,10 +13,8 @@ import pytest
 from tests.scripts import Started, run_script, write_script
 from zenbook import find_run, log_metrics, pipeline, step
 from zenbook.engine import worker
-from zenbook.engine.environment import EnvironmentSnapshot
-from zenbook.engine.launcher import _Launch, _record_of
+from zenbook.engine.launcher import create_pending_run
 from zenbook.engine.run_ids import new_run_id
-from zenbook.engine.run_records import param_records
 from zenbook.errors import RunError, StackError
 from zenbook.stack.stack import open_stack
 
@@ -175,11 +173,10 @@ def plan(tmp_path: Path) -> tuple[Path, str]:
     """A plan's file and the id of its run, which nobody drives."""
     stack = open_stack()
     made = dividing.plan(2)
-    launch = _Launch(made, stack, _record_of(made, stack, EnvironmentSnapshot().collect()))
-    launch.create(EnvironmentSnapshot().collect(), param_records(made, launch.record.id))
+    record = create_pending_run(made, stack, process="")
     file = tmp_path / "plan.json"
     file.write_text(made.to_json())
-    return file, launch.record.id
+    return file, record.id
 
 
 def test_the_worker_runs_one_step_after_the_other(plan: tuple[Path, str]) -> None:

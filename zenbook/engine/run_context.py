@@ -11,6 +11,7 @@ from zenbook.core.plan import Plan
 from zenbook.engine.artifact_io import Reader
 from zenbook.engine.liveness import driving_run
 from zenbook.engine.recorder import Recorder
+from zenbook.engine.run_end import keep_unrecorded
 from zenbook.engine.steps import library_settings, random_state
 from zenbook.engine.steps.call_step import StepResult
 from zenbook.engine.steps.cell_display import SHOWN, CellDisplayRecorder
@@ -21,7 +22,6 @@ from zenbook.stack.artifact_store import ArtifactStore
 from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.orchestrator import Stores
 from zenbook.stack.records import OutputRecord
-from zenbook.stack.spool import keep_from
 
 RANDOM = frozenset(random_state.OUTPUTS.values())
 STATE = RANDOM | {library_settings.OUTPUT}  # of the process, passed from cell to cell
@@ -132,8 +132,4 @@ def _write_rest(recorder: Recorder, stack: Stores, failing: BaseException | None
     try:
         recorder.flush()
     except StoreError as unrecorded:
-        keep_from(unrecorded, recorder.batch, stack, failing)
-        if failing is None:
-            raise
-        if not isinstance(failing, StoreError):
-            failing.add_note(f"and the metadata store failed: {unrecorded.message}")
+        keep_unrecorded(unrecorded, recorder.batch, stack, failing, "the metadata store failed")

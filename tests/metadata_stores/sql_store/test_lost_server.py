@@ -19,9 +19,7 @@ from tests.notebook.kernels import kernel
 from tests.scripts import PATIENCE, run_zen, write_script
 from tests.servers.databases import store_at
 from zenbook import pipeline, step
-from zenbook.engine.environment import EnvironmentSnapshot
-from zenbook.engine.launcher import _Launch, _record_of
-from zenbook.engine.run_records import param_records
+from zenbook.engine.launcher import create_pending_run
 from zenbook.stack.records import RunQuery
 from zenbook.stack.stack import open_stack
 
@@ -181,12 +179,11 @@ def test_a_worker_that_starts_while_the_server_is_away_waits_for_it(workspace: P
     use(server, workspace, patience=60)
     stack = open_stack()
     plan = one_step.plan()
-    launch = _Launch(plan, stack, _record_of(plan, stack, EnvironmentSnapshot().collect()))
-    launch.create(EnvironmentSnapshot().collect(), param_records(plan, launch.record.id))
+    record = create_pending_run(plan, stack, process="")
     (workspace / "plan.json").write_text(plan.to_json())
     server.stop()
     worker = subprocess.Popen(
-        [sys.executable, "-m", "zenbook.engine.worker", "plan.json", "alone", "--run", launch.record.id],
+        [sys.executable, "-m", "zenbook.engine.worker", "plan.json", "alone", "--run", record.id],
         cwd=workspace,
         stderr=subprocess.PIPE,
         text=True,
@@ -196,7 +193,7 @@ def test_a_worker_that_starts_while_the_server_is_away_waits_for_it(workspace: P
     server.start()
     _, told = worker.communicate(timeout=PATIENCE)
     assert worker.returncode == 0, told
-    (done,) = stack.metadata.steps([launch.record.id])
+    (done,) = stack.metadata.steps([record.id])
     assert str(done.state) == "succeeded"
     stack.metadata.close()
 

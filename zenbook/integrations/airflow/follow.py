@@ -6,14 +6,15 @@ import time
 from dataclasses import dataclass, replace
 
 from zenbook.core.events import Logged, StepFinished, StepStarted
-from zenbook.core.states import RunState, StepState
+from zenbook.core.states import StepState
 from zenbook.engine.run_context import RunContext
+from zenbook.engine.run_end import RunEnd
 from zenbook.engine.worker_pool import report_recorded_end
 from zenbook.errors import RunError
 from zenbook.integrations.airflow.client import ENDED, AirflowApi, DagInfo, TaskInfo
 from zenbook.integrations.airflow.task import finish_run_if_complete, task_ids
 from zenbook.interrupts import pause
-from zenbook.stack.records import Batch, LogRecord, RunUpdate, StepRecord
+from zenbook.stack.records import Batch, LogRecord, StepRecord
 
 GRACE = 20.0  # seconds that a run has to end after it was told to
 _ASK_EVERY = 2.0  # seconds between two questions to Airflow while steps run
@@ -131,11 +132,8 @@ class AirflowRun:
         if record is None or record.state.ended:
             return
         self._write_rest(StepState.CRASHED, "it ended in Airflow without a word")
-        failed = next((one for one in self._records().values() if one.state is StepState.CRASHED), None)
-        state = RunState.CRASHED if failed is not None else RunState.CANCELLED
-        error = failed.error if failed is not None else "ended in Airflow"
-        update = RunUpdate(record.id, state, record.started_at, time.time(), error)
-        context.metadata.write(Batch(runs=[update]))
+        end = RunEnd.of_lost_steps(self._records().values(), "ended in Airflow")
+        context.metadata.write(Batch(runs=[end.update(record.id, record.started_at, time.time())]))
 
     def has_running(self) -> bool:
         """Whether a step runs, or is about to say that it has ended."""
