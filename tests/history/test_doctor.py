@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.scripts import Started, write_script
-from zenbook.artifact_stores.local_store import LocalArtifactStore
+from zenbook.artifact_stores.local_files import LocalArtifactStore
 from zenbook.core.states import RunState
 from zenbook.errors import StoreError
 from zenbook.history import doctor

@@ -1,4 +1,4 @@
-"""The artifact store on object storage: what holds for each, against the real thing or its best emulator."""
+"""The artifact store on object storage, on the best emulator of each service."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ def test_a_suffix_of_any_form_is_part_of_the_address(store, options, tmp_path, s
     assert other_machine(options, tmp_path).local_path(stored.address).read_bytes() == b"named"
 
 
-def test_an_address_that_is_none_is_refused(store):
+def test_a_wrong_address_is_refused(store):
     for wrong in ("../etc/passwd", "ab", "zz/" + "0" * 62, f"ab/{'0' * 62}/x"):
         for ask in (store.exists, store.local_path, store.open, store.uri, store.delete):
-            with pytest.raises(ArtifactError, match="no artifact's address"):
+            with pytest.raises(ArtifactError, match="is not the address of an artifact"):
                 ask(wrong)
     with pytest.raises(ValueError, match="suffix"):
         store.put_bytes(b"x", suffix="../x")
@@ -81,13 +81,13 @@ def test_listing_gives_what_is_stored_with_size_and_time(store, options, tmp_pat
     assert list(store.listing()) == []
     stored = {store.put_bytes(f"number {n}".encode() * (n + 1), suffix=".txt") for n in range(5)}
     listed = list(other_machine(options, tmp_path).listing())
-    assert [one.address for one in listed] == sorted(one.address for one in stored)
-    assert {one.address: one.size for one in listed} == {one.address: one.size for one in stored}
-    assert all(abs(one.modified_at - time.time()) < 120 for one in listed)
+    assert [file.address for file in listed] == sorted(artifact.address for artifact in stored)
+    assert {file.address: file.size for file in listed} == {artifact.address: artifact.size for artifact in stored}
+    assert all(abs(file.modified_at - time.time()) < 120 for file in listed)
 
 
 @pytest.mark.parametrize("name", CLOUDS)
-def test_listing_goes_on_after_the_first_thousand(name, servers, tmp_path):
+def test_a_listing_has_more_than_one_thousand_objects(name, servers, tmp_path):
     store = make_store(name, tmp_path, **servers.options(name, tmp_path))
     fs, root = store._remote._filesystem()
     fs.pipe({f"{root}/{n % 256:02x}/{n:062x}": b"x" for n in range(1200)})
@@ -100,11 +100,11 @@ def test_deleting_is_seen_everywhere_and_may_be_repeated(store, options, tmp_pat
     assert other.exists(stored.address)
     store.delete(stored.address)
     store.delete(stored.address)
-    for one in (store, other):
-        assert not one.exists(stored.address)
+    for machine in (store, other):
+        assert not machine.exists(stored.address)
         with pytest.raises(ArtifactError, match=r"isn't in the store .* any more"):
-            one.local_path(stored.address)
-        with pytest.raises(ArtifactError, match="any more"), one.open(stored.address):
+            machine.local_path(stored.address)
+        with pytest.raises(ArtifactError, match="any more"), machine.open(stored.address):
             pass
     assert list(store.listing()) == []
 
@@ -114,7 +114,7 @@ def test_no_directory_cache_hides_what_others_stored_or_removed(store, options, 
     assert list(other.listing()) == []
     stored = store.put_bytes(b"new", suffix=".txt")
     assert other.exists(stored.address)
-    assert [one.address for one in other.listing()] == [stored.address]
+    assert [file.address for file in other.listing()] == [stored.address]
     store.delete(stored.address)
     assert not other.exists(stored.address)
     assert list(other.listing()) == []
@@ -130,7 +130,7 @@ def test_what_the_writer_raises_passes_through_and_nothing_is_stored(store, tmp_
     with pytest.raises(ZeroDivisionError), store.together():
         store.put(write, suffix=".txt")
     assert list(store.listing()) == []
-    assert not [one for one in (tmp_path / ".zen").rglob("*") if one.is_file()]
+    assert not [path for path in (tmp_path / ".zen").rglob("*") if path.is_file()]
 
 
 def test_the_check_writes_reads_and_removes(store):
@@ -146,11 +146,11 @@ def test_all_have_arrived_at_the_end_of_a_block(store, options, tmp_path):
         assert store.local_path(again.address).read_bytes() == b"one of many 0"
     other = other_machine(options, tmp_path)
     assert len(list(other.listing())) == 40
-    other.fetch([one.address for one in stored] + ["ab/" + "0" * 62])
+    other.fetch([artifact.address for artifact in stored] + ["ab/" + "0" * 62])
     copies = list(other._cache.folder.listing())
     assert len(copies) == 40
-    for one in stored:
-        assert other.local_path(one.address).read_bytes().startswith(b"one of many")
+    for artifact in stored:
+        assert other.local_path(artifact.address).read_bytes().startswith(b"one of many")
 
 
 FORKED = """
@@ -172,10 +172,10 @@ store.put_bytes(b"from the child", suffix=".txt")
 def test_a_forked_process_uses_the_store_and_ends(store, options, tmp_path):
     """In a process of its own: a child of this one would wait for threads of whatever tests ran before."""
     if options[0] == "memory":
-        return  # whose memory is another one there
-    given = json.dumps([*options, str(tmp_path / "forked")])
+        return  # the child has other memory
+    arguments = json.dumps([*options, str(tmp_path / "forked")])
     done = subprocess.run(
-        [sys.executable, "-c", FORKED, given], capture_output=True, text=True, timeout=200, check=False
+        [sys.executable, "-c", FORKED, arguments], capture_output=True, text=True, timeout=200, check=False
     )
     assert done.returncode == 0, done.stderr
     assert len(list(store.listing())) == 2
@@ -194,7 +194,7 @@ def watched(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path):
         yield proxy, (lambda folder="one": make_store(name, tmp_path / folder, **options))
 
 
-def test_what_is_there_is_not_sent_again(watched):
+def test_bytes_that_the_store_has_are_not_sent_again(watched):
     proxy, make = watched
     data = os.urandom(300_000)
     make("one").put_bytes(data, suffix=".bin")
@@ -215,7 +215,7 @@ def test_an_object_of_another_size_is_replaced(watched, servers):
     assert make("two").local_path(stored.address).read_bytes() == b"the whole of it"
 
 
-def test_the_second_load_asks_nobody(watched):
+def test_the_second_load_sends_no_request(watched):
     proxy, make = watched
     stored = make("one").put_bytes(os.urandom(100_000), suffix=".bin")
     reader = make("two")
@@ -255,7 +255,7 @@ def test_downloads_run_side_by_side(watched):
     met = set()
 
     def meet(method: str, path: str) -> None:
-        address = next((one.address for one in stored if one.address[3:] in path and method == "GET"), None)
+        address = next((item.address for item in stored if item.address[3:] in path and method == "GET"), None)
         with proxy.lock:
             new = address is not None and address not in met
             met.add(address)
@@ -263,7 +263,7 @@ def test_downloads_run_side_by_side(watched):
             together.wait()
 
     proxy.before = meet
-    reader.fetch([one.address for one in stored])
+    reader.fetch([item.address for item in stored])
     assert not together.broken
     assert len(list(reader._cache.folder.listing())) == 4
 
@@ -274,7 +274,7 @@ def test_the_first_failed_upload_of_a_block_is_raised_at_its_end(watched):
     store.check()
     proxy.answer = lambda method, path: (403, b"") if method in ("PUT", "POST") else None
     reached = False
-    with pytest.raises(StoreError, match="no right to"), store.together():
+    with pytest.raises(StoreError, match="do not have the right"), store.together():
         for n in range(12):
             store.put_bytes(f"never {n}".encode(), suffix=".txt")
         reached = True
@@ -284,7 +284,7 @@ def test_the_first_failed_upload_of_a_block_is_raised_at_its_end(watched):
 
 
 @pytest.mark.parametrize("status", [503, DROP])
-def test_a_large_upload_goes_on_after_a_fault(watched, status):
+def test_a_large_upload_continues_after_an_error(watched, status):
     proxy, make = watched
     data = os.urandom(20 * MB)
     store = make()
@@ -323,7 +323,7 @@ def test_no_reader_sees_half_an_object(store, options, tmp_path):
 
     def look() -> None:
         while not done.is_set():
-            seen.update(one.size for one in reader.listing())
+            seen.update(file.size for file in reader.listing())
             if reader.exists(address):
                 seen.add(reader._remote.has_object_of_size(address, len(data)) and len(data))
 
@@ -349,7 +349,7 @@ def putting(name: str, home: Path, options: dict[str, Any], size: int) -> subpro
 
 
 @pytest.mark.parametrize("name", CLOUDS)
-def test_an_upload_that_is_killed_leaves_nothing_to_be_seen(name, servers, tmp_path):
+def test_a_killed_upload_leaves_nothing_visible(name, servers, tmp_path):
     options = servers.options(name, tmp_path)
     with Proxy(servers[name].endpoint) as proxy:
         uploads: list[str] = []
@@ -372,13 +372,13 @@ def test_an_upload_that_is_killed_leaves_nothing_to_be_seen(name, servers, tmp_p
     assert list(store.listing()) == []
 
 
-def test_a_copy_to_a_plain_filesystem_that_is_killed_leaves_nothing_to_be_seen(servers, tmp_path):
+def test_a_killed_copy_to_a_plain_filesystem_leaves_nothing_visible(servers, tmp_path):
     options = servers.options("filesystem", tmp_path)
     child = putting("filesystem", tmp_path / "killed", options, 400 * MB)
-    aside = tmp_path / "far" / "tmp"
-    while child.poll() is None and not (aside.is_dir() and any(aside.iterdir())):
+    staging = tmp_path / "far" / "tmp"
+    while child.poll() is None and not (staging.is_dir() and any(staging.iterdir())):
         time.sleep(0.001)
     child.kill()
     assert child.wait() == -9
     assert list(make_store("filesystem", tmp_path / "after", **options).listing()) == []
-    assert len(list(aside.iterdir())) == 1
+    assert len(list(staging.iterdir())) == 1

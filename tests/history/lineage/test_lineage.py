@@ -226,7 +226,7 @@ def test_of_very_many_steps_the_nearest_are_shown_and_it_is_said(file: Path) -> 
 
 
 def test_a_damaged_mirror_is_no_reason_to_know_no_lineage(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zenbook.history.sql.mirror.mirror.LEAST", 1)
+    monkeypatch.setattr("zenbook.history.sql.mirror.mirror.MIN_CHANGED_RUNS", 1)
     for c in (1.0, 2.0, 3.0):
         run = training(file, c)
     assert len(zenbook.lineage(file).runs) == 3

@@ -145,7 +145,7 @@ def test_an_artifact_whose_file_was_changed_is_refused(runs: list[str]) -> None:
         "pragma version",
         "call pragma_version()",
         "select 1; drop view runs",
-        "with t as (insert into news.touched values ('x') returning *) select * from t",
+        "with t as (insert into newer.outdated values ('x') returning *) select * from t",
         "select * from read_csv('secret.csv')",
         "select * from read_text('secret.csv')",
         "select * from 'secret.csv'",

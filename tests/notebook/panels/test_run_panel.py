@@ -262,7 +262,7 @@ def test_cancel_stops_the_run_and_so_does_the_kernels_stop_button(scene: Scene) 
 
 
 def test_where_the_kernel_hears_nothing_the_server_interrupts_it(scene: Scene) -> None:
-    deaf = "from zenbook.notebook import run_panel\nrun_panel.RunPanel.answer = lambda self, asked: None"
+    deaf = "from zenbook.notebook.panels import run_panel\nrun_panel.RunPanel.answer = lambda self, asked: None"
     book = scene.open([TRAINING + deaf, "run = training(wait='stay')"])
     book.run(1, wait=False)
     # Python leaves a package half imported when its import is interrupted, and `load` imports one.
@@ -596,7 +596,7 @@ def bars():
 
 
 def test_a_busy_kernel_that_hears_nothing_says_so_in_the_details(scene: Scene) -> None:
-    deaf = "from zenbook.notebook import run_panel\nrun_panel.RunPanel.answer = lambda self, asked: None"
+    deaf = "from zenbook.notebook.panels import run_panel\nrun_panel.RunPanel.answer = lambda self, asked: None"
     book = scene.open([TRAINING + deaf, "run = training()"])
     book.run(1, wait=False)
     step_of(book, "fit").click()

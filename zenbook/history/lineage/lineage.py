@@ -14,7 +14,7 @@ from zenbook.history.lineage.entries import Lineage
 from zenbook.history.lineage.search import Search
 from zenbook.history.outputs import StoredOutput
 from zenbook.history.sql.mirror import mirror_of
-from zenbook.history.sql.mirror.mirror import questions, undamaged
+from zenbook.history.sql.mirror.mirror import retry_if_damaged, transaction
 from zenbook.stack.records import OutputRecord
 from zenbook.stack.stack import open_stack
 
@@ -35,10 +35,10 @@ def lineage(thing: StoredOutput | Path | str, *, stack: str | None = None) -> Li
     mirror = mirror_of(opened)
 
     def search() -> Lineage:
-        with questions(mirror) as cursor:
+        with transaction(mirror) as cursor:
             return find(Search(Edges(cursor)))
 
-    return replace(undamaged(mirror, search), stack=opened)
+    return replace(retry_if_damaged(mirror, search), stack=opened)
 
 
 def _question(thing: Any, stack: str | None) -> Callable[[Search], Lineage]:

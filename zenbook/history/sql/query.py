@@ -11,7 +11,7 @@ from zenbook.display.table import Table
 from zenbook.engine.liveness import mark_crashed_runs
 from zenbook.errors import QueryError
 from zenbook.history.sql.mirror import Mirror, mirror_of
-from zenbook.history.sql.mirror.mirror import is_damage, undamaged
+from zenbook.history.sql.mirror.mirror import is_damage, retry_if_damaged
 from zenbook.history.sql.mirror.views import FUNCTIONS, VIEWS
 from zenbook.history.sql.query_errors import told
 from zenbook.history.sql.query_text import in_code
@@ -42,7 +42,7 @@ def sql(
 def ask(stack: OpenStack, query: str, values: Parameters, *, allow_files: bool = False) -> QueryResult:
     """The same of a stack that is open."""
     mirror = mirror_of(stack, allow_files=allow_files)
-    return undamaged(mirror, lambda: _answer(mirror, query, values, stack))
+    return retry_if_damaged(mirror, lambda: _answer(mirror, query, values, stack))
 
 
 def schema() -> Table:
@@ -82,7 +82,7 @@ def _answer(mirror: Mirror, query: str, params: Parameters, stack: OpenStack) ->
 def _see_crashes(mirror: Mirror, stack: OpenStack) -> None:
     """Mark runs that seem to go on and whose process is gone."""
     mirror.cursor().close()
-    found = [one for run in mirror.going_on if (one := stack.metadata.run(run)) is not None]
+    found = [one for run in mirror.unfinished_runs if (one := stack.metadata.run(run)) is not None]
     if found:
         mark_crashed_runs(stack.metadata, found)
 

@@ -18,7 +18,7 @@ from zenbook.core.states import RunState, StepState
 from zenbook.metadata_stores.sql_store import sqlite_rules
 from zenbook.metadata_stores.sql_store.compiled_statements import ESCAPE, StatementName
 from zenbook.metadata_stores.sql_store.database_interface import Row, SqlDatabase, Writer
-from zenbook.metadata_stores.sql_store.sqlite_database import Database
+from zenbook.metadata_stores.sql_store.sqlite_database import SqliteDatabase
 from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import (
     ArtifactRecord,
@@ -69,7 +69,7 @@ AFTER_ALL = "\U0010ffff"  # sorts after every run id
 
 def sqlite_store(place: str | Path) -> SqlMetadataStore:
     """The metadata store in a SQLite file, by path or URL, which is made with its folder on first use."""
-    return SqliteMetadataStore(Database(sqlite_rules.file_of(place)))  # whatever the current folder
+    return SqliteMetadataStore(SqliteDatabase(sqlite_rules.file_of(place)))  # whatever the current folder
 
 
 class SqlMetadataStore(MetadataStore):

@@ -60,7 +60,7 @@ class _Opened:
             self.idle.pop().close()
 
 
-class Database(SqlDatabase):
+class SqliteDatabase(SqlDatabase):
     """A SQLite file."""
 
     has_clock = False  # only one process writes at a time: the next revision is one more than the highest
@@ -186,7 +186,7 @@ class Database(SqlDatabase):
         )
 
 
-_databases: weakref.WeakSet[Database] = weakref.WeakSet()
+_databases: weakref.WeakSet[SqliteDatabase] = weakref.WeakSet()
 
 
 def _rest_all() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from zenbook.core.events import Event, Logged, Measured, Progressed, StepFinished, StepRetried, StepStarted
 from zenbook.core.states import StepState
 from zenbook.display.run_graph_svg import SIGN_PATHS, drawn_edges, label, placed, wires
 from zenbook.display.run_view import RunView, StepView, circumstances
@@ -35,7 +36,27 @@ class Changes:
     steps: set[str] = field(default_factory=set)
     progress: set[str] = field(default_factory=set)
     metrics: bool = False
-    log: tuple[str, int, str] | None = None  # step, lines so far, the last of them
+    log_step: str = ""  # the step that has printed
+    log: tuple[int, str] | None = None  # of that step: lines so far, and the last of them
+
+    def note(self, event: Event) -> None:
+        """Take note of what an event changes.
+
+        Args:
+            event: An event of the run.
+        """
+        match event:
+            case StepStarted(step=name) | StepFinished(step=name) | StepRetried(step=name):
+                self.steps.add(name)
+                self.metrics = isinstance(event, StepFinished) or self.metrics
+            case Progressed(step=name):
+                self.progress.add(name)
+            case Logged(step=name):
+                self.log_step = name
+            case Measured():
+                self.metrics = True
+            case _:
+                self.run = True
 
     def __bool__(self) -> bool:
         return bool(self.run or self.steps or self.progress or self.metrics or self.log)
@@ -109,9 +130,8 @@ def _parts(
     if changes.metrics:
         shown = list(view.metrics.items())[-_METRICS:]
         yield "m", None, [f"{cut(one_line(name), 24)} {number(value)}" for name, value in shown]
-    if changes.log is not None and changes.log[0] in number_of:
-        name, lines, text = changes.log
-        yield "l", None, [number_of[name], lines, text]
+    if changes.log is not None and changes.log_step in number_of:
+        yield "l", None, [number_of[changes.log_step], *changes.log]
 
 
 def _known(names: Iterable[str], number_of: dict[str, int]) -> list[str]:
