@@ -13,8 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from zenbook.core.durations import seconds
 from zenbook.core.states import RunState
-from zenbook.core.step import seconds
 from zenbook.display.table import Table, moment
 from zenbook.engine.liveness import mark_crashed_runs
 from zenbook.errors import DefinitionError, RunError, StoreError

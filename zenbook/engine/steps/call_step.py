@@ -12,12 +12,12 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from zenbook.core.annotations import conforms, describe, hints_of, output_hints
+from zenbook.core.call_arguments import call_with
 from zenbook.core.capsule import Capsule
 from zenbook.core.capture.definitions import remember_cell
 from zenbook.core.events import Stored
 from zenbook.core.graph import Node, StepKind
 from zenbook.core.parsing import parse
-from zenbook.core.trace import call
 from zenbook.engine.artifact_io import Reader, store_bundle, store_bytes, store_value
 from zenbook.engine.steps import library_settings, random_state
 from zenbook.engine.steps.capsule_loader import entry_of, future_flags, loaded
@@ -82,7 +82,7 @@ def call_step(
             time_limit(node.options.timeout, node.name),
             own_figures(),
         ):
-            value = call(function, arguments(objects))
+            value = call_with(function, arguments(objects))
             if inspect.iscoroutine(value):
                 value = run_coroutine(value)
         del objects
