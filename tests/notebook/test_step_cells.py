@@ -135,7 +135,7 @@ def test_an_unseeded_draw_is_said_and_not_served_to_another_kernel(k: Kernel, tm
         ("%%step bad\nx = (", "SyntaxError", "was never closed"),
         ("%%step bad -o nothere\nx = 1", "DefinitionError", "does not assign its output `nothere`"),
         ("%%step bad --retires 2\nx = 1", "DefinitionError", "--retires"),
-        ("%%step bad --timeout soon\nx = 1", "DefinitionError", "no duration"),
+        ("%%step bad --timeout soon\nx = 1", "DefinitionError", "not a duration"),
         ("%%step " + "n" * 200 + "\nx = 1", "DefinitionError", "1 to 100 printable characters"),
         ("%%step bad\ny = len(outside)", "CaptureError", "`outside`"),
     ],
@@ -188,7 +188,7 @@ def test_what_cant_be_stored_is_said_stays_usable_and_runs_each_time(k: Kernel) 
     assert k.run("next(gen)").result == "7"
     assert "cached" not in k.run(cell).text
     refused = k.run("%%step other\nx = next(gen)", ok=False)
-    assert "can't be stored" in refused.text
+    assert "cannot be stored" in refused.text
     kept = k.run("%%step kept -o n\ngen = (i for i in [7])\nn = 1")
     assert "not stored" not in kept.text
 

@@ -15,12 +15,13 @@ from zenbook.core.capsule import Capsule, Piece
 from zenbook.core.capture.capture import capture_cell
 from zenbook.core.capture.cell import CellCode, read_cell
 from zenbook.core.capture.definitions import import_of
+from zenbook.core.durations import seconds
 from zenbook.core.fingerprint import fingerprint
 from zenbook.core.graph import Graph, Input, Json, Node, OutputRef, Retries, StepKind, StepOptions
+from zenbook.core.parameter_targets import targets_by_name
 from zenbook.core.plain_values import NotPlainError, encode
 from zenbook.core.plan import Code, Plan
-from zenbook.core.plan_parameters import targets_by_name
-from zenbook.core.step import check_name, check_outputs, seconds
+from zenbook.core.step import check_name, check_outputs
 from zenbook.display.table import Table
 from zenbook.engine.launcher import launch
 from zenbook.engine.run_context import STATE
