@@ -266,6 +266,8 @@ def test_the_verbs_own_options_may_stand_before_the_flavour(tmp_path: Path) -> N
     zen(f"config metadata set --no-check --name mine sqlite --path {tmp_path}/one.db")
     assert Stack.named().metadata_store.name == "mine"
     for words in ("config metadata set", "metadata-store update", "metadata-store register new"):
-        with pytest.raises(ZenbookError, match="The option '--path' stands before the flavour to which it belongs") as raised:
+        with pytest.raises(
+            ZenbookError, match="The option '--path' stands before the flavour to which it belongs"
+        ) as raised:
             zen(f"{words} --path {tmp_path}/one.db mine")
         assert f"Usage: zen {words.removesuffix(' new')} [OPTIONS]" in raised.value.hint
