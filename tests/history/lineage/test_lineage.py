@@ -172,7 +172,7 @@ def test_nothing_is_said_where_nothing_is_known(file: Path) -> None:
         ("00000000", "No artifact's digest begins"),
         ("nothing here", "not a file, a digest or an output"),
         (Path("missing.txt"), "There is nothing at"),
-        (42, "no lineage of a int"),
+        (42, "lineage of an object of type int"),
         ("latest.fit.ouput", "no output 'ouput'"),
     ],
 )
