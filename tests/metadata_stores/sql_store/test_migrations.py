@@ -198,7 +198,7 @@ def test_a_store_of_a_newer_zenbook_is_refused_and_left(store: SqlMetadataStore,
     new_run(store, run_of(1))
     store.close()
     server.execute("UPDATE zenbook_version SET version_num = '0815'", database=database)
-    with pytest.raises(StoreError, match=r"created by a newer zenbook \(schema 0815; this one knows 0003\)") as caught:
+    with pytest.raises(StoreError, match=r"made by a newer zenbook \(schema 0815; this one knows 0003\)") as caught:
         store.runs(RunQuery())
     assert "pip install -U zenbook" in caught.value.hint
     assert revisions(server, database) == [("0815",)]

@@ -470,7 +470,7 @@ def test_a_store_of_a_newer_zenbook_is_refused_and_left(store: SqlMetadataStore,
     new_run(store, run_of(1))
     store.close()
     raw(path, "UPDATE zenbook_version SET version_num = '0815'")
-    with pytest.raises(StoreError, match=r"created by a newer zenbook \(schema 0815; this one knows 0003\)") as caught:
+    with pytest.raises(StoreError, match=r"made by a newer zenbook \(schema 0815; this one knows 0003\)") as caught:
         store.runs(RunQuery())
     assert str(path) in caught.value.message
     assert "pip install -U zenbook" in caught.value.hint

@@ -134,7 +134,7 @@ def upgrade(connection: Connection, revision: str, store: str) -> None:
         ScriptDirectory.from_config(config).get_revision(revision)
     except CommandError as error:
         raise StoreError(
-            f"{store} was created by a newer zenbook (schema {revision}; this one knows {HEAD}).",
+            f"{store} was made by a newer zenbook (schema {revision}; this one knows {HEAD}).",
             "Upgrade zenbook: pip install -U zenbook",
         ) from error
     command.upgrade(config, HEAD)
