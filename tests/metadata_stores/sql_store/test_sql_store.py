@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,14 +18,14 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, select
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.schema import CreateTable
 
 from tests.servers.rows import A, new_run, run_of, step_of
 from zenbook.errors import StoreError
 from zenbook.metadata_stores import migrations
-from zenbook.metadata_stores.sql_store import sqlite_rules, statements, tables
+from zenbook.metadata_stores.sql_store import read_statements, sqlite_rules, statements, tables, write_statements
 from zenbook.metadata_stores.sql_store.compiled_statements import SHIPPED, StatementName, for_sqlite
 from zenbook.metadata_stores.sql_store.sql_store import SqlMetadataStore, sqlite_store
 from zenbook.stack.records import (
@@ -42,9 +41,9 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(path: Path) -> Iterator[SqlMetadataStore]:
-    made = sqlite_store(path)
-    yield made
-    made.close()
+    store = sqlite_store(path)
+    yield store
+    store.close()
 
 
 def raw(path: Path, statement: str, *values: object) -> list[Any]:
@@ -68,7 +67,7 @@ def test_an_interrupt_in_a_write_leaves_no_transaction_open(store: SqlMetadataSt
     assert store.steps(["run-0001"]) == []
 
 
-def test_the_questions_of_each_step_are_answered_from_indexes(store: SqlMetadataStore, path: Path) -> None:
+def test_the_queries_of_each_step_use_indexes(store: SqlMetadataStore, path: Path) -> None:
     """No scan of a table and, for the cache, no sort of its step runs: so the cost doesn't grow with the runs."""
     store.find_cached(A)
     for statement, values in (
@@ -83,12 +82,14 @@ def test_the_questions_of_each_step_are_answered_from_indexes(store: SqlMetadata
         for line in plan:
             if " steps " in line and "cache_key" in line:
                 assert "steps_by_cache_key (cache_key=? AND state=?)" in line
-    inner = str(statements.FIND_CACHED.compile(dialect=sqlite.dialect())).split("FROM (")[1].split(") AS origins")[0]
+    inner = (
+        str(read_statements.FIND_CACHED.compile(dialect=sqlite.dialect())).split("FROM (")[1].split(") AS origins")[0]
+    )
     assert not [row for row in raw(path, f"EXPLAIN QUERY PLAN {inner}", A, 8, 0) if "TEMP B-TREE" in row[3]]
 
 
 def test_lists_never_read_the_plans(store: SqlMetadataStore) -> None:
-    statement = str(statements.select(*statements.run_columns_without_plan()))
+    statement = str(select(*read_statements.run_columns_without_plan()))
     assert "runs.plan" not in statement
     assert [column.name for column in tables.runs.columns][-1] == "plan"
 
@@ -115,39 +116,17 @@ def test_a_database_in_memory_is_refused(url: str) -> None:
 
 
 def test_another_database_is_refused_without_its_password() -> None:
-    with pytest.raises(StoreError, match="no SQLite file") as caught:
+    with pytest.raises(StoreError, match="is not the URL of a SQLite file") as caught:
         sqlite_store("mysql+pymysql://me:secret@host/db")
     assert "secret" not in str(caught.value)
 
 
-def test_a_deleted_store_starts_anew_instead_of_writing_to_nowhere(store: SqlMetadataStore, path: Path) -> None:
+def test_a_deleted_store_is_created_again(store: SqlMetadataStore, path: Path) -> None:
     new_run(store, run_of(1))
     path.parent.rename(path.parent.parent / "moved away")
     new_run(store, run_of(2))
     assert [run.id for run in store.runs(RunQuery())] == ["run-0002"]
     assert raw(path, "SELECT id FROM runs") == [("run-0002",)]
-
-
-def test_threads_share_a_store(store: SqlMetadataStore) -> None:
-    failures: list[BaseException] = []
-    together = threading.Barrier(8)
-
-    def work(n: int) -> None:
-        try:
-            together.wait()  # so that all eight open it
-            for i in range(20):
-                store.write(Batch(steps=[step_of(n, f"s{i}")]))
-                assert len(store.steps([f"run-{n:04d}"])) == i + 1
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
-    assert len(store.steps([f"run-{n:04d}" for n in range(8)])) == 160
 
 
 def test_a_forked_child_and_its_parent_write_and_close_as_they_like(store: SqlMetadataStore, path: Path) -> None:
@@ -193,7 +172,7 @@ def files_open_in_a_child(path: Path) -> int:
     child = os.fork()
     if child == 0:
         try:
-            os._exit(sum(1 for one in Path("/proc/self/fd").iterdir() if leads_to(one, path)))
+            os._exit(sum(1 for descriptor in Path("/proc/self/fd").iterdir() if leads_to(descriptor, path)))
         finally:
             os._exit(99)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -273,7 +252,7 @@ def pragma(store: SqlMetadataStore, name: str) -> object:
     return store._database.with_cursor(lambda cursor: cursor.execute(f"PRAGMA {name}").fetchone()[0])
 
 
-def test_a_full_disk_is_told_and_nothing_is_half_written(small_disk: Path) -> None:
+def test_a_full_disk_is_reported_and_nothing_is_half_written(small_disk: Path) -> None:
     store = sqlite_store(small_disk / "metadata.db")
     new_run(store, run_of(1))
     (small_disk / "ballast").write_bytes(bytes(small_disk_free(small_disk) - 150_000))
@@ -296,7 +275,7 @@ def small_disk_free(folder: Path) -> int:
     return disk.f_bavail * disk.f_frsize
 
 
-def test_a_read_only_folder_is_told(store: SqlMetadataStore, path: Path, read_only: Callable[[Path], None]) -> None:
+def test_a_read_only_folder_is_reported(store: SqlMetadataStore, path: Path, read_only: Callable[[Path], None]) -> None:
     new_run(store, run_of(1))
     store.close()
     read_only(path.parent)
@@ -309,28 +288,30 @@ def test_a_read_only_folder_is_told(store: SqlMetadataStore, path: Path, read_on
         blocked.close()
 
 
-def test_a_folder_that_can_not_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_can_not_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for place in (tmp_path / "file/sub/metadata.db", Path("/proc/zenbook/metadata.db")):
-        with pytest.raises(StoreError, match=f"folder '{place.parent}' .* can't be made"):
+        with pytest.raises(StoreError, match=f"Could not create the folder '{place.parent}'"):
             sqlite_store(place).runs(RunQuery())
 
 
-def test_a_folder_in_the_file_s_place_is_told(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="there is a folder of that name"):
+def test_a_folder_at_the_file_s_path_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="the path is a folder"):
         sqlite_store(tmp_path).runs(RunQuery())
 
 
-def test_what_is_no_database_is_told_and_left(path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_reported_and_left(path: Path) -> None:
     path.parent.mkdir()
     path.write_text("dear diary, " * 1000)
-    with pytest.raises(StoreError, match="no SQLite database") as caught:
+    with pytest.raises(StoreError, match="not a SQLite database") as caught:
         sqlite_store(path).runs(RunQuery())
     assert f"mv {path}" in caught.value.hint
     assert path.read_text() == "dear diary, " * 1000
 
 
-def test_a_lock_held_too_long_is_told_and_the_store_stays_usable(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_held_too_long_is_reported_and_the_store_stays_usable(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sqlite_rules, "BUSY_SECONDS", 0.1)
     store = sqlite_store(path)
     new_run(store, run_of(1))
@@ -397,24 +378,24 @@ def test_a_writer_killed_in_the_middle_of_a_batch_leaves_all_or_none(path: Path)
 
 
 def schema(path: Path) -> dict[str, Any]:
-    """All tables with columns, types, keys and indexes, as the database tells them."""
+    """All tables with columns, types, keys and indexes, as the database describes them."""
     engine = create_engine(f"sqlite:///{path}")
-    seen = inspect(engine)
+    inspector = inspect(engine)
     tables: dict[str, Any] = {}
-    for name in seen.get_table_names():
+    for name in inspector.get_table_names():
         tables[name] = {
-            "columns": [(c["name"], repr(c["type"]), c["nullable"], c["default"]) for c in seen.get_columns(name)],
-            "key": seen.get_pk_constraint(name)["constrained_columns"],
-            "indexes": sorted((i["name"], i["column_names"], i["unique"]) for i in seen.get_indexes(name)),
-            "options": seen.get_table_options(name),
+            "columns": [(c["name"], repr(c["type"]), c["nullable"], c["default"]) for c in inspector.get_columns(name)],
+            "key": inspector.get_pk_constraint(name)["constrained_columns"],
+            "indexes": sorted((i["name"], i["column_names"], i["unique"]) for i in inspector.get_indexes(name)),
+            "options": inspector.get_table_options(name),
         }
     engine.dispose()
     return tables
 
 
 def test_a_new_store_has_the_schema_that_the_migrations_make(tmp_path: Path) -> None:
-    made, migrated = tmp_path / "made.db", tmp_path / "migrated.db"
-    store = sqlite_store(made)
+    created, migrated = tmp_path / "created.db", tmp_path / "migrated.db"
+    store = sqlite_store(created)
     store.runs(RunQuery())
     store.close()
     engine = create_engine(f"sqlite:///{migrated}")
@@ -423,9 +404,9 @@ def test_a_new_store_has_the_schema_that_the_migrations_make(tmp_path: Path) -> 
         context = MigrationContext.configure(connection, opts={"version_table": "zenbook_version"})
         assert compare_metadata(context, tables.metadata) == []
     engine.dispose()
-    assert set(schema(made)) == {*tables.metadata.tables, "zenbook_version"}
-    assert schema(made) == schema(migrated)
-    assert raw(made, "SELECT * FROM zenbook_version") == raw(migrated, "SELECT * FROM zenbook_version")
+    assert set(schema(created)) == {*tables.metadata.tables, "zenbook_version"}
+    assert schema(created) == schema(migrated)
+    assert raw(created, "SELECT * FROM zenbook_version") == raw(migrated, "SELECT * FROM zenbook_version")
 
 
 NEXT_REVISION = """
@@ -499,14 +480,14 @@ def test_a_store_of_a_newer_zenbook_is_refused_and_left(store: SqlMetadataStore,
 def test_a_foreign_database_is_refused_and_left(path: Path) -> None:
     path.parent.mkdir()
     raw(path, "CREATE TABLE runs (distance)")
-    with pytest.raises(StoreError, match="holds tables that aren't zenbook's: runs"):
+    with pytest.raises(StoreError, match="contains tables that aren't zenbook's: runs"):
         sqlite_store(path).runs(RunQuery())
     assert raw(path, "SELECT name FROM sqlite_master") == [("runs",)]
 
 
 def test_what_is_shipped_for_sqlite_is_what_sqlalchemy_compiles() -> None:
     fresh = statements.shipped_text()
-    assert SHIPPED.read_text("utf-8") == fresh, "make it again: python -m zenbook.metadata_stores.sql_store.statements"
+    assert SHIPPED.read_text("utf-8") == fresh, "write it again: python -m zenbook.metadata_stores.sql_store.statements"
     assert set(for_sqlite().statements) == set(StatementName)
 
 
@@ -551,13 +532,13 @@ def test_keys_fit_mysql_5_6() -> None:
         (mysql.dialect(), "ON DUPLICATE KEY UPDATE", "ON DUPLICATE KEY UPDATE digest = artifacts.digest"),
     ],
 )
-def test_statements_are_made_for_each_dialect(dialect: Any, upsert: str, ignore: str) -> None:
+def test_statements_are_compiled_for_each_dialect(dialect: Any, upsert: str, ignore: str) -> None:
     artifacts = tables.artifacts
-    assert upsert in str(statements.upsert(artifacts, dialect.name).compile(dialect=dialect))
-    assert ignore in str(statements.insert_ignore(artifacts, dialect.name).compile(dialect=dialect))
+    assert upsert in str(write_statements.upsert(artifacts, dialect.name).compile(dialect=dialect))
+    assert ignore in str(write_statements.insert_ignore(artifacts, dialect.name).compile(dialect=dialect))
     for table in tables.metadata.tables.values():
-        made = str(CreateTable(table).compile(dialect=dialect))
-        assert ("LONGTEXT" in made) == (dialect.name == "mysql" and "TEXT" in made)
-        assert ("utf8mb4_bin" in made) == (dialect.name == "mysql")
-    for statement in (statements.FIND_CACHED, statements.FIND_CACHED_METRICS):
+        sql = str(CreateTable(table).compile(dialect=dialect))
+        assert ("LONGTEXT" in sql) == (dialect.name == "mysql" and "TEXT" in sql)
+        assert ("utf8mb4_bin" in sql) == (dialect.name == "mysql")
+    for statement in (read_statements.FIND_CACHED, read_statements.FIND_CACHED_METRICS):
         assert "WITH" not in str(statement.compile(dialect=dialect))
