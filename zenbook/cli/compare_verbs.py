@@ -19,9 +19,11 @@ def compare(references: Sequence[str], everything: bool, key: str | None) -> Any
 
     Example: zen compare training@prod latest
     """
-    from zenbook.history.comparison.compare import compare as compared
+    from zenbook.history.comparison.compare import compare as compare_runs
+    from zenbook.history.comparison.run_data import read_run_data
+    from zenbook.history.references import find_record
 
-    return compared(list(references), all=everything, key=key)
+    return compare_runs(read_run_data([find_record(reference) for reference in references]), all=everything, key=key)
 
 
 @click.command()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from zenbook.core.digest import digest_of_text
-from zenbook.core.graph import Graph, Node
+from zenbook.core.graph import Graph, Node, transitive_reduction
 from zenbook.core.plan import Plan
 from zenbook.core.plan_parameters import as_plain
 from zenbook.errors import did_you_mean
@@ -185,14 +185,12 @@ def _edges(graph: Graph, ids: Mapping[str, str]) -> Iterator[str]:
 
 def _reduced(graph: Graph) -> dict[str, list[str]]:
     """Each node's upstream nodes, without those that another of them needs anyway."""
-    reach: dict[str, set[str]] = {}
-    found: dict[str, list[str]] = {}
-    for node in graph:
-        direct = [one for one in node.upstream if one in reach]
-        implied = set().union(*(reach[one] for one in direct))
-        found[node.name] = [one for one in direct if one not in implied]
-        reach[node.name] = implied | set(direct)
-    return found
+    names = [node.name for node in graph]
+    upstream: dict[str, list[str]] = {name: [] for name in names}
+    edges = ((source, node.name) for node in graph for source in node.upstream if source in upstream)
+    for source, target in transitive_reduction(names, edges):
+        upstream[target].append(source)
+    return upstream
 
 
 def _params(plan: Plan) -> dict[str, Block]:
