@@ -15,8 +15,11 @@ import pytest
 from notebooks.servers import MariaDB, PostgreSQL, Server
 from tests.conftest import OTHER_KIND
 from tests.servers.object_stores import Servers
+from zenbook.errors import StoreError
 from zenbook.metadata_stores.sql_store.sql_store import SqlMetadataStore, sqlite_store
 from zenbook.stack.flavour import ComponentKind, flavour
+from zenbook.stack.metadata_store import MetadataStore
+from zenbook.stack.records import RunQuery
 
 
 def _mount(*arguments: str) -> None:
@@ -113,6 +116,15 @@ def store_at(url: str, **options: Any) -> SqlMetadataStore:
     store = chosen.make(chosen.settings(path=url, **options), Path())
     assert isinstance(store, SqlMetadataStore)
     return store
+
+
+def error_of(store: MetadataStore) -> StoreError:
+    """The error of a store that can't be read."""
+    with pytest.raises(StoreError) as caught:
+        store.runs(RunQuery())
+    store.close()
+    assert caught.value.hint
+    return caught.value
 
 
 @pytest.fixture(params=KINDS)

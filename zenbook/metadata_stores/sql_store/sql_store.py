@@ -264,7 +264,7 @@ class SqlMetadataStore(MetadataStore):
         return list(self._of_runs(ROWS[record], run_ids))
 
     def unreferenced(self, *, before: float) -> list[ArtifactRecord]:
-        """The artifacts stored before a time that no run made or read."""
+        """The artifacts stored before a time that no run produced or read."""
         used = {tuple(row) for row in self._database.rows(StatementName.REFERENCED)}
         known = (ArtifactRecord(*row) for row in self._database.rows(StatementName.ARTIFACTS, before=before))
         return [artifact for artifact in known if (artifact.digest, artifact.format) not in used]

@@ -27,7 +27,7 @@ class ErrorClass(Enum):
     LOST = auto()  # the server does not answer: wait for it
     UNKNOWN_HOST = auto()  # wait only if it was known before
     CONFLICT = auto()  # with another writer: do it again
-    MISSING_TABLES = auto()  # nobody has created them
+    MISSING_TABLES = auto()  # they must be created
     OTHER = auto()
 
 
