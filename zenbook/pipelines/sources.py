@@ -13,9 +13,8 @@ from typing import Any, Protocol
 
 from zenbook.core.annotations import hints_of
 from zenbook.core.entry_points import find_entry_point
+from zenbook.core.parameter_targets import find_parameter_targets
 from zenbook.core.plan import Plan
-from zenbook.core.plan_parameters import find_parameter_targets
-from zenbook.core.trace import Traced
 from zenbook.errors import RunError, did_you_mean
 from zenbook.history.run import Run
 from zenbook.pipelines.pipeline import Pipeline
@@ -68,12 +67,10 @@ class FunctionPipeline:
     def plan(self, params: Mapping[str, str], *, stack: str | None) -> Plan:
         """What would be run. Raises as `run` does, before anything runs."""
         values = self._values(params)
-        plan = self.pipeline.options(stack=stack or self.pipeline.stack).plan(**values)
-
-        def trace(others: Mapping[str, Any]) -> Traced:
-            return self.pipeline.trace(**{**values, **others})
-
-        return replace(plan, bindings=find_parameter_targets(plan, self.pipeline.function, trace))
+        pipeline = self.pipeline.options(stack=stack or self.pipeline.stack)
+        plan = pipeline.plan(**values)
+        targets = find_parameter_targets(plan, pipeline.function, pipeline.bind((), values))
+        return replace(plan, bindings=targets)
 
     def _values(self, params: Mapping[str, str]) -> dict[str, Any]:
         function = self.pipeline.function

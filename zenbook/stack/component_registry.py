@@ -16,6 +16,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from zenbook.errors import StackError, did_you_mean
 from zenbook.stack.component_choice import Choice, first_mistake
 from zenbook.stack.component_factory import BUILT_IN, component_names, entry_of, settings_of
+from zenbook.stack.config_file import set_entry
 from zenbook.stack.flavour import ComponentKind, Flavour, flavour, flavours
 from zenbook.stack.secrets import forget, hidden, is_reference, revealed, secret_fields
 from zenbook.stack.workspace import Workspace
@@ -152,9 +153,7 @@ def write(chosen: Flavour, name: str, given: Mapping[str, Any], workspace: Works
     """Put a component's checked options into ``config.yaml``, and its secrets into the keyring."""
     kept = hidden(given, chosen.settings, f"{chosen.kind.value}/{name}", workspace)
     with workspace.changing() as body:
-        section = body.get(chosen.kind.config_key) or {}
-        section[name] = {"flavour": chosen.name, **kept}
-        body[chosen.kind.config_key] = section
+        set_entry(body, chosen.kind.config_key, name, {"flavour": chosen.name, **kept})
     return component(chosen.kind, name)
 
 

@@ -10,7 +10,7 @@ from zenbook.errors import StackError, did_you_mean
 from zenbook.stack import component_registry
 from zenbook.stack.component_factory import BUILT_IN, component_names, entry_of
 from zenbook.stack.flavour import ComponentKind, Flavour, flavour
-from zenbook.stack.secrets import VARIABLE, secret_fields
+from zenbook.stack.secrets import without_secrets
 from zenbook.stack.stack import Stack, stack_names
 from zenbook.stack.stacks import check_references, put
 from zenbook.stack.workspace import Workspace
@@ -37,12 +37,12 @@ def exported(name: str) -> str:
     for kind in ComponentKind:
         choice = entry.get(kind.value)
         if isinstance(choice, Mapping):
-            body["stack"][kind.value], left_out = _public(kind, choice, f"stacks.{name}")
-            secrets += left_out
+            body["stack"][kind.value], left_out = without_secrets(kind, choice)
+            secrets += [".".join((kind.config_key, "stacks", name, *path)) for path in left_out]
         elif choice is not None and (kind, choice) not in BUILT_IN:
-            kept, left_out = _public(kind, entry_of(kind, choice, workspace), choice)
-            body[kind.config_key] = {choice: kept}
-            secrets += left_out
+            public, left_out = without_secrets(kind, entry_of(kind, choice, workspace))
+            body[kind.config_key] = {choice: public}
+            secrets += [".".join((kind.config_key, choice, *path)) for path in left_out]
     if secrets:
         body["secrets"] = secrets
     return yaml.safe_dump(body, sort_keys=False, allow_unicode=True)
@@ -97,23 +97,6 @@ def _ready(
     chosen = flavour(kind, str(entry.get("flavour", "")))
     options = {key: value for key, value in entry.items() if key != "flavour"}
     return chosen, name, component_registry.checked_options(chosen, options, f"{kind.label} {name!r}", workspace)
-
-
-def _public(kind: ComponentKind, entry: Mapping[str, Any], name: str) -> tuple[dict[str, Any], list[str]]:
-    """A component's entry without secrets, and which were left out."""
-    settings = flavour(kind, str(entry.get("flavour", ""))).settings if entry.get("flavour") else None
-    secret = secret_fields(settings) if settings is not None else frozenset(entry) - {"name", "flavour"}
-    kept: dict[str, Any] = {}
-    left_out = []
-    for key, value in entry.items():
-        if key not in secret or (isinstance(value, str) and VARIABLE.fullmatch(value)):
-            kept[key] = value
-        elif isinstance(value, Mapping):
-            kept[key] = {one: text for one, text in value.items() if isinstance(text, str) and VARIABLE.fullmatch(text)}
-            left_out += [f"{kind.config_key}.{name}.{key}.{one}" for one in value.keys() - kept[key].keys()]
-        else:
-            left_out.append(f"{kind.config_key}.{name}.{key}")
-    return kept, left_out
 
 
 def _read(text: str) -> dict[str, Any]:

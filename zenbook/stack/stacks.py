@@ -12,6 +12,7 @@ from zenbook.stack.checks import TIME_LIMIT, Checked
 from zenbook.stack.checks import check as checked
 from zenbook.stack.component_factory import component_names
 from zenbook.stack.component_registry import check_name
+from zenbook.stack.config_file import set_entry
 from zenbook.stack.flavour import ComponentKind
 from zenbook.stack.stack import DEFAULT, Stack, active_name, stack_names
 from zenbook.stack.workspace import Workspace
@@ -167,9 +168,7 @@ def put(name: str, entry: Mapping[str, Any]) -> None:
     """
     with Workspace.find().changing() as body:
         check_references(entry, {})
-        stacks = body.get("stacks") or {}
-        stacks[name] = dict(entry)
-        body["stacks"] = stacks
+        set_entry(body, "stacks", name, entry)
 
 
 def check_references(entry: Mapping[str, Any], new: Mapping[ComponentKind, Collection[str]]) -> None:

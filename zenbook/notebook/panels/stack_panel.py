@@ -15,7 +15,7 @@ from zenbook.engine.steps.failure_text import one_line
 from zenbook.errors import ZenbookError
 from zenbook.notebook.panels.front_end import panels_work
 from zenbook.notebook.panels.stack_form import form, quoted, read, register_line, secrets_in
-from zenbook.notebook.panels.stack_state import description, signature, sorry, state
+from zenbook.notebook.panels.stack_state import description, error_message, signature, state
 from zenbook.notebook.progress import Output, bundle_of
 from zenbook.stack import component_registry, stacks
 from zenbook.stack.checks import Checked, check
@@ -72,10 +72,10 @@ class StackPanel:
         try:
             reply = self._reply(asked, hidden)
         except ZenbookError as error:
-            reply = sorry(error)
+            reply = error_message(error)
         except Exception as error:  # noqa: BLE001  # nobody sees what is raised here, so it is told in the browser
-            reply = {"sorry": f"The kernel can't answer: {one_line(error)}", "hint": ""}
-        for key in ("sorry", "hint", "found"):
+            reply = {"error": f"The kernel could not answer: {one_line(error)}", "hint": ""}
+        for key in ("error", "hint", "found"):
             for secret in hidden:
                 if isinstance(reply.get(key), str) and len(secret) >= _SHORT:
                     reply[key] = reply[key].replace(secret, "•••")
@@ -135,8 +135,8 @@ class StackPanel:
 
     def _use(self, name: str, *, checked: bool) -> dict[str, Any]:
         if checked and (failed := self._check(name)["failed"]):
-            which = " and ".join(ComponentKind(one).label for one in failed)
-            return {"failed": failed, "sorry": f"Nothing was switched: its {which} failed the check.", "hint": ""}
+            which = " and ".join(ComponentKind(kind).label for kind in failed)
+            return {"failed": failed, "error": f"Nothing was switched: its {which} failed the check.", "hint": ""}
         stacks.use(name, check=False)
         line = f"%zen stack use {quoted(name)}" + ("" if checked else " --no-check")
         return {"line": line, "state": state()}
@@ -201,7 +201,7 @@ def _component(what: str, asked: Mapping[str, Any], hidden: list[str]) -> dict[s
 def _test(chosen: Flavour, ready: dict[str, Any]) -> dict[str, Any]:
     trial = Stack(**{chosen.kind.value: {"flavour": chosen.name, **ready}})
     (found,) = check(trial, kinds=(chosen.kind,))
-    return {"found": found.told} if found.ok else {"sorry": found.told, "hint": found.hint}
+    return {"found": found.told} if found.ok else {"error": found.told, "hint": found.hint}
 
 
 def _save(chosen: Flavour, name: str, ready: dict[str, Any]) -> dict[str, Any]:

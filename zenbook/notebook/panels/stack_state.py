@@ -30,12 +30,12 @@ def state() -> dict[str, Any]:
             "components": {kind.value: _components(kind, workspace) for kind in ComponentKind},
         }
     except ZenbookError as error:
-        return sorry(error)
+        return error_message(error)
 
 
-def sorry(error: ZenbookError) -> dict[str, Any]:
+def error_message(error: ZenbookError) -> dict[str, Any]:
     """An error as the panel shows it."""
-    return {"sorry": error.message, "hint": error.hint}
+    return {"error": error.message, "hint": error.hint}
 
 
 def signature() -> tuple[Any, ...]:
