@@ -11,7 +11,7 @@ from zenbook.cli.flavour_options import OfFlavour, chosen_of, flavour_at, given,
 from zenbook.cli.tree import Tree, ask_first
 from zenbook.errors import StackError, ZenbookError
 from zenbook.stack import component_registry
-from zenbook.stack.component_registry import Registered
+from zenbook.stack.component_registry import RegisteredComponent
 from zenbook.stack.flavour import ComponentKind, Flavour, flavour, flavours
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _updating(kind: ComponentKind) -> Any:
     return update
 
 
-def described(found: Registered, *, title: str = "", notes: tuple[str, ...] = ()) -> Table:
+def described(found: RegisteredComponent, *, title: str = "", notes: tuple[str, ...] = ()) -> Table:
     """A component as a table: its flavour, its options, who uses it. Secrets are hidden."""
     from zenbook.display.table import Table
 
@@ -136,7 +136,7 @@ def described(found: Registered, *, title: str = "", notes: tuple[str, ...] = ()
     return Table(title, ("what", "is"), rows, wide_last=True, notes=notes)
 
 
-def _options(found: Registered) -> str:
+def _options(found: RegisteredComponent) -> str:
     try:
         shown = masked(found.options, flavour(found.kind, found.flavour).settings)
     except StackError:

@@ -14,14 +14,14 @@ from zenbook.errors import StackError, ZenbookError
 from zenbook.stack import stacks
 from zenbook.stack.checks import TIME_LIMIT
 from zenbook.stack.flavour import ComponentKind
-from zenbook.stack.import_export import exported, imported
+from zenbook.stack.import_export import export_stack, import_stack
 from zenbook.stack.stack import Stack, active_name, stack_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zenbook.display.table import Table
-    from zenbook.stack.checks import Checked
+    from zenbook.stack.checks import CheckResult
 
 
 @click.group(cls=Tree)
@@ -91,7 +91,7 @@ def stack_describe(name: str | None) -> Table:
     rows: list[tuple[str, str, str]] = [("stack", chosen.name, "for production" if chosen.production else "")]
     for kind in ComponentKind:
         choice = chosen.choice(kind)
-        found = component_registry.chosen(kind, choice)
+        found = component_registry.chosen_component(kind, choice)
         options = [
             f"{row['what']} {row['is']}" for row in described(found) if row["what"] not in ("flavour", "used by")
         ]
@@ -163,7 +163,7 @@ def stack_update(name: str | None, other: str | None, production: bool | None, *
 
     Example: zen stack update prod --orchestrator process
     """
-    old = Stack(name=stacks.known(name or other))
+    old = Stack(name=stacks.existing_name(name or other))
     new = stacks.update(old.name, **components, production=production)
     notes = ("It is the active one: zen stack check sees whether it works.",) if new.name == active_name() else ()
     return switched(stacks.Switch(old, new), f"Changed the stack {new.name}", notes)
@@ -202,7 +202,7 @@ def stack_delete(name: str | None, other: str | None, yes: bool) -> Table:
     chosen = name or other
     if chosen is None:
         raise ZenbookError("Which stack?", "Name it: zen stack delete NAME. See `zen stack list`.")
-    stacks.known(chosen)
+    stacks.existing_name(chosen)
     ask_first(f"Delete the stack {chosen!r}", sure=yes)
     return _described(
         stacks.delete(chosen), f"Deleted the stack {chosen}", ("Its components and runs are still there.",)
@@ -217,7 +217,7 @@ def stack_export(name: str | None, to: Path | None) -> Text:
 
     Example: zen stack export prod > prod.yaml
     """
-    text = exported(stacks.known(name))
+    text = export_stack(stacks.existing_name(name))
     if to is None:
         return Text(text.rstrip("\n"))
     try:
@@ -241,7 +241,7 @@ def stack_import(file: Path, name: str | None, replace: bool) -> Table:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise StackError(f"{file} can't be read: {reason}.", "Is it the file that `zen stack export` wrote?") from error
-    found = imported(text, name=name, replace=replace)
+    found = import_stack(text, name=name, replace=replace)
     notes = [f"Still to be given: {one}" for one in found.missing]
     return _described(found.stack, f"Registered the stack {found.stack.name}", tuple(notes))
 
@@ -254,7 +254,7 @@ def switched(switch: stacks.Switch, title: str, notes: tuple[str, ...] = ()) -> 
     rows = []
     for kind in ComponentKind:
         found = checks.get(kind)
-        told = f"✓ {found.told}" if found is not None else ""
+        told = f"✓ {found.message}" if found is not None else ""
         rows.append((kind.label, str(switch.old.choice(kind)), "→", str(switch.new.choice(kind)), told))
     if switch.old.production != switch.new.production:
         rows.append(("for production", _yes(switch.old.production), "→", _yes(switch.new.production), ""))
@@ -267,8 +267,8 @@ def _yes(value: bool) -> str:
     return "yes" if value else "no"
 
 
-def _sign(one: Checked) -> tuple[str, str, str, str]:
-    return ("✓" if one.ok else "✗", one.kind.label, one.name, one.told)
+def _sign(one: CheckResult) -> tuple[str, str, str, str]:
+    return ("✓" if one.ok else "✗", one.kind.label, one.name, one.message)
 
 
 def _described(found: Stack, title: str, notes: tuple[str, ...] = ()) -> Table:
