@@ -56,7 +56,7 @@ def test_what_is_there_is_replaced_only_when_asked(prod: str) -> None:
     import_stack(prod, replace=True)
     assert Stack.named("prod").production
     components.update("artifact-store", "far", path="/other")
-    with pytest.raises(StackError, match="another artifact store 'far' already"):
+    with pytest.raises(StackError, match="Another artifact store 'far' exists already"):
         import_stack(prod, name="second")
     assert "second" not in stack_names()
     import_stack(prod, name="second", replace=True)

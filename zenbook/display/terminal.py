@@ -6,8 +6,9 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from zenbook.core.events import Event, Logged, RunFinished, StepFinished, StepRetried
-from zenbook.display.run_view import RunView, header, step_line
-from zenbook.display.table import cut, duration, number, one_line, width
+from zenbook.display.run_text import header, metrics_line, step_line
+from zenbook.display.run_view import RunView
+from zenbook.display.table import cut, duration, one_line, width
 from zenbook.display.theme import COLOURS
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ class TerminalProgress:
         lines = [header(self.view)]
         if self.view.error:
             lines.append(f"  {one_line(self.view.error)}")
-        if metrics := self.view.metrics:
-            lines.append("  " + " · ".join(f"{one_line(name)} {number(value)}" for name, value in metrics.items()))
+        if self.view.metrics:
+            lines.append(metrics_line(self.view))
         return lines
 
     def _write(self, message: str, state: str) -> None:

@@ -23,9 +23,9 @@ def test_each_edited_part_is_told_with_its_lines():
     new = capsule("def clean(x):\n    y = x\n    return y + 1", "LIMIT = 0.7", "def fit(x):\n    return clean(x)")
     found = changes(old, new)
     assert found.keys() == {"clean", "LIMIT"}
-    assert found["clean"].told == "`clean` was edited"
+    assert found["clean"].description == "`clean` was edited"
     assert found["clean"].diff == " def clean(x):\n     y = x\n-    return y\n+    return y + 1"
-    assert found["LIMIT"].told == "`LIMIT` changed from 0.5 to 0.7"
+    assert found["LIMIT"].description == "`LIMIT` changed from 0.5 to 0.7"
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_new_and_gone_parts_and_versions():
         "json": Edit.GONE,
         "g": Edit.NEW,
     }
-    assert found["numpy"].told == "numpy changed from 1.0 to 2.0"
+    assert found["numpy"].description == "numpy changed from 1.0 to 2.0"
     assert found["g"].diff.startswith("+@cached\n+def g():")
 
 
@@ -64,9 +64,9 @@ def test_a_helper_that_moved_to_a_module_is_told_as_moved():
     body = "def clean(x):\n    return x"
     old = capsule(body, "def fit(x):\n    return x")
     moved = changes(old, capsule("def fit(x):\n    return x", helpers=body))
-    assert [one.told for one in moved.values()] == ["`clean` is `helpers.clean` now"]
+    assert [one.description for one in moved.values()] == ["`clean` is `helpers.clean` now"]
     edited = changes(old, capsule("def fit(x):\n    return x", helpers=body + " + 1"))
-    assert [(one.told, one.edit) for one in edited.values()] == [("`helpers.clean` was edited", Edit.EDITED)]
+    assert [(one.description, one.edit) for one in edited.values()] == [("`helpers.clean` was edited", Edit.EDITED)]
 
 
 def test_the_cells_own_text_is_a_part():

@@ -128,7 +128,7 @@ def test_misspelt_names_get_close_matches(runs) -> None:
 def test_runs_that_agree_are_nothing_to_draw(workspace: Path) -> None:
     learning()
     learning()
-    with pytest.raises(RunError, match="too little to draw"):
+    with pytest.raises(RunError, match="Nothing to plot"):
         zenbook.runs().plot()
 
 

@@ -14,7 +14,8 @@ import pytest
 import zenbook
 from zenbook import pipeline, step
 from zenbook.errors import RunError
-from zenbook.history.lineage.entries import Lineage, LineageRelation
+from zenbook.history.lineage.model import LineageRelation
+from zenbook.history.lineage.result import Lineage
 from zenbook.stack.stack import open_stack
 
 
@@ -62,7 +63,9 @@ def file(workspace: Path) -> Path:
 
 
 def ways(found: Lineage) -> dict[str, set[str]]:
-    return {way: {one.step for one in found.entries if one.way is way} for way in LineageRelation}
+    return {
+        relation: {entry.step for entry in found.entries if entry.relation is relation} for relation in LineageRelation
+    }
 
 
 def test_an_outputs_makers_and_readers(file: Path) -> None:
@@ -167,13 +170,13 @@ def test_nothing_is_said_where_nothing_is_known(file: Path) -> None:
     ("thing", "message"),
     [
         ("00000000", "No artifact's digest begins"),
-        ("nothing here", "no file, no digest and no output"),
+        ("nothing here", "not a file, a digest or an output"),
         (Path("missing.txt"), "There is nothing at"),
         (42, "no lineage of a int"),
         ("latest.fit.ouput", "no output 'ouput'"),
     ],
 )
-def test_what_can_not_be_made_out_is_refused(file: Path, thing: Any, message: str) -> None:
+def test_an_unknown_thing_is_refused(file: Path, thing: Any, message: str) -> None:
     training(file)
     with pytest.raises(RunError, match=message):
         zenbook.lineage(thing)

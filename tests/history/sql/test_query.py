@@ -258,10 +258,10 @@ def test_runs_are_listed_by_a_condition_in_an_order(runs: list[str]) -> None:
 def test_best_finds_the_best_run(runs: list[str]) -> None:
     assert zenbook.best("training", "accuracy").id == runs[0]
     assert zenbook.best("training", "accuracy", lower=True).id == runs[2]
-    zenbook.better(accuracy="lower")
+    zenbook.metric_goal("accuracy", "lower")
     assert zenbook.best("training", "accuracy").id == runs[2]
     assert zenbook.best("training", "accuracy", lower=False).id == runs[0]
-    zenbook.better(accuracy="higher")
+    zenbook.metric_goal("accuracy", "higher")
     assert zenbook.best("training", "accuracy", where="params.lr > 0.1").id == runs[1]
     assert zenbook.best("training", "accuracy").steps["split"].outputs["test"].load().shape == (4, 3)
     with pytest.raises(QueryError, match="acc"):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zenbook.display.table import cut, number, one_line
+from zenbook.display.table import cut, file_size, number, one_line
 from zenbook.history.comparison.array_differences import ArrayChanges
 from zenbook.history.comparison.frame_differences import FrameChanges
 from zenbook.history.comparison.output_differences import ArtifactChange, ArtifactStatus
 from zenbook.history.comparison.parts import Cell, CellStyle, Diff, Grid, Line, Part, Pictures, pair, shown_value
 from zenbook.history.comparison.row_differences import INDEX, Matching, RowChanges
 from zenbook.history.comparison.value_distributions import Distance, Distributions, Summary
-from zenbook.history.outputs import file_size
 
 _MOST = 20  # columns or values that are shown of one output
 _DIFF_LINES = 60
@@ -21,13 +20,13 @@ _NOTABLE = 0.2  # a distance that is set off
 def output_parts(change: ArtifactChange, labels: tuple[str, str], *, named: bool) -> Iterator[Part]:
     """What there is to see of one output; ``named`` says in the head which run is meant."""
     run = f" (run {labels[1]})" if named else ""
-    if change.fate in (ArtifactStatus.NEW, ArtifactStatus.GONE):
-        there = 0 if change.fate is ArtifactStatus.GONE else 1
+    if change.status in (ArtifactStatus.NEW, ArtifactStatus.GONE):
+        there = 0 if change.status is ArtifactStatus.GONE else 1
         words = f"only in {labels[there]}: {change.types[there]}, {file_size(change.sizes[there])}"
         yield Line(f"{change.name}{run}: {words}", head=True)
         return
     facts = [pair(*change.types)]
-    if change.fate is ArtifactStatus.SAME:
+    if change.status is ArtifactStatus.SAME:
         facts += [file_size(change.sizes[0]), "the same"]
     elif not change.values or len(change.values) > 1:
         facts.append(pair(*(file_size(one) for one in change.sizes)))

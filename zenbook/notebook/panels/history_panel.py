@@ -217,9 +217,10 @@ class HistoryPanel:
 
     def _compare(self, runs: list[str], asked: dict[str, Any]) -> dict[str, Any]:
         from zenbook.history.comparison.compare import compare
+        from zenbook.history.comparison.run_data import read_run_data
 
         stack = self._shown(asked)
-        found = compare([Run(one, stack) for one in sorted(runs)])  # with the oldest
+        found = compare(read_run_data([(Run(one, stack).record, stack) for one in sorted(runs)]))  # with the oldest
         return {"html": found._repr_html_()}
 
     def _resume(self, run: Run) -> dict[str, Any]:

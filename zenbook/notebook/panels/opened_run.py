@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from zenbook.core.events import RunFinished
-from zenbook.display.run_view import RunView, html
+from zenbook.display.run_html import run_html
+from zenbook.display.run_view import RunView
 from zenbook.engine.follower import Follower
 from zenbook.history.run import Run
 from zenbook.notebook.panels.run_panel import RunPanel
@@ -26,7 +27,7 @@ class OpenedRun:
 
     def described(self) -> dict[str, Any]:
         """What the page shows it by: a widget's id, and a picture where there is no widget."""
-        return {"model": self._panel.model, "html": html(self._panel.view)}
+        return {"model": self._panel.model, "html": run_html(self._panel.view)}
 
     def close(self) -> None:
         """Stop following, and take the widget away."""

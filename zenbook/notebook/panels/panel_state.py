@@ -13,8 +13,10 @@ from typing import Any
 
 from zenbook.core.events import Event, Logged, Measured, Progressed, StepFinished, StepRetried, StepStarted
 from zenbook.core.states import StepState
-from zenbook.display.run_graph_svg import SIGN_PATHS, drawn_edges, label, placed, wires
-from zenbook.display.run_view import RunView, StepView, circumstances
+from zenbook.display.graph_layout.paths import edge_paths
+from zenbook.display.run_graph_svg import SIGN_PATHS, box_label, drawn_edges, run_layout
+from zenbook.display.run_text import stack_and_params
+from zenbook.display.run_view import RunView, StepView
 from zenbook.display.table import cut, number, one_line
 from zenbook.display.theme import COLOURS, SIGNS
 
@@ -71,8 +73,8 @@ def everything(view: RunView) -> Changes:
 def description(view: RunView, base: float) -> dict[str, Any]:
     """The run as it is now: names, places, lines, looks and states."""
     names = tuple(view.steps)
-    place = placed(names, drawn_edges(names, tuple(view.edges)))
-    lines, heads = wires(place)
+    place = run_layout(names, drawn_edges(names, tuple(view.edges)))
+    lines, heads = edge_paths(place)
     boxes = [place.boxes[name] for name in names]
     state: dict[str, Any] = {}
     for patch in patches(view, everything(view), base):
@@ -81,12 +83,13 @@ def description(view: RunView, base: float) -> dict[str, Any]:
     return {
         "run": view.run,
         "pipeline": one_line(view.pipeline),
-        "facts": circumstances(view),
+        "facts": stack_and_params(view),
         "now": round(time.time() - base, 3),
         "size": [place.width, place.height],
         "box": [boxes[0].width, boxes[0].height] if boxes else [0, 0],
         "steps": [
-            [name, label(name, box), round(box.x, 1), round(box.y, 1)] for name, box in zip(names, boxes, strict=True)
+            [name, box_label(name, box), round(box.x, 1), round(box.y, 1)]
+            for name, box in zip(names, boxes, strict=True)
         ],
         "lines": lines,
         "heads": heads,

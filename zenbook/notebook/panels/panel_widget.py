@@ -15,7 +15,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from zenbook.display.table import escaped
+from zenbook.display.markup import Html
 
 SETTLED = 2.5  # seconds from which on a browser has made a widget; anywidget's own limit is 2
 
@@ -45,7 +45,7 @@ class PanelWidget(anywidget.AnyWidget):
     def placed(self, picture: dict[str, Any], way_on: str) -> dict[str, Any]:
         """The picture as the output in which the page shows the panel; who sees only the picture is told the way on."""
         words = f"This is how it was at {time.strftime('%Y-%m-%d %H:%M:%S')}. {way_on}"
-        told = f'<div style="opacity:.7;font-size:.9em">{escaped(words)}</div>'
+        told = Html('<div style="opacity:.7;font-size:.9em">{}</div>').format(words)
         shown = f'<div class="zb-at-{self.panel}">{picture["text/html"]}{told}</div>'
         return {**picture, "text/html": shown, "text/plain": f"{picture['text/plain']}\n{words}"}
 

@@ -17,7 +17,9 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from zenbook.core.events import Event, Logged, RunFinished
-from zenbook.display.run_view import RunView, html, text
+from zenbook.display.run_html import run_html
+from zenbook.display.run_text import run_text
+from zenbook.display.run_view import RunView
 from zenbook.engine.follower import Follower
 from zenbook.engine.liveness import is_driven_here
 from zenbook.engine.steps.failure_text import one_line
@@ -281,7 +283,7 @@ class RunPanel:
         self._output.show(picture)
 
     def _picture(self) -> dict[str, Any]:
-        return {"text/html": html(self.view), "text/plain": text(self.view)}
+        return {"text/html": run_html(self.view), "text/plain": run_text(self.view)}
 
     def _leave(self, end: End) -> None:
         """Replace the panel, and take the widget out of the page once the page has made it."""
