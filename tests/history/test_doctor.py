@@ -49,7 +49,7 @@ def test_a_sound_workspace_is_found_well(workspace: Path) -> None:
 
 def test_it_looks_before_the_workspace_is_made(workspace: Path) -> None:
     seen = found()
-    assert seen["workspace"][1].endswith(".zen (made on first use)")
+    assert seen["workspace"][1].endswith(".zen (created on first use)")
     assert seen["permissions"] == ("–", "no workspace yet")
     assert (workspace / ".zen").is_dir()
 

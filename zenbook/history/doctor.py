@@ -172,7 +172,7 @@ def _variables() -> Finding:
 def _workspace() -> Finding:
     workspace = Workspace.find()
     if not workspace.exists:
-        return "✓", f"{workspace.home} (made on first use)"
+        return "✓", f"{workspace.home} (created on first use)"
     workspace.config()
     config = workspace.config_file.name if workspace.config_file.exists() else "no config.yaml: the defaults"
     return "✓", f"{workspace.home}, {config}"
