@@ -140,7 +140,7 @@ def test_a_module_that_is_broken_on_disk_is_named(notebook: Notebook) -> None:
     Path("mod.py").write_text("def f(): return 1\n")
     notebook.cell("import mod\ndef work(): return mod.f()")
     Path("mod.py").write_text("def f(: return 1\n")
-    with pytest.raises(CaptureError, match=r"'mod'.*can't be read"):
+    with pytest.raises(CaptureError, match=r"Could not read the module 'mod'"):
         notebook.capsule("work")
 
 
@@ -179,7 +179,7 @@ def test_a_module_in_a_zip_file_is_named(notebook: Notebook) -> None:
         file.writestr("zipped.py", "def f(): return 1\n")
     sys.path.insert(0, str(Path("lib.zip").resolve()))
     notebook.cell("import zipped\ndef work(): return zipped.f()")
-    with pytest.raises(CaptureError, match=r"'zipped'.*can't be read"):
+    with pytest.raises(CaptureError, match=r"Could not read the module 'zipped'"):
         notebook.capsule("work")
 
 

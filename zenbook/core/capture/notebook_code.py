@@ -189,7 +189,7 @@ class NotebookCapture(LiveClasses):
     def _side_effect_imports(self) -> None:
         """Let imports travel that are there for their effect (``sklearn.experimental``'s), if their package does."""
         for name in imported_modules():
-            if self.project.acts_on(name):  # it registers something with a module that travels
+            if self.project.acts_on_reached(name):  # it registers something with a module that travels
                 bound = "_" + name.replace(".", "_")
                 self.items[bound] = Item(bound, (Piece(f"import {name} as {bound}"),), rank=-1)
                 self.project.reach(name)
