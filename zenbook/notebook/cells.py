@@ -14,7 +14,7 @@ from typing import Any
 from zenbook.core.capsule import Capsule, Piece
 from zenbook.core.capture.capture import capture_cell
 from zenbook.core.capture.cell import CellCode, read_cell
-from zenbook.core.capture.definitions import import_of
+from zenbook.core.capture.executed_cells import import_of
 from zenbook.core.fingerprint import fingerprint
 from zenbook.core.graph import Graph, Input, Json, Node, OutputRef, Retries, StepKind, StepOptions
 from zenbook.core.plain_values import NotPlainError, encode

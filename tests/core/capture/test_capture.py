@@ -228,7 +228,7 @@ def test_names_of_cells_stand_in_messages(notebook: Notebook) -> None:
         notebook.capsule("work")
     assert (
         caught.value.message.replace("` (bound in a cell) (a cell)", "` (a cell)")
-        == "Step 'work' reads `lock` (a cell), which can't travel: it is a _thread.lock."
+        == "Step 'work' uses `lock` (a cell), which cannot be part of its code: it is a _thread.lock."
     )
     assert "input" in caught.value.hint
 

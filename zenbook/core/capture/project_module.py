@@ -144,8 +144,7 @@ def read_module(name: str) -> ProjectModule:
         binders,
         stars=tuple(absolute_module(node, package_name) for statement in statements for node in statement.star_imports),
         future=future,
-        read_anywhere=frozenset(chain[0] for statement in statements for chain in statement.uses)
-        | zenbook_names.keys(),
+        read_anywhere=frozenset(read) | zenbook_names.keys(),
         dropped_lines=dropped_lines,
         pipelines=pipelines,
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 from zenbook.core.annotations import conforms, describe, hints_of, output_hints
 from zenbook.core.capsule import Capsule
-from zenbook.core.capture.definitions import remember_cell
+from zenbook.core.capture.executed_cells import remember_cell
 from zenbook.core.events import Stored
 from zenbook.core.graph import Node, StepKind
 from zenbook.core.parsing import parse
