@@ -3,12 +3,13 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DEMO := .venv/.zenbook-demo
 TEST := .venv/.zenbook-test
+TSC := .cache/npm/node_modules/.bin/tsc
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 export JUPYTER_PREFER_ENV_PATH := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo lab test lint docs coverage pictures bench clean ruff format types imports debian npm airflow mlflow ipykernel pytest
+.PHONY: help demo lab test lint docs coverage pictures bench clean ruff format types imports javascript debian npm airflow mlflow ipykernel pytest
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -22,10 +23,10 @@ lab: $(DEMO) ## Open the notebooks in JupyterLab on this machine
 		$(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: $(TEST) ## Check everything: lint, types, floors, tests and notebooks
-	@$(MAKE) --no-print-directory --keep-going debian npm airflow mlflow ipykernel ruff format types imports docs pytest
+	@$(MAKE) --no-print-directory --keep-going debian npm airflow mlflow ipykernel ruff format types imports javascript docs pytest
 
 lint: $(TEST) ## Check style, types and floors
-	@$(MAKE) --no-print-directory --keep-going ruff format types imports
+	@$(MAKE) --no-print-directory --keep-going npm ruff format types imports javascript
 
 docs: $(TEST) ## Build the documentation with its API reference into .cache/site
 	@$(BIN)/mkdocs build --strict --quiet
@@ -70,6 +71,10 @@ types:
 
 imports:
 	$(BIN)/lint-imports --no-logo
+
+javascript: # after npm, which brings tsc
+	@if [ -x $(TSC) ]; then $(TSC) -p jsconfig.json; else \
+		echo "JavaScript was not checked: npm is not installed (make debian installs it where apt is usable)."; test -z "$$CI"; fi
 
 pytest:
 	XDG_CONFIG_HOME=$(abspath .cache/config) PYTHON_KEYRING_BACKEND=keyring.backends.fail.Keyring \

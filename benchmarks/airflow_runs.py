@@ -16,7 +16,8 @@ from benchmarks.figures import Figure, Result
 from benchmarks.measuring import empty_folder, in_turns, seconds, workspace
 from tests.servers.airflow_here import LiveAirflow, live_airflow, loaded_and_tested
 from zenbook.cli import invoke
-from zenbook.integrations.airflow.client import Account, AirflowApi
+from zenbook.integrations.airflow.client import AirflowApi
+from zenbook.integrations.airflow.connection import Account
 from zenbook.pipelines.sources import find_target
 
 STEPS = """
@@ -104,7 +105,7 @@ def _plain(airflow: LiveAirflow, number: int) -> float:
 def _seconds(airflow: LiveAirflow, dag: str, run: str) -> float:
     api = _api(airflow)
     _until(lambda: api.state(dag, run) in ("success", "failed"))
-    found = api._ask("GET", api._path("dags", dag, "dagRuns", run))
+    found = api.connection.ask("GET", api.connection.path("dags", dag, "dagRuns", run))
     assert found["state"] == "success"
     began, ended = (datetime.fromisoformat(found[one]) for one in ("queued_at", "end_date"))
     return (ended - began).total_seconds()

@@ -10,7 +10,6 @@ from dataclasses import replace
 from benchmarks.chain import chain
 from benchmarks.figures import Figure, Result
 from benchmarks.measuring import empty_folder, seconds, workspace
-from zenbook.history.comparison.compare import compare
 from zenbook.history.comparison.frame_differences import frame_changes
 from zenbook.history.runs import runs as list_runs
 from zenbook.stack.metadata_store import MetadataStore
@@ -24,16 +23,16 @@ def measure(
     """Milliseconds for a comparison with all it shows; seconds for frames of ``rows`` rows of 8 columns."""
     with empty_folder() as folder, workspace(folder):
         first, second = chain(x=0, n=steps), chain(x=1, n=steps)
-        repr(compare([first, second]))  # what is imported on first use
-        two = _best(lambda: repr(compare([first, second])), repeats)
+        repr(first.diff(second))  # what is imported on first use
+        two = _best(lambda: repr(first.diff(second)), repeats)
         store = open_stack().metadata
         model = store.run(first.id)
         assert model is not None
         _fill(store, model, runs, params, metrics)
         listed = list_runs("sweep", limit=runs)
-        many = _best(lambda: repr(compare(listed)), repeats)
-        drawn = _best(lambda: compare(listed).plot().svg, 3)
-        shown = _best(lambda: compare(listed)._repr_html_(), 3)
+        many = _best(lambda: repr(listed.compare()), repeats)
+        drawn = _best(lambda: listed.compare().plot().svg, 3)
+        shown = _best(lambda: listed.compare()._repr_html_(), 3)
         frames = _best(_frames(rows), 1)
     return Result(
         "Comparing runs",

@@ -126,11 +126,11 @@ def measure_peer(*, runs: int, repeats: int) -> list[Figure]:
 
 def _asked(mirror: object, query: str) -> float:
     from zenbook.history.sql.mirror import Mirror
-    from zenbook.history.sql.mirror.mirror import reading
+    from zenbook.history.sql.mirror.mirror import transaction
 
     assert isinstance(mirror, Mirror)
     start = time.perf_counter()
-    with reading(mirror) as cursor:
+    with transaction(mirror, read_only=True) as cursor:
         cursor.sql(query).to_arrow_table()
     return time.perf_counter() - start
 

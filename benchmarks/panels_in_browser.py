@@ -52,12 +52,10 @@ for at in range({CHANGES}):
     begins = at // {STEPS} % 2 == 0
     panel.on_event(StepStarted("r", name) if begins else StepFinished("r", name, StepState.SUCCEEDED, 1))
     #
-while panel._changes: time.sleep(.001)
+panel.flush()
 panel._widget.send = send
 print(began, max(sizes), len(sizes))"""
-RESET = (
-    'for one in names: panel.on_event(StepFinished("r", one, StepState.CACHED))\nwhile panel._changes: time.sleep(.001)'
-)
+RESET = 'for one in names: panel.on_event(StepFinished("r", one, StepState.CACHED))\npanel.flush()'
 LAST = f"s{(CHANGES - 1) % STEPS}"
 WATCH = """([name, state]) => { window.seen = 0; const watcher = new MutationObserver(() => {
     const boxes = document.querySelectorAll(`.zb-box[data-state="${state}"]`);
@@ -94,7 +92,7 @@ def measure(*, runs: int = 100_000, repeats: int = 5) -> Result:
 
 
 def _in_the_page(folder: Path, repeats: int) -> tuple[float, float, float, float, float]:
-    by_itself = CHANGE.replace("    #\n", "    panel.send()\n")
+    by_itself = CHANGE.replace("    #\n", "    panel.flush()\n")
     write_notebook(folder / "book.ipynb", [READY, NEW, CHANGE, by_itself, RESET, "panel.end(None)", "sixty();"])
     with jupyterlab(folder) as url, browser() as tab:
         book = LabNotebook(tab, url, "book.ipynb")

@@ -59,9 +59,7 @@ names = [f"s{at}" for at in range(60)]
 view = RunView("r", "many", edges=tuple(zip(names, names[1:])), steps={one: StepView(one) for one in names})
 panel = RunPanel(view)
 def first():
-    from zenbook.notebook.panels.run_widget import RunWidget
-    panel._widget = RunWidget(panel._describe, panel.answer)
-    panel._show_picture()
+    panel.show()
 print(json.dumps(timed(first)))
 panel.end(None)
 """

@@ -116,21 +116,21 @@ def refusing(file: Path) -> None:
 
 BEFORE_ANYTHING_RUNS: list[tuple[str, Callable[[], Any], str, str]] = [
     ("an unknown argument of a pipeline", lambda: typed(rwos=2), "has no argument 'rwos'", "Did you mean 'rows'?"),
-    ("an argument of another type", lambda: typed("many"), "takes int as `rows` and is given str", "Give a value"),
+    ("an argument of another type", lambda: typed("many"), "takes int as `rows`, but gets str", "Pass a value"),
     ("an unknown argument of a step", misnamed, "has no argument 'y'", "Known arguments: x"),
     ("a missing argument", missing, "missing a required argument: 'x'", "two(x"),
-    ("another number of outputs", unpacked, "another number of outputs than it is", "Name them all"),
-    ("an output as a Python value", branching, "is used as a value in the pipeline's function", "do this inside"),
+    ("another number of outputs", unpacked, "a different number of outputs than it has", "Name all outputs"),
+    ("an output as a Python value", branching, "its output cannot be used as a value", "do this inside"),
     ("an empty pipeline", empty, "has no steps", "Call at least one"),
-    ("an unknown option of a pipeline", lambda: typed.options(stak="x"), "no option 'stak'", "Did you mean 'stack'?"),
-    ("an unknown option of a step", lambda: one.options(retry=2), "no option 'retry'", "Did you mean"),
+    ("an unknown option of a pipeline", lambda: typed.options(stak="x"), "Unknown option 'stak'", "Did you mean 'stack'?"),
+    ("an unknown option of a step", lambda: one.options(retry=2), "Unknown option 'retry'", "Did you mean"),
     ("an unknown stack", lambda: typed.options(stack="defualt")(), "no stack 'defualt'", "Did you mean 'default'?"),
-    ("a name that is too long", lambda: typed.options(name=LONG + "n"), "can't be named", f"1 to {STEP_NAME_LIMIT}"),
-    ("a name of nothing", lambda: typed.options(name=" "), "can't be named ' '", "printable"),
-    ("a name with a line end", lambda: one.options(name="a\nb"), "can't be named", "printable"),
-    ("a step as a pipeline", lambda: pipeline(one), "@pipeline needs a function, and got a step", "named"),
-    ("a class as a step", lambda: step(3), "@step needs a function, and got int", "named"),
-    ("a timeout that is no duration", lambda: one.options(timeout="soon"), "which is no duration", "'90s'"),
+    ("a name that is too long", lambda: typed.options(name=LONG + "n"), "cannot have the name", f"1 to {STEP_NAME_LIMIT}"),
+    ("a name of nothing", lambda: typed.options(name=" "), "cannot have the name ' '", "printable"),
+    ("a name with a line end", lambda: one.options(name="a\nb"), "cannot have the name", "printable"),
+    ("a step as a pipeline", lambda: pipeline(one), "@pipeline needs a function, and got a step", "by name"),
+    ("a class as a step", lambda: step(3), "@step needs a function, and got int", "by name"),
+    ("a timeout that is not a duration", lambda: one.options(timeout="soon"), "which is not a duration", "'90s'"),
     ("a negative number of retries", lambda: one.options(retries=-1), "is -1", "0, 1, 2"),
     ("outputs of one name", lambda: one.options(outputs=("a", "a")), "different names", "own name"),
 ]  # fmt: skip
@@ -152,10 +152,10 @@ def test_a_mistake_is_told_before_anything_runs(act: Callable[[], Any], message:
 @pytest.mark.parametrize(
     ("act", "message"),
     [
-        (locking, "The output 'output' of step 'gives_a_lock' can't be stored"),
-        (streaming, "The output 'output' of step 'gives_rows' can't be stored"),
+        (locking, "The output 'output' of step 'gives_a_lock' cannot be stored"),
+        (streaming, "The output 'output' of step 'gives_rows' cannot be stored"),
         (measuring, "The metric 'loss' is str, which is no number"),
-        (mistyped, "Step 'says_text' says that its output 'output' is str, and gave int"),
+        (mistyped, "Step 'says_text' returned int as its output 'output', but its annotation says str"),
     ],
 )
 def test_a_mistake_within_a_run_keeps_what_finished(act: Callable[[], Any], message: str) -> None:

@@ -136,7 +136,7 @@ def _with_python(**variables: str) -> dict[str, str]:
 
 AFTER = """
 from zenbook.artifact_stores.content_addressed import AddressedFolder
-from zenbook.metadata_stores.sql_store.sqlite_database import Database
+from zenbook.metadata_stores.sql_store.sqlite_database import SqliteDatabase
 
 @step
 def first() -> int:
@@ -162,7 +162,7 @@ def kill_at(owner, name, nth):
 
 if __name__ == "__main__":
     if sys.argv[1:]:
-        owner, name = {"write": (Database, "_transact"), "publish": (AddressedFolder, "publish")}[sys.argv[1]]
+        owner, name = {"write": (SqliteDatabase, "_transact"), "publish": (AddressedFolder, "publish")}[sys.argv[1]]
         kill_at(owner, name, int(sys.argv[2]))
     killed()
 """
@@ -289,7 +289,7 @@ def test_a_folder_in_which_no_workspace_can_be_made(read_only: Path, monkeypatch
     monkeypatch.setenv("ZENBOOK_WORKSPACE", str(read_only / "other"))
     with pytest.raises(StackError) as raised:
         pipeline(_only_small)(2)
-    assert "can't be made: Read-only file system" in raised.value.message
+    assert "cannot be created: Read-only file system" in raised.value.message
     assert "zen init --path DIR" in raised.value.hint
 
 
@@ -333,7 +333,7 @@ def test_a_damaged_database_says_how_to_go_on(workspace: Path) -> None:
     (workspace / ".zen" / "metadata.sqlite").write_text("no database, but long enough to be one" * 30)
     with pytest.raises(StoreError) as raised:
         storing()
-    assert "is damaged, or no SQLite database" in raised.value.message
+    assert "is damaged, or it is not a SQLite database" in raised.value.message
     assert "mv " in raised.value.hint
 
 
@@ -349,7 +349,7 @@ def test_a_deleted_artifact_is_made_again_and_why_says_so(workspace: Path) -> No
     assert stored.record.address in raised.value.message
     again = storing()
     assert [str(one.state) for one in again.steps.values()] == ["cached", "succeeded", "cached"]
-    assert again.steps["large"].why == "an artifact that it made is gone from the store"
+    assert again.steps["large"].why == "an artifact that it produced is missing from the store"
     assert stored.load() == again.steps["large"].outputs["output"].load()
 
 
@@ -414,10 +414,10 @@ def test_a_schema_of_a_newer_zenbook_is_left_as_it_is(workspace: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("version: 99\n", "was made by a newer zenbook (version 99"),
-        ("version: x\n", "was made by a newer zenbook (version x"),
-        ("active: [\n", "is no YAML"),
-        ("- a\n- b\n", "holds list and not settings by name"),
+        ("version: 99\n", "was written by a newer zenbook (version 99"),
+        ("version: x\n", "was written by a newer zenbook (version x"),
+        ("active: [\n", "is not valid YAML"),
+        ("- a\n- b\n", "contains a list instead of settings by name"),
         ("stakcs: {}\n", "unknown key 'stakcs'"),
         ("stacks: [a]\n", "'stacks' is not a mapping"),
         ("stacks: {prod: 3}\nactive: prod\n", "not a mapping of options"),

@@ -17,7 +17,8 @@ _HOMES = {
     "pipeline": "zenbook.pipelines.pipeline",
     "Pipeline": "zenbook.pipelines.pipeline",
     "log_metrics": "zenbook.engine.steps.step_context",
-    "better": "zenbook.history.comparison.metric_goals",
+    "metric_goal": "zenbook.history.comparison.metric_goals",
+    "better": "zenbook.history.comparison.metric_goals",  # the former name
     "lineage": "zenbook.history.lineage.lineage",
     "track": "zenbook.engine.steps.track",
     "Run": "zenbook.history.runs",
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from zenbook.engine.steps.track import track
     from zenbook.errors import ZenbookError
     from zenbook.formats import Format, register_format
-    from zenbook.history.comparison.metric_goals import better
+    from zenbook.history.comparison.metric_goals import metric_goal
     from zenbook.history.lineage.lineage import lineage
     from zenbook.history.runs import Run, best, find_run, runs
     from zenbook.history.sql.query import sql
@@ -88,11 +89,11 @@ __all__ = [
     "Step",
     "ZenbookError",
     "best",
-    "better",
     "components",
     "find_run",
     "lineage",
     "log_metrics",
+    "metric_goal",
     "panel",
     "pipeline",
     "register_format",

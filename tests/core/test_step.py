@@ -11,8 +11,8 @@ import pytest
 
 import zenbook
 from zenbook import step
+from zenbook.core.durations import seconds
 from zenbook.core.graph import Retries
-from zenbook.core.step import seconds
 from zenbook.errors import DefinitionError
 
 
@@ -75,10 +75,10 @@ OPTIONS = [
     ({"timeout": 0}, "timeout", "above 0"),
     ({"timeout": "soon"}, "timeout", "90s"),
     ({"retry_delay": "x"}, "retry_delay", "90s"),
-    ({"name": ""}, "named", "characters"),
-    ({"name": "a\nb"}, "named", "characters"),
-    ({"name": "a" * 101}, "named", "100"),
-    ({"name": 3}, "named", "characters"),
+    ({"name": ""}, "have the name", "characters"),
+    ({"name": "a\nb"}, "have the name", "characters"),
+    ({"name": "a" * 101}, "have the name", "100"),
+    ({"name": 3}, "have the name", "characters"),
     ({"outputs": ()}, "outputs", "name"),
     ({"outputs": ("a", "a")}, "outputs", "name"),
     ({"outputs": "not one"}, "output", "identifier"),

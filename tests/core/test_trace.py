@@ -346,8 +346,8 @@ def of_another_trace():
 
 MISTAKES = [
     (bad_argument, "no argument 'row'", "rows"), (missing_argument, "missing", "fit("), (surplus_argument, "too many", "load("),
-    (wrong_type, "int", "type"), (bool_for_a_number, "float", "type"), (too_many_names, "another number of outputs", "Name"),
-    (too_few_names, "another number of outputs", "Name"), (unpacks_one, "one output", "outputs="), (loops_over, "one output", "loop"),
+    (wrong_type, "int", "type"), (bool_for_a_number, "float", "type"), (too_many_names, "different number of outputs", "Name"),
+    (too_few_names, "different number of outputs", "Name"), (unpacks_one, "one output", "outputs="), (loops_over, "one output", "loop"),
     (unknown_output, "'trian'", "train"), (as_condition, "condition", "inside a step"), (as_bool_operand, "condition", "inside a step"),
     (arithmetic, "value", "inside"), (reversed_arithmetic, "value", "inside"), (compared, "value", "inside"), (equal, "compared", "inside"),
     (unequal, "value", "inside"), (indexed, "indexed", "inside"), (attribute, ".shape", "inside"), (method, ".mean", "inside"), (called, "called", "inside"),
@@ -355,8 +355,8 @@ MISTAKES = [
     (in_range, "number", "inside"), (in_a_text, "text", "inside"), (shown, "text", "inside"), (starred, "one output", "loop"),
     (double_starred, ".keys", "inside"), (negative, "value", "inside"), (shifted, "value", "inside"), (divmod_of, "value", "inside"),
     (bool_or, "value", "inside"), (reversed_matmul, "value", "inside"), (passes_a_function, "function `graph_of`", "by its name"),
-    (passes_a_step, "function `load`", "by its name"), (after_a_value, "`after`", "step gave"), (in_a_helper, "value", "inside"),
-    (of_another_trace, "another trace", "globals"),
+    (passes_a_step, "function `load`", "by its name"), (after_a_value, "`after`", "step returned"), (in_a_helper, "value", "inside"),
+    (of_another_trace, "another call of a pipeline", "globals"),
 ]  # fmt: skip
 
 
@@ -414,4 +414,4 @@ def test_an_output_can_be_looked_at_without_a_value() -> None:
         assert out is not None
 
     graph_of(flow)
-    assert "not there yet" in found["repr"]
+    assert "not computed yet" in found["repr"]

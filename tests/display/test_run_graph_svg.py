@@ -7,8 +7,9 @@ from itertools import pairwise
 import pytest
 
 from zenbook.core.states import StepState
-from zenbook.display.run_graph_svg import data_uri, drawn_edges, picture
+from zenbook.display.run_graph_svg import drawn_edges, run_graph_svg
 from zenbook.display.run_view import RunView, StepView
+from zenbook.display.svg import data_uri
 from zenbook.display.theme import COLOURS, SIGNS
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -41,7 +42,7 @@ ODD = [
 
 
 def test_it_is_well_formed_for_any_name():
-    root = ET.fromstring(picture(run_of(ODD, [(ODD[0], ODD[1])])))
+    root = ET.fromstring(run_graph_svg(run_of(ODD, [(ODD[0], ODD[1])])))
     assert len(root.findall(f"{SVG}g")) == len(ODD)
     titles = [one.findtext(f"{SVG}title") for one in root.findall(f"{SVG}g")]
     assert titles[0] is None, "its name is there in full"
@@ -51,7 +52,7 @@ def test_it_is_well_formed_for_any_name():
 
 @pytest.mark.parametrize("state", StepState)
 def test_each_state_has_a_colour_a_sign_and_a_drawing(state):
-    svg = picture(run_of(["fit"], state=state))
+    svg = run_graph_svg(run_of(["fit"], state=state))
     assert f'<use href="#{state}"' in svg
     assert f'<g id="{state}"' in svg
     assert state in SIGNS
@@ -67,38 +68,38 @@ def test_a_finished_step_shows_how_long_it_took_and_how_often_it_was_tried():
     run = run_of(["fit", "split"])
     run.steps["fit"].attempt = 3
     run.steps["split"].state = StepState.CACHED
-    texts = [one.text for one in ET.fromstring(picture(run)).iter(f"{SVG}text")]
+    texts = [one.text for one in ET.fromstring(run_graph_svg(run)).iter(f"{SVG}text")]
     assert texts == ["fit", "1.2 s ×3", "split", "cached"]
 
 
 def test_long_names_keep_their_ends_apart():
     run = run_of([f"train_a_model_with_many_words-{at}" for at in (12, 13)])
-    texts = [one.text for one in ET.fromstring(picture(run)).iter(f"{SVG}text")]
+    texts = [one.text for one in ET.fromstring(run_graph_svg(run)).iter(f"{SVG}text")]
     assert texts[0] != texts[2]
     assert all("…" in one for one in (texts[0], texts[2]))
     assert texts[0].endswith("-12")
 
 
 def test_a_long_run_stays_readable():
-    width, height = map(float, re.search(r'width="(\S+)" height="(\S+)"', picture(run_of(*chain(100)))).groups())
+    width, height = map(float, re.search(r'width="(\S+)" height="(\S+)"', run_graph_svg(run_of(*chain(100)))).groups())
     assert width <= 900
     assert height <= 1300
 
 
 def test_it_stands_alone():
-    svg = picture(run_of(*chain(8)))
+    svg = run_graph_svg(run_of(*chain(8)))
     assert set(re.findall(r"https?://[^\"' ]+", svg)) == {"http://www.w3.org/2000/svg"}
     for word in ("<script", "<style", "foreignObject", "onload"):
         assert word not in svg
 
 
 def test_a_run_without_steps_has_a_picture():
-    assert "no steps" in "".join(ET.fromstring(picture(run_of([]))).itertext())
+    assert "no steps" in "".join(ET.fromstring(run_graph_svg(run_of([]))).itertext())
 
 
-def test_boxes_do_not_move_while_the_run_goes_on():
+def test_boxes_do_not_move_while_the_run_is_running():
     def boxes(state):
-        root = ET.fromstring(picture(run_of(*chain(5), state=state)))
+        root = ET.fromstring(run_graph_svg(run_of(*chain(5), state=state)))
         return [(one.get("x"), one.get("y"), one.get("width")) for one in root.iter(f"{SVG}rect")]
 
     assert boxes(StepState.PENDING) == boxes(StepState.FAILED) == boxes(StepState.CACHED)
@@ -131,7 +132,7 @@ def test_the_reduction_keeps_every_path():
 
 
 def test_the_data_uri_holds_the_picture():
-    svg = picture(run_of(["データ"]))
+    svg = run_graph_svg(run_of(["データ"]))
     head, _, code = data_uri(svg).partition(",")
     assert head == "data:image/svg+xml;base64"
     assert base64.b64decode(code).decode() == svg

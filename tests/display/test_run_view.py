@@ -8,8 +8,9 @@ import pytest
 from zenbook.core.events import Logged, Measured, RunFinished, RunStarted, StepFinished, StepRetried, StepStarted
 from zenbook.core.graph import Graph, Input, Node, OutputRef, StepKind
 from zenbook.core.states import RunState, StepState
-from zenbook.display.run_view import RunView, header, text
-from zenbook.display.run_view import html as as_html
+from zenbook.display.run_html import run_html
+from zenbook.display.run_text import header, run_text
+from zenbook.display.run_view import RunView
 from zenbook.stack.records import MetricRecord, ParamRecord, RunRecord, StepRecord
 
 RUN = "20261123-052055-k3f9a"
@@ -62,7 +63,7 @@ def test_a_run_that_succeeds(view):
         finished("fit", took=0.012, notes=("draws numbers unseeded",)),
         RunFinished(RUN, RunState.SUCCEEDED, at=2.2),
     )
-    assert text(view).splitlines() == [
+    assert run_text(view).splitlines() == [
         f"training {RUN} succeeded in 1.2 s · 3 steps: 2 ran, 1 cached",
         "  ↺ load   cached",
         "  ✓ split  succeeded      500 ms",
@@ -87,13 +88,13 @@ def test_a_run_that_fails_says_why(view):
         RunFinished(RUN, RunState.FAILED, "OSError: <no>", at=185.0),
     )
     assert header(view) == f"training {RUN} failed after 3 min 05 s · 3 steps: 1 failed, 2 skipped"
-    assert "  ✗ OSError: <no>" in text(view).splitlines()
-    assert "attempt 2" in text(view)
+    assert "  ✗ OSError: <no>" in run_text(view).splitlines()
+    assert "attempt 2" in run_text(view)
     assert view.steps["load"].duration == 3.0, "all attempts count"
-    assert "OSError: &lt;no&gt;" in as_html(view)
+    assert "OSError: &lt;no&gt;" in run_html(view)
 
 
-def test_while_it_runs_the_header_tells_for_how_long(view, monkeypatch):
+def test_while_it_runs_the_header_shows_for_how_long(view, monkeypatch):
     monkeypatch.setattr("time.time", lambda: 13.0)
     told(view, RunStarted(RUN, at=1.0), StepStarted(RUN, "load", at=1.0))
     assert header(view) == f"training {RUN} running for 12 s · 3 steps: 1 running, 2 pending"
@@ -103,12 +104,12 @@ def test_an_event_that_comes_twice_or_for_another_run_changes_nothing(view):
     events = [
         RunStarted(RUN, at=1.0), StepStarted(RUN, "load", at=1.0), Measured(RUN, "load", "a", 1.0), finished("load"),
     ]  # fmt: skip
-    once = text(told(view, *events, RunFinished(RUN, RunState.SUCCEEDED, at=2.0)))
-    assert text(told(view, RunFinished(RUN, RunState.SUCCEEDED, at=2.0), *events[2:])) == once
-    assert text(told(view, RunFinished("other", RunState.FAILED), StepStarted("other", "fit"))) == once
+    once = run_text(told(view, *events, RunFinished(RUN, RunState.SUCCEEDED, at=2.0)))
+    assert run_text(told(view, RunFinished(RUN, RunState.SUCCEEDED, at=2.0), *events[2:])) == once
+    assert run_text(told(view, RunFinished("other", RunState.FAILED), StepStarted("other", "fit"))) == once
 
 
-def test_a_metric_of_two_steps_is_told_apart(view):
+def test_a_metric_of_two_steps_gets_the_steps_name(view):
     told(
         view, Measured(RUN, "load", "rows", 5.0), Measured(RUN, "split", "rows", 4.0), Measured(RUN, "fit", "auc", 1.0)
     )
@@ -137,7 +138,7 @@ def test_records_give_the_same_view_as_the_events(view):
         [("load", "split"), ("split", "fit"), ("gone", "fit")],
     )
     assert recorded == view
-    assert as_html(recorded) == as_html(view)
+    assert run_html(recorded) == run_html(view)
 
 
 class Tags(html.parser.HTMLParser):
@@ -159,7 +160,7 @@ class Tags(html.parser.HTMLParser):
 
 
 def test_html_is_static_and_needs_no_trust(view):
-    source = as_html(told(view, RunStarted(RUN, at=1.0), RunFinished(RUN, RunState.SUCCEEDED, at=2.0)))
+    source = run_html(told(view, RunStarted(RUN, at=1.0), RunFinished(RUN, RunState.SUCCEEDED, at=2.0)))
     tags = Tags(source)
     assert {tag for tag, _ in tags.seen} <= {"div", "span", "b", "code", "img", "table", "tbody", "tr", "td"}
     (image,) = [attributes for tag, attributes in tags.seen if tag == "img"]
@@ -173,7 +174,7 @@ def test_html_is_static_and_needs_no_trust(view):
 def test_html_shows_params_stack_notes_and_reasons_escaped():
     view = RunView.of_graph(chain_graph("<u>&"), RUN, "<i>", "st<ck", {"q": "<a href='x'>", "long": "y" * 500})
     view.on_event(finished("<u>&", why="its <source> changed", notes=("<note>",)))
-    source = as_html(view)
+    source = run_html(view)
     Tags(source)
     for unsafe in ("<i>", "<u>&", "<a ", "<source>", "<note>", "st<ck", "y" * 100):
         assert unsafe not in source
@@ -184,18 +185,18 @@ def test_html_shows_params_stack_notes_and_reasons_escaped():
 @pytest.mark.parametrize(("count", "folded"), [(12, False), (13, True)])
 def test_many_steps_are_folded_away(count, folded):
     view = RunView.of_graph(chain_graph(*(f"s{at}" for at in range(count))), RUN, "training")
-    assert (f"<details><summary>{count} steps</summary>" in as_html(view)) is folded
-    Tags(as_html(view))
+    assert (f"<details><summary>{count} steps</summary>" in run_html(view)) is folded
+    Tags(run_html(view))
 
 
 def test_odd_names_can_be_sent_to_a_notebook():
     view = RunView.of_graph(chain_graph("\ud800", "\x00", "a\nb"), RUN, "p\x1b")
-    as_html(view).encode()
-    assert json.loads(json.dumps(text(view)))
-    assert len(text(view).splitlines()) == 4
+    run_html(view).encode()
+    assert json.loads(json.dumps(run_text(view)))
+    assert len(run_text(view).splitlines()) == 4
 
 
 def test_a_run_without_steps():
     view = RunView.of_graph(Graph(()), RUN, "training")
-    assert text(view) == f"training {RUN} pending · no steps"
-    Tags(as_html(view))
+    assert run_text(view) == f"training {RUN} pending · no steps"
+    Tags(run_html(view))

@@ -133,7 +133,9 @@ def test_formats_of_installed_packages_are_asked_for_unknown_types_only(monkeypa
 
     def entry_points(group):
         asked.append(group)
-        return [types.SimpleNamespace(load=lambda: make("plugin", (f"{__name__}.Grid", "numpy.ndarray")))]
+        return [
+            types.SimpleNamespace(name="plugin", load=lambda: make("plugin", (f"{__name__}.Grid", "numpy.ndarray")))
+        ]
 
     monkeypatch.setattr("importlib.metadata.entry_points", entry_points)
     registry._installed.cache_clear()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -52,25 +50,6 @@ def read(file: Path) -> str:
 def reading(file: Path):
     read(file)
 """
-
-
-@pytest.fixture
-def project(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ModuleType]:
-    """A project's module, written anew with some words replaced."""
-    monkeypatch.syspath_prepend(str(workspace))
-    name = f"explained_{workspace.name.replace('-', '_')}"
-
-    def make(*changes: tuple[str, str]) -> ModuleType:
-        text = PROJECT
-        for old, new in changes:
-            assert old in text
-            text = text.replace(old, new)
-        (workspace / f"{name}.py").write_text(text)
-        sys.modules.pop(name, None)
-        importlib.invalidate_caches()
-        return importlib.import_module(name)
-
-    return make
 
 
 def test_an_edited_helper_is_shown_with_its_diff(project: Callable[..., ModuleType]) -> None:
@@ -201,7 +180,7 @@ def test_the_version_of_a_package_whose_objects_a_step_takes_is_named(
 
     from zenbook import pipeline, step
     from zenbook.engine import environment
-    from zenbook.engine.steps import step_runner
+    from zenbook.engine.steps import cache_decision
 
     @step
     def make():
@@ -218,9 +197,9 @@ def test_the_version_of_a_package_whose_objects_a_step_takes_is_named(
         rows(make())
 
     counting()
-    version_of, installed = step_runner.version_of, environment.installed_distributions
+    version_of, installed = cache_decision.version_of, environment.installed_distributions
     monkeypatch.setattr(
-        step_runner, "version_of", lambda name: ("pandas", "0.1") if name == "pandas" else version_of(name)
+        cache_decision, "version_of", lambda name: ("pandas", "0.1") if name == "pandas" else version_of(name)
     )
     monkeypatch.setattr(environment, "installed_distributions", lambda: {**installed(), "pandas": "0.1"})
     run = counting()

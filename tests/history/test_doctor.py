@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.scripts import Started, write_script
-from zenbook.artifact_stores.local_store import LocalArtifactStore
+from tests.scripts import SLOW, Started, write_script
+from zenbook.artifact_stores.local_files import LocalArtifactStore
 from zenbook.core.states import RunState
 from zenbook.errors import StoreError
 from zenbook.history import doctor
@@ -49,7 +49,7 @@ def test_a_sound_workspace_is_found_well(workspace: Path) -> None:
 
 def test_it_looks_before_the_workspace_is_made(workspace: Path) -> None:
     seen = found()
-    assert seen["workspace"][1].endswith(".zen (made on first use)")
+    assert seen["workspace"][1].endswith(".zen (created on first use)")
     assert seen["permissions"] == ("–", "no workspace yet")
     assert (workspace / ".zen").is_dir()
 
@@ -159,21 +159,7 @@ def test_a_run_from_the_future_is_told() -> None:
 
 
 def test_runs_that_go_on_and_runs_that_crashed_are_told(workspace: Path) -> None:
-    body = """
-    @step
-    def waits() -> int:
-        print("waiting", flush=True)
-        time.sleep(60)
-        return 1
-
-    @pipeline
-    def slow():
-        waits()
-
-    if __name__ == "__main__":
-        slow()
-    """
-    with Started(write_script(workspace, body)) as script:
+    with Started(write_script(workspace, SLOW)) as script:
         script.wait_for("waiting")
         assert found()["runs"][1].startswith("1 going on (")
         script.process.kill()

@@ -63,7 +63,9 @@ def test_a_page_that_says_nothing_gets_pictures_while_a_run_goes_on(tmp_path: Pa
 def test_what_is_noted_before_the_end_and_sent_after_it_changes_no_line(k: Kernel) -> None:
     shown = k.run(
         "%load_ext zenbook\nfrom zenbook.notebook.panels.run_panel import RunPanel\nfrom zenbook.display.run_view import RunView, StepView\n"
+        "from zenbook.core.events import StepStarted\n"
         "panel = RunPanel(RunView('r', 'one', steps={'one': StepView('one')}), small=True)\npanel.show()\n"
-        "panel._changes.steps.add('one')\npanel.end({'text/html': 'done', 'text/plain': 'done'})\npanel.send()"
+        "panel.on_event(StepStarted('r', 'one'))\npanel.end({'text/html': 'done', 'text/plain': 'done'})\n"
+        "panel.on_event(StepStarted('r', 'one'))\npanel.flush()"
     )
     assert [one["data"]["text/plain"] for one in shown.of("display")] == ["done"]

@@ -44,7 +44,7 @@ def test_a_cell_asks_in_sql_and_binds_expressions_of_the_notebook(k: Kernel) -> 
 @pytest.mark.parametrize(
     ("cell", "said"),
     [
-        ("%%zen sql\nselect pipelin from runs", "There is no column 'pipelin'"),
+        ("%%zen sql\nselect pipelin from runs", "Unknown column 'pipelin'"),
         ("%%zen sql\nselect {{nothing}}", "NameError"),
         ("%%zen show\nlatest", "Write %%zen sql"),
     ],

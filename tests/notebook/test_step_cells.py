@@ -135,7 +135,7 @@ def test_an_unseeded_draw_is_said_and_not_served_to_another_kernel(k: Kernel, tm
         ("%%step bad\nx = (", "SyntaxError", "was never closed"),
         ("%%step bad -o nothere\nx = 1", "DefinitionError", "does not assign its output `nothere`"),
         ("%%step bad --retires 2\nx = 1", "DefinitionError", "--retires"),
-        ("%%step bad --timeout soon\nx = 1", "DefinitionError", "no duration"),
+        ("%%step bad --timeout soon\nx = 1", "DefinitionError", "not a duration"),
         ("%%step " + "n" * 200 + "\nx = 1", "DefinitionError", "1 to 100 printable characters"),
         ("%%step bad\ny = len(outside)", "CaptureError", "`outside`"),
     ],
@@ -188,7 +188,7 @@ def test_what_cant_be_stored_is_said_stays_usable_and_runs_each_time(k: Kernel) 
     assert k.run("next(gen)").result == "7"
     assert "cached" not in k.run(cell).text
     refused = k.run("%%step other\nx = next(gen)", ok=False)
-    assert "can't be stored" in refused.text
+    assert "cannot be stored" in refused.text
     kept = k.run("%%step kept -o n\ngen = (i for i in [7])\nn = 1")
     assert "not stored" not in kept.text
 
@@ -241,3 +241,22 @@ def test_the_whole_notebook_runs_with_other_parameters_and_drop_takes_a_step_out
     k.run("%zen step drop fit")
     assert k.run("r = %zen run\nlist(r.steps)").result == "['load']"
     assert "Did you mean 'load'" in k.run("%zen step drop laod", ok=False).text
+
+
+@pytest.mark.parametrize(
+    ("default", "text", "value"),
+    [
+        ("Path('a.csv')", "b.csv", "PosixPath('b.csv')"),
+        ("(1, 2)", "'(3, 4)'", "(3, 4)"),
+        ("float('inf')", "2.5", "2.5"),
+        ("2.5", "inf", "inf"),
+        ("float('nan')", "1", "1.0"),
+        ("{'b': 1, 'a': (2, 3)}", "\"{'c': 3}\"", "{'c': 3}"),
+        ("[1, (2, 3)]", "'[4]'", "[4]"),
+    ],
+)
+def test_parameters_of_any_plain_type_are_changed_by_their_text(k: Kernel, default: str, text: str, value: str) -> None:
+    k.run(f"from pathlib import Path\nPath('a.csv').touch(), Path('b.csv').touch()\nC = {default}")
+    k.run("%%step fit\nvalues = [C]")
+    assert k.run(f"r = %zen run --param C={text}\nr.steps['fit'].outputs['values'].load()[0]").result == value
+    assert k.run("r.params['C']").result == value

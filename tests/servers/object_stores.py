@@ -20,28 +20,28 @@ ALL = (*CLOUDS, "memory", "filesystem")
 def make_store(name: str, home: Path, **options: Any) -> ObjectStore:
     """A store as a stack makes it."""
     kind = flavour(ComponentKind.ARTIFACT_STORE, name)
-    made = kind.make(kind.settings(**options), home)
-    assert isinstance(made, ObjectStore)
-    return made
+    store = kind.make(kind.settings(**options), home)
+    assert isinstance(store, ObjectStore)
+    return store
 
 
 class Servers:
-    """Emulators by flavour, started when they are first wanted."""
+    """Emulators by flavour, started when they are first used."""
 
     def __init__(self) -> None:
         self._running: dict[str, Emulator] = {}
 
     def __getitem__(self, name: str) -> Emulator:
         if name not in self._running:
-            made = EMULATORS[name]()
-            if isinstance(made, Azure) and made.program is None:
+            emulator = EMULATORS[name]()
+            if isinstance(emulator, Azure) and emulator.program is None:
                 pytest.skip("azurite is not installed: make npm")
-            self._running[name] = made.start()
+            self._running[name] = emulator.start()
         return self._running[name]
 
     def stop(self) -> None:
-        for one in self._running.values():
-            one.stop()
+        for emulator in self._running.values():
+            emulator.stop()
 
     def options(self, name: str, folder: Path) -> dict[str, Any]:
         """Of a store that is new and empty."""

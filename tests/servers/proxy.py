@@ -1,4 +1,4 @@
-"""A proxy before a server, which counts what passes, answers some calls itself, and holds or spoils others."""
+"""A proxy before a server, which counts calls, answers some itself, and delays or spoils others."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Proxy:
         self.target = (parts.hostname, parts.port)
         self.calls: list[tuple[str, str]] = []
         self.sent = 0  # bytes of bodies
+        self.failed = 0  # calls that `fail_first` answered
         self.at_once = 0
         self.most_at_once = 0
         self.answer: Callable[[str, str], tuple[int, bytes] | None] = lambda method, path: None
@@ -39,13 +40,14 @@ class Proxy:
         self._server.server_close()
 
     def fail_first(self, count: int, status: int = 503, *, methods: tuple[str, ...] = (), body: bytes = b"") -> None:
-        """Answer so many calls by a fault."""
+        """Answer so many calls with an error."""
         left = [count]
 
         def answer(method: str, path: str) -> tuple[int, bytes] | None:
             with self.lock:
                 if left[0] and (not methods or method in methods):
                     left[0] -= 1
+                    self.failed += 1
                     return status, body
             return None
 
@@ -64,7 +66,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def handle_one(self) -> None:
+        def handle_call(self) -> None:
             body = self._body()
             with proxy.lock:
                 proxy.calls.append((self.command, self.path))
@@ -84,7 +86,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 with proxy.lock:
                     proxy.at_once -= 1
 
-        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do_PATCH = handle_one
+        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do_PATCH = handle_call
 
         def _body(self) -> bytes:
             if self.headers.get("Transfer-Encoding", "").lower() == "chunked":

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from zenbook.artifact_stores.local_store import LocalArtifactStore
+from zenbook.artifact_stores.local_files import LocalArtifactStore
 from zenbook.core.events import Event, Listener, Listeners, StepFinished
 from zenbook.core.plan import Plan
 from zenbook.core.states import StepState
@@ -24,7 +24,7 @@ from zenbook.engine.run_context import RunContext
 from zenbook.engine.steps.step_runner import run_step
 from zenbook.errors import StoreError
 from zenbook.metadata_stores.sql_store.sql_store import SqlMetadataStore
-from zenbook.metadata_stores.sql_store.sqlite_database import Database
+from zenbook.metadata_stores.sql_store.sqlite_database import SqliteDatabase
 from zenbook.orchestrators.local import LocalOrchestrator
 from zenbook.stack.artifact_store import StoredBytes, StoredFile
 from zenbook.stack.orchestrator import Stores
@@ -139,7 +139,7 @@ def test_a_broken_artifact_store_is_caught(
 
 class SqliteStore(SqlMetadataStore):
     def __init__(self, path: Path) -> None:
-        super().__init__(Database(path))
+        super().__init__(SqliteDatabase(path))
 
 
 class WritesInParts(SqliteStore):
@@ -249,7 +249,7 @@ def test_a_broken_metadata_store_is_caught(broken: type[SqliteStore], test: str,
     promise = getattr(MetadataStoreTests(), test)
     _keeps(promise, SqliteStore(tmp_path / "sound.sqlite"))
     with pytest.raises(FAILS):
-        _keeps(promise, broken(Database(tmp_path / "broken.sqlite")))
+        _keeps(promise, broken(SqliteDatabase(tmp_path / "broken.sqlite")))
 
 
 def _keeps(promise: Callable[..., None], store: SqlMetadataStore) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import zenbook
-from zenbook.artifact_stores.local_store import LocalArtifactStore
+from zenbook.artifact_stores.local_files import LocalArtifactStore
 from zenbook.metadata_stores.sql_store.sql_store import sqlite_store
 from zenbook.orchestrators.local import LocalOrchestrator
 from zenbook.orchestrators.process import ProcessOrchestrator

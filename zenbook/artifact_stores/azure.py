@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field, SecretStr
 
-from zenbook.artifact_stores.object_storage.object_errors import Fault, Service, by_status, kind
-from zenbook.artifact_stores.object_storage.object_settings import (
-    ObjectSettings,
-    bucket_folder,
-    given,
-    make_store,
-    need,
-    revealed,
-    without_password,
-)
-from zenbook.artifact_stores.object_storage.remote_filesystem import RemoteLocation
+from zenbook.artifact_stores.object_storage.bucket_flavour import BucketFlavour
+from zenbook.artifact_stores.object_storage.object_errors import Fault, Service, fault_of_status, qualified_name
+from zenbook.artifact_stores.object_storage.object_settings import ObjectSettings, reveal
 from zenbook.errors import StackError
 from zenbook.stack.artifact_store import ArtifactStore
-from zenbook.stack.flavour import ComponentKind, Flavour
 
-BLOCKS_AT_ONCE = 4
+PARALLEL_BLOCKS = 4
 
 
 class AzureSettings(ObjectSettings):
-    """Options of the flavour `azure`. Without credentials those of the environment or of `az login` count."""
+    """Options of the flavour `azure`. Without credentials, those of the environment or of `az login` are used."""
 
     path: str = Field(
         description="URL of the folder for artifacts: az://container/folder or "
         "abfss://container@account.dfs.core.windows.net/folder"
     )
-    account_name: str | None = Field(None, description="storage account, where the URL does not name it")
+    account_name: str | None = Field(None, description="storage account, if the URL does not name it")
     account_key: SecretStr | None = Field(None, description="access key of the storage account")
     connection_string: SecretStr | None = Field(None, description="connection string of the storage account")
     sas_token: SecretStr | None = Field(None, description="shared access signature")
@@ -43,65 +35,11 @@ class AzureSettings(ObjectSettings):
     anonymous: bool = Field(False, description="send no credentials: for public containers")
 
 
-class AzureFlavour(Flavour):
-    """Artifacts in Azure Blob Storage."""
-
-    kind = ComponentKind.ARTIFACT_STORE
-    name = "azure"
-    settings = AzureSettings
-    schemes = ("az", "abfs", "abfss", "azure")
-    extra = "azure"
-    packages = ("adlfs",)
-
-    def make(self, settings: AzureSettings, home: Path) -> ArtifactStore:
-        """The store of that container. Raises `StackError` for a URL that is none, no account, or a missing adlfs."""
-        need("adlfs", self.extra, self.name)
-        folder = bucket_folder(settings.path, self.schemes, example="az://container/folder")
-        container, at, rest = folder.partition("@")
-        account = settings.account_name or os.environ.get("AZURE_STORAGE_ACCOUNT_NAME")
-        if at:
-            host, _, below = rest.partition("/")
-            account = account or host.partition(".")[0]
-            folder = f"{container}/{below}".rstrip("/")
-        connection_string = revealed(settings.connection_string) or os.environ.get("AZURE_STORAGE_CONNECTION_STRING")
-        if not account and not connection_string:
-            raise StackError(
-                f"The URL {settings.path!r} doesn't say which storage account it is in.",
-                "Set the option account_name, or write abfss://container@account.dfs.core.windows.net/folder.",
-            )
-        place = RemoteLocation(
-            url=f"az://{folder}",
-            service=SERVICE,
-            connect=lambda: (_connect(settings, account), folder),
-            where=without_password(settings.endpoint_url or ""),
-            bucket=folder.partition("/")[0],
-            put_options=lambda _: {"max_concurrency": BLOCKS_AT_ONCE},
-            get_options={"max_concurrency": BLOCKS_AT_ONCE},
-            patience=settings.retry_seconds,
-            secrets=given(
-                revealed(settings.account_key), connection_string, revealed(settings.sas_token), _key(connection_string)
-            ),
-        )
-        return make_store(place, settings, home)
+def _connection_string(settings: AzureSettings) -> str | None:
+    return reveal(settings.connection_string) or os.environ.get("AZURE_STORAGE_CONNECTION_STRING")
 
 
-def _connect(settings: AzureSettings, account: str | None) -> Any:
-    from zenbook.artifact_stores.object_storage.azure_client import BlobFileSystem
-
-    return BlobFileSystem(
-        endpoint_url=settings.endpoint_url,
-        account_name=account,
-        account_key=revealed(settings.account_key),
-        connection_string=revealed(settings.connection_string),
-        sas_token=revealed(settings.sas_token),
-        anon=settings.anonymous,
-        max_concurrency=BLOCKS_AT_ONCE,
-        use_listings_cache=False,
-        skip_instance_cache=True,
-    )
-
-
-def _key(connection_string: str | None) -> str | None:
+def _key_in(connection_string: str | None) -> str | None:
     for part in (connection_string or "").split(";"):
         name, _, value = part.partition("=")
         if name.strip() in ("AccountKey", "SharedAccessSignature"):
@@ -109,7 +47,7 @@ def _key(connection_string: str | None) -> str | None:
     return None
 
 
-_CODES = {
+_BY_CODE = {
     "ContainerNotFound": Fault.NO_BUCKET,
     "BlobNotFound": Fault.MISSING,
     "ContainerBeingDeleted": Fault.BUSY,
@@ -125,7 +63,7 @@ _CODES = {
     "AuthorizationResourceTypeMismatch": Fault.FORBIDDEN,
     "InsufficientAccountPermissions": Fault.FORBIDDEN,
 }
-_KINDS = {
+_BY_CLASS = {
     "CredentialUnavailableError": Fault.NO_CREDENTIALS,
     "AuthenticationRequiredError": Fault.EXPIRED,
     "ServiceRequestError": Fault.UNREACHABLE,
@@ -137,9 +75,16 @@ _KINDS = {
 }
 
 
-def fault(error: BaseException) -> Fault | None:
-    """What an exception of Azure's libraries says."""
-    package, _, name = kind(error).partition(".")
+def classify_error(error: BaseException) -> Fault | None:
+    """Classify one exception of Azure's libraries.
+
+    Args:
+        error: Any exception, without its causes.
+
+    Returns:
+        The fault, or None for an exception of other libraries.
+    """
+    package, _, name = qualified_name(error).partition(".")
     if package != "azure":
         return Fault.NO_BUCKET if "No such container" in str(error) else None
     text = str(error)
@@ -150,15 +95,76 @@ def fault(error: BaseException) -> Fault | None:
     if "DefaultAzureCredential failed to retrieve" in text:
         return Fault.NO_CREDENTIALS
     code = str(getattr(getattr(error, "error_code", ""), "value", getattr(error, "error_code", "")))
-    return _CODES.get(code) or _KINDS.get(name) or by_status(getattr(error, "status_code", None))
+    return _BY_CODE.get(code) or _BY_CLASS.get(name) or fault_of_status(getattr(error, "status_code", None))
 
 
 SERVICE = Service(
     title="Azure Blob Storage",
-    fault=fault,
+    classify=classify_error,
     login="Log in with `az login`, or set account_key, sas_token or connection_string.",
     rights="Ask for the role 'Storage Blob Data Contributor' on the container, or log in as somebody else: `az login`.",
-    make_bucket="Make it with `az storage container create --name {bucket}`, or correct the path: "
+    make_bucket="Create it with `az storage container create --name {bucket}`, or correct the path: "
     "zen config artifacts set az://CONTAINER/FOLDER.",
     bucket="container",
 )
+
+
+class AzureFlavour(BucketFlavour):
+    """Artifacts in Azure Blob Storage."""
+
+    name = "azure"
+    settings = AzureSettings
+    schemes = ("az", "abfs", "abfss", "azure")
+    extra = "azure"
+    packages = ("adlfs",)
+    service = SERVICE
+    example = "az://container/folder"
+    download_options: ClassVar[Mapping[str, object]] = {"max_concurrency": PARALLEL_BLOCKS}
+
+    def make(self, settings: AzureSettings, home: Path) -> ArtifactStore:
+        """As for every bucket; also raises `StackError` where no storage account is named."""
+        store = super().make(settings, home)
+        if not self._account(settings) and not _connection_string(settings):
+            raise StackError(
+                f"The URL {settings.path!r} doesn't name a storage account.",
+                "Set the option account_name, or write abfss://container@account.dfs.core.windows.net/folder.",
+            )
+        return store
+
+    def _connect(self, settings: AzureSettings) -> Any:
+        from zenbook.artifact_stores.object_storage.azure_client import BlobFileSystem
+
+        return BlobFileSystem(
+            endpoint_url=settings.endpoint_url,
+            account_name=self._account(settings),
+            account_key=reveal(settings.account_key),
+            connection_string=reveal(settings.connection_string),
+            sas_token=reveal(settings.sas_token),
+            anon=settings.anonymous,
+            max_concurrency=PARALLEL_BLOCKS,
+            use_listings_cache=False,
+            skip_instance_cache=True,
+        )
+
+    def _secrets(self, settings: AzureSettings) -> tuple[str | None, ...]:
+        connection_string = _connection_string(settings)
+        return (
+            reveal(settings.account_key),
+            connection_string,
+            reveal(settings.sas_token),
+            _key_in(connection_string),
+        )
+
+    def _folder(self, settings: AzureSettings) -> str:
+        """``container/folder``; the URL may have ``container@account.dfs.core.windows.net/folder``."""
+        container, at, rest = super()._folder(settings).partition("@")
+        return f"{container}/{rest.partition('/')[2]}".rstrip("/") if at else container
+
+    def _account(self, settings: AzureSettings) -> str | None:
+        """The storage account by its option, the environment or the URL."""
+        account = settings.account_name or os.environ.get("AZURE_STORAGE_ACCOUNT_NAME")
+        host = super()._folder(settings).partition("@")[2].partition("/")[0]
+        return account or host.partition(".")[0] or None
+
+    def _upload_options(self, size: int) -> Mapping[str, object]:
+        return {"max_concurrency": PARALLEL_BLOCKS}

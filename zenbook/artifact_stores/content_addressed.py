@@ -1,4 +1,4 @@
-"""Files of this machine that are addressed by the digest of their content."""
+"""A folder of files whose names are the digests of their content."""
 
 # pathlib costs as much as writing a small file does:
 # ruff: noqa: PTH100, PTH108, PTH116, PTH118, PTH208
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, cast
 
-from zenbook.artifact_stores.hashed_file import HashingFile, Temporary
+from zenbook.artifact_stores.hashed_file import HashingFile, TemporaryFile
 from zenbook.errors import ArtifactError, StoreError
 from zenbook.stack.artifact_store import StoredBytes, StoredFile
 
@@ -23,52 +23,70 @@ STALE_SECONDS = 24 * 3600.0
 
 
 class AddressedFolder:
-    """Read-only files ``ab/cdef….suffix`` below a folder, which is made when the first is written.
+    """Read-only files ``ab/cdef….suffix`` below a folder, which is created when the first file is written.
 
-    A file is written in ``tmp`` and then renamed, so it is there in whole or not at all, and two writers of the same
+    A file is written in ``tmp`` and then renamed, so readers see all of it or nothing, and two writers of the same
     bytes don't disturb each other. It isn't flushed to the disk (2 ms): a file that lost its end in a power cut is
-    replaced when it is stored again. ``called`` is what errors say of it, ``otherwise`` the way out besides freeing
-    space.
+    replaced when it is stored again.
+
+    Args:
+        root: The folder.
+        label: What error messages call it, like ``artifact store``.
+        alternative: What the user can do besides freeing space, as the end of a sentence.
     """
 
-    def __init__(self, root: str, *, called: str, otherwise: str) -> None:
+    def __init__(self, root: str, *, label: str, alternative: str) -> None:
         self.root = os.path.abspath(root)
-        self._called = called
-        self._otherwise = otherwise
+        self._label = label
+        self._alternative = alternative
         self._tmp = os.path.join(self.root, "tmp")
-        self._swept_by = 0  # the process that has removed what killed ones left
+        self._cleaned_by = 0  # id of the process that has removed the files which killed processes left
 
-    def write(self, write: Callable[[BinaryIO], object], temporary: Temporary, suffix: str) -> StoredBytes:
-        """Fill a temporary file, hashing on the way."""
+    def write(self, write: Callable[[BinaryIO], object], temporary: TemporaryFile, suffix: str) -> StoredBytes:
+        """Fill a temporary file and hash its content while it is written.
+
+        Args:
+            write: Called with a binary file, to which it writes the content.
+            temporary: The file that is filled; `publish` gives it its name.
+            suffix: End of the address, like ``.arrow``.
+
+        Returns:
+            Digest, address and size of the content.
+        """
         file = HashingFile(temporary)
         write(cast(BinaryIO, file))
         digest, size = file.finish()
         return StoredBytes(digest, address_of(digest, suffix), size)
 
     @contextlib.contextmanager
-    def temporary(self) -> Iterator[Temporary]:
-        """A temporary file that is gone if anything goes wrong; errors of the disk become `StoreError`."""
+    def temporary(self) -> Iterator[TemporaryFile]:
+        """A temporary file that is removed if the block fails; errors of the disk become `StoreError`."""
         try:
-            temporary = Temporary(self.temporary_path())
+            temporary = TemporaryFile(self.temporary_path())
         except OSError as error:
-            raise self.unwritable(error) from error
+            raise self.to_store_error(error) from error
         try:
             yield temporary
         except BaseException:
             temporary.discard()
             if temporary.failure is None:
                 raise
-            raise self.unwritable(temporary.failure) from temporary.failure
+            raise self.to_store_error(temporary.failure) from temporary.failure
 
     def temporary_path(self) -> str:
-        """Where a new file can be written before it has its name; its folder may be missing."""
-        if self._swept_by != os.getpid():
-            self._swept_by = os.getpid()
-            self._sweep()
+        """Path for a new file that has no name yet; its folder may be missing."""
+        if self._cleaned_by != os.getpid():
+            self._cleaned_by = os.getpid()
+            self._remove_stale_files()
         return f"{self._tmp}/{os.urandom(8).hex()}"
 
-    def publish(self, temporary: Temporary, stored: StoredBytes) -> None:
-        """Give a file its name, unless it is there already."""
+    def publish(self, temporary: TemporaryFile, stored: StoredBytes) -> None:
+        """Give a temporary file its name, or remove it if the folder has the content already.
+
+        Args:
+            temporary: A file that was filled.
+            stored: What `write` returned for it.
+        """
         temporary.close()
         if self.has_object_of_size(stored):
             temporary.discard()
@@ -76,15 +94,32 @@ class AddressedFolder:
             temporary.rename(os.path.join(self.root, stored.address))
 
     def has_object_of_size(self, stored: StoredBytes) -> bool:
-        """Whether a file of that name and size is there."""
+        """Whether the folder has the file, and not a shorter one.
+
+        Args:
+            stored: Address and size of the file.
+
+        Returns:
+            False also where the file could not be looked at.
+        """
         try:
             return os.stat(os.path.join(self.root, stored.address)).st_size == stored.size
         except OSError:
             return False
 
     def path(self, address: str) -> str:
-        """Where a file is, if it is there. Raises `ArtifactError` for what is no address."""
-        return os.path.join(self.root, checked(address))
+        """Path of a file, which need not exist.
+
+        Args:
+            address: ``ab/cdef….suffix``.
+
+        Returns:
+            The absolute path.
+
+        Raises:
+            ArtifactError: For text that is not an address.
+        """
+        return os.path.join(self.root, checked_address(address))
 
     def listing(self) -> Iterator[StoredFile]:
         """All files, by address."""
@@ -98,61 +133,111 @@ class AddressedFolder:
             for name in sorted(os.listdir(os.path.join(self.root, folder))):
                 address = f"{folder}/{name}"
                 if ADDRESS.fullmatch(address):
-                    facts = os.stat(os.path.join(self.root, address))
-                    yield StoredFile(address, facts.st_size, facts.st_mtime)
+                    status = os.stat(os.path.join(self.root, address))
+                    yield StoredFile(address, status.st_size, status.st_mtime)
 
     def delete(self, address: str) -> None:
-        """Remove a file; removing what is not there is no error."""
+        """Remove a file; it is not an error if the file does not exist.
+
+        Args:
+            address: ``ab/cdef….suffix``.
+
+        Raises:
+            StoreError: When the disk refuses.
+        """
         try:
             os.unlink(self.path(address))
         except FileNotFoundError:
             pass
         except OSError as error:
-            raise self.unwritable(error) from error
+            raise self.to_store_error(error) from error
 
-    def unwritable(self, error: OSError) -> StoreError:
-        """What the disk's error means, and the way out."""
-        store = f"The {self._called} {self.root!r} can't be written"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            what = "the disk is full" if error.errno == errno.ENOSPC else "your disk quota is used up"
-            return StoreError(f"{store}: {what}.", f"Free some space (zen gc, `df -h {self.root}`), {self._otherwise}")
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-            what = "the disk is read-only" if error.errno == errno.EROFS else "you may not write there"
-            return StoreError(f"{store}: {what}.", f"Make the folder writable, {self._otherwise}")
-        if error.errno == errno.EFBIG:
+    def to_store_error(self, error: OSError) -> StoreError:
+        """Say what an error of the disk means, and what to do.
+
+        Args:
+            error: The disk's error while a file was written or removed.
+
+        Returns:
+            The error to raise.
+        """
+        store = f"Cannot write to the {self._label} {self.root!r}"
+        reason = _REASONS.get(error.errno or 0)
+        if reason is None:
             return StoreError(
-                f"{store}: the file is larger than allowed.", f"Raise the limit (`ulimit -f`), {self._otherwise}"
+                f"{store}: {error.strerror or error}.",
+                f"Look at the folder (`ls -ld {self.root}`), {self._alternative}",
             )
-        return StoreError(
-            f"{store}: {error.strerror or error}.", f"Look at the folder (`ls -ld {self.root}`), {self._otherwise}"
-        )
+        message, hint = reason
+        return StoreError(f"{store}: {message}.", f"{hint.format(root=self.root)}, {self._alternative}")
 
-    def _sweep(self) -> None:
-        """Remove what killed processes left; what is younger than a day may still be written."""
-        old = time.time() - STALE_SECONDS
+    def _remove_stale_files(self) -> None:
+        """Remove the files of killed processes; a file younger than a day may still be written."""
+        oldest = time.time() - STALE_SECONDS
         with contextlib.suppress(OSError), os.scandir(self._tmp) as entries:
             for entry in entries:
-                with contextlib.suppress(OSError):  # another process may be sweeping too
-                    if entry.stat().st_mtime < old:
+                with contextlib.suppress(OSError):  # another process may be removing them too
+                    if entry.stat().st_mtime < oldest:
                         os.unlink(entry.path)
 
 
+_FREE_SPACE = "Free some space (zen gc, `df -h {root}`)"
+_MAKE_WRITABLE = "Make the folder writable"
+_REASONS = {
+    errno.ENOSPC: ("the disk is full", _FREE_SPACE),
+    errno.EDQUOT: ("your disk quota is used up", _FREE_SPACE),
+    errno.EROFS: ("the disk is read-only", _MAKE_WRITABLE),
+    errno.EACCES: ("you do not have write permission", _MAKE_WRITABLE),
+    errno.EPERM: ("you do not have write permission", _MAKE_WRITABLE),
+    errno.EFBIG: ("the file is larger than allowed", "Raise the limit (`ulimit -f`)"),
+}
+
+
 def address_of(digest: str, suffix: str) -> str:
-    """``ab/cdef….suffix``."""
+    """The address of content.
+
+    Args:
+        digest: The blake3 digest, 64 hex digits.
+        suffix: Empty, or any number of parts like ``.arrow``.
+
+    Returns:
+        ``ab/cdef….suffix``.
+
+    Raises:
+        ValueError: For a suffix of another form.
+    """
     if not SUFFIX.fullmatch(suffix):
         raise ValueError(f"an artifact's suffix is like '.arrow', not {suffix!r}")
     return f"{digest[:2]}/{digest[2:]}{suffix}"
 
 
-def digest_in(address: str) -> str:
-    """The digest that an address is made of."""
+def digest_of_address(address: str) -> str:
+    """The digest that an address contains.
+
+    Args:
+        address: ``ab/cdef….suffix``.
+
+    Returns:
+        64 hex digits.
+    """
     return address[:2] + address[3:65]
 
 
-def checked(address: str) -> str:
-    """The address itself. Raises `ArtifactError` for what is none."""
+def checked_address(address: str) -> str:
+    """The address itself, so that no path outside the store is ever opened.
+
+    Args:
+        address: Text that should be an address.
+
+    Returns:
+        The same text.
+
+    Raises:
+        ArtifactError: For text that is not an address.
+    """
     if not ADDRESS.fullmatch(address):
         raise ArtifactError(
-            f"{address!r} is no artifact's address.", "An address has the form ab/cdef….suffix, with 64 hex digits."
+            f"{address!r} is not the address of an artifact.",
+            "An address has the form ab/cdef….suffix, with 64 hex digits.",
         )
     return address

@@ -18,15 +18,20 @@ from zenbook.errors import StoreError
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-BUFFER_BYTES = 256 * 1024  # a pickle of many small objects comes in pieces of a few bytes
-ASIDE_BYTES = 1024 * 1024  # hashing this takes 0.15 ms, starting a thread for it 0.05
-READ_ONLY = 0o444  # nobody changes an artifact by mistake; deleting asks the folder's permissions, not the file's
+BUFFER_BYTES = 256 * 1024  # a pickle of many small objects is written in pieces of a few bytes
+PARALLEL_BYTES = 1024 * 1024  # hashing this takes 0.15 ms, starting a thread for it 0.05
+# Nobody changes an artifact by mistake; deleting needs the permissions of the folder, not of the file.
+READ_ONLY = 0o444
 
 
-class Temporary:
+class TemporaryFile:
     """A new file, on the bare descriptor: `open` and `pathlib` cost more than writing small data does.
 
-    ``failure`` is the disk's own error, to be told from those of whoever writes.
+    ``failure`` is the last error of the disk itself, so that it can be distinguished from errors of the code that
+    writes.
+
+    Args:
+        path: Where the file is created; a missing folder is created too.
     """
 
     def __init__(self, path: str) -> None:
@@ -40,7 +45,11 @@ class Temporary:
             self._descriptor = os.open(path, flags, READ_ONLY)
 
     def write(self, view: memoryview) -> None:
-        """Write all of it; the system takes at most 2 GiB at once."""
+        """Write all bytes; the system takes at most 2 GiB at once.
+
+        Args:
+            view: Contiguous bytes.
+        """
         done = 0
         try:
             while done < len(view):
@@ -50,7 +59,7 @@ class Temporary:
             raise
 
     def close(self) -> None:
-        """Close the descriptor; a network disk may say only now that it is full."""
+        """Close the descriptor; a network disk may report only now that it is full."""
         if self._descriptor < 0:
             return
         descriptor, self._descriptor = self._descriptor, -1
@@ -61,7 +70,11 @@ class Temporary:
             raise
 
     def rename(self, target: str) -> None:
-        """Give the file its name; the folder is made when it turns out to be missing."""
+        """Give the file its name.
+
+        Args:
+            target: The new path; a missing folder is created.
+        """
         try:
             try:
                 os.rename(self.path, target)
@@ -73,7 +86,7 @@ class Temporary:
             raise
 
     def discard(self) -> None:
-        """Close and remove the file; the error that led here matters more than one on the way out."""
+        """Close and remove the file; the error that led here matters more than one of this clean-up."""
         with contextlib.suppress(OSError):
             self.close()
         with contextlib.suppress(OSError):
@@ -81,63 +94,76 @@ class Temporary:
 
 
 class HashingFile(io.BufferedIOBase):
-    """A file for writing only that hashes what it writes; closing it is left to the store.
+    """A write-only file that hashes what it writes; the store closes it.
 
     One thread hashes 7 GB/s, faster than disks write; while large data is written, another one hashes it. blake3 has
-    threads of its own, but they aren't in a forked child, where hashing with them waits for ever.
+    threads of its own, but a forked child does not have them, and hashing there would wait forever.
+
+    Args:
+        temporary: The file that receives the bytes.
     """
 
-    def __init__(self, temporary: Temporary) -> None:
+    def __init__(self, temporary: TemporaryFile) -> None:
         self._temporary = temporary
         self._hash = blake3()
         self._pending = bytearray()
         self._written = 0
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Take all of the data, without a copy if it is large."""
+        """Take all data, without a copy if it is large.
+
+        Args:
+            data: Bytes, or any object that gives its memory as bytes.
+
+        Returns:
+            How many bytes were taken: all.
+
+        Raises:
+            ValueError: When the file is closed.
+        """
         if self.closed:
             raise ValueError("write to closed file")
-        view = flat(data)
+        view = contiguous_bytes(data)
         if len(view) + len(self._pending) < BUFFER_BYTES:
             self._pending += view
         else:
-            self._drain()
-            self._out(view)
+            self._write_pending()
+            self._write_and_hash(view)
         return len(view)
 
     def writable(self) -> bool:
-        """It is for writing."""
+        """Always."""
         return True
 
     def tell(self) -> int:
-        """How much was written."""
+        """How many bytes were written."""
         return self._written + len(self._pending)
 
     def finish(self) -> tuple[str, int]:
-        """The digest and size of all that was written; raises the disk's error if a writer has swallowed it."""
-        self._drain()
+        """Digest and size of all that was written; raises the disk's error if the writer ignored it."""
+        self._write_pending()
         if self._temporary.failure is not None:
             raise self._temporary.failure
         return self._hash.hexdigest(), self._written
 
-    def _drain(self) -> None:
+    def _write_pending(self) -> None:
         if self._pending:
             pending, self._pending = self._pending, bytearray()
-            self._out(memoryview(pending))
+            self._write_and_hash(memoryview(pending))
 
-    def _out(self, view: memoryview) -> None:
-        if len(view) < ASIDE_BYTES:
+    def _write_and_hash(self, view: memoryview) -> None:
+        if len(view) < PARALLEL_BYTES:
             self._hash.update(view)
             self._temporary.write(view)
         else:
-            self._out_in_two_threads(view)
+            self._write_and_hash_in_parallel(view)
         self._written += len(view)
 
-    def _out_in_two_threads(self, view: memoryview) -> None:
+    def _write_and_hash_in_parallel(self, view: memoryview) -> None:
         hashed: list[bool] = []
 
         def digest() -> None:
-            self._hash.update(view)  # lets go of the interpreter's lock, as writing does
+            self._hash.update(view)  # releases the interpreter's lock, as writing does
             hashed.append(True)
 
         hashing = threading.Thread(target=digest, name="zenbook-digest", daemon=True)
@@ -147,11 +173,18 @@ class HashingFile(io.BufferedIOBase):
         finally:
             hashing.join()
         if not hashed:
-            raise StoreError("An artifact's digest could not be computed.", "Run the step again.")
+            raise StoreError("Could not compute the digest of an artifact.", "Run the step again.")
 
 
-def flat(data: ReadableBuffer) -> memoryview:
-    """The data's bytes where they are, in the order in which they lie in memory."""
+def contiguous_bytes(data: ReadableBuffer) -> memoryview:
+    """The bytes of an object in the order in which they lie in memory, copied only if they have gaps.
+
+    Args:
+        data: Bytes, or any object that gives its memory as bytes, like an array.
+
+    Returns:
+        A one-dimensional view of bytes.
+    """
     view = memoryview(data)
     if view.format == "B" and view.ndim == 1 and view.contiguous:
         return view

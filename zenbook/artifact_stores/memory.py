@@ -1,4 +1,4 @@
-"""The flavour `memory`: artifacts that end with the process, for tests."""
+"""The flavour `memory`: artifacts that exist as long as the process, for tests."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ class MemoryFlavour(Flavour):
     schemes = ("memory",)
 
     def make(self, settings: MemorySettings, home: Path) -> ArtifactStore:
-        """The store of that folder. Raises `StackError` for a URL that is none."""
+        """The store of that folder. Raises `StackError` for a wrong URL."""
         folder = bucket_folder(settings.path, self.schemes, example="memory://folder")
-        place = RemoteLocation(
+        location = RemoteLocation(
             url=f"memory://{folder}",
             service=Service("memory", lambda _: None, bucket="folder"),
             connect=lambda: (_connect(), f"/{folder}"),
             atomic=False,
-            patience=settings.retry_seconds,
+            retry_seconds=settings.retry_seconds,
         )
-        return make_store(place, settings, home)
+        return make_store(location, settings, home)
 
 
 def _connect() -> Any:

@@ -6,7 +6,7 @@ stands for an object that comes from another step or was passed to the pipeline.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -122,3 +122,31 @@ def _has_input(template: Json) -> bool:
     if isinstance(template, list):
         return any(_has_input(one) for one in template)
     return False
+
+
+def transitive_reduction(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """The edges without those that a longer path implies (Aho, Garey and Ullman, 1972); each graph has only one.
+
+    Args:
+        names: The nodes, each behind those that it needs.
+        edges: Pairs of nodes: the second needs the first.
+
+    Returns:
+        The edges that stay, in their order.
+    """
+    place = {name: at for at, name in enumerate(names)}
+    edges = tuple(edges)
+    after: dict[str, list[str]] = {name: [] for name in names}
+    for source, target in edges:
+        after[source].append(target)
+    reach: dict[str, int] = {}  # what can be reached from a node, as bits by place
+    direct: set[tuple[str, str]] = set()
+    for name in reversed(names):
+        reached = 0
+        for target in sorted(after[name], key=place.__getitem__):
+            bit = 1 << place[target]
+            if not reached & bit:
+                direct.add((name, target))
+            reached |= bit | reach.get(target, 0)
+        reach[name] = reached
+    return tuple(edge for edge in edges if edge in direct)

@@ -21,6 +21,9 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from zenbook.core.graph import Json
+from zenbook.core.placeholders import ParameterPlaceholder
+
+PLACEHOLDER = "$parameter"  # the tag of a parameter's placeholder; no plan has one
 
 
 class NotPlainError(Exception):
@@ -44,6 +47,8 @@ def encode(value: Any) -> Json:
 
 
 def _encode_other(value: Any, kind: type) -> Json:
+    if kind is ParameterPlaceholder:
+        return {PLACEHOLDER: value.parameter}
     if kind is tuple:
         return {"$tuple": [encode(one) for one in value]}
     if kind in (set, frozenset):

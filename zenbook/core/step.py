@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 import inspect
-import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
+from typing import Any, Generic, Never, ParamSpec, Self, TypeVar, overload
 
 from zenbook.core.annotations import hints_of, output_names
+from zenbook.core.durations import Duration, seconds
 from zenbook.core.graph import Retries, StepOptions
+from zenbook.core.options import UNCHANGED, Unchanged, chosen, refuse_unknown
 from zenbook.core.trace import current_trace
-from zenbook.errors import DefinitionError, did_you_mean
+from zenbook.errors import DefinitionError
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 STEP_NAME_LIMIT = 100  # characters: what every metadata store can index together with a run id
 OUTPUT_NAME_LIMIT = 64
-_UNITS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _OPTIONS = ("name", "outputs", "cache", "retries", "retry_delay", "timeout", "after")
 
 
 @dataclass(frozen=True, eq=False)
 class Step(Generic[P, R]):
-    """A named function with options; immutable, `options` makes another one."""
+    """A named function with options. It is immutable: `options` returns another step.
+
+    Attributes:
+        function: The user's function.
+        name: The step's name.
+        options_: What the user set, but for names and order.
+        explicit_outputs: The names of the outputs where the return annotation does not give them.
+        after: The outputs to come of steps that must end before this one.
+    """
 
     function: Callable[P, R]
     name: str
     options_: StepOptions = StepOptions()  # noqa: RUF009  # frozen
-    given_outputs: tuple[str, ...] | None = None
+    explicit_outputs: tuple[str, ...] | None = None
     after: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
@@ -42,7 +48,7 @@ class Step(Generic[P, R]):
         vars(self)["__wrapped__"] = self.function
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the plain function; within a pipeline, add a node to its graph and give its outputs to come."""
+        """Call the plain function; within a pipeline, add a node to its graph and return its outputs to come."""
         trace = current_trace()
         if trace is None:
             return self.function(*args, **kwargs)
@@ -64,34 +70,59 @@ class Step(Generic[P, R]):
     @functools.cached_property
     def outputs(self) -> tuple[str, ...]:
         """The names of the outputs."""
-        if self.given_outputs is not None:
-            return self.given_outputs
+        if self.explicit_outputs is not None:
+            return self.explicit_outputs
         names = output_names(self.hints.get("return"), self.name)
         check_outputs(names, self.name)
         return names
 
-    def options(self, **options: Any) -> Self:
-        """The same step with other options: name, outputs, cache, retries, retry_delay, timeout, after.
+    def options(
+        self,
+        *,
+        name: str | Unchanged = UNCHANGED,
+        outputs: str | Sequence[str] | Unchanged | None = UNCHANGED,
+        cache: bool | Unchanged = UNCHANGED,
+        retries: int | Unchanged = UNCHANGED,
+        retry_delay: Duration | Unchanged = UNCHANGED,
+        timeout: Duration | Unchanged | None = UNCHANGED,
+        after: object = UNCHANGED,
+        **_unknown: Never,
+    ) -> Self:
+        """Return the same step with other options; those that are not given stay as they are.
 
-        Raises `DefinitionError` for an option that there is not, or a value that it can't have.
+        Args:
+            name: The step's name in runs, at most 100 characters.
+            outputs: The names of the outputs; None takes them from the return annotation.
+            cache: Whether the step may be served from the cache.
+            retries: How often a failed step is tried again.
+            retry_delay: The time before the second attempt, in seconds or as "30s"; doubled after each attempt.
+            timeout: The time after which an attempt is ended, in seconds or as "10m"; None for no limit.
+            after: Outputs of steps of the same pipeline that must end before this step starts.
+
+        Returns:
+            Another step.
+
+        Raises:
+            DefinitionError: An option does not exist, or cannot have this value.
         """
-        _refuse_unknown(options, self.name)
+        refuse_unknown(_unknown, _OPTIONS, f" of step {self.name!r}")
         now = self.options_
-        delay = options.get("retry_delay", now.retries.delay)
-        outputs = options.get("outputs", self.given_outputs)
-        name = options.get("name", self.name)
+        name = chosen(name, self.name)
         check_name(name)
+        outputs = chosen(outputs, self.explicit_outputs)
+        timeout = chosen(timeout, now.timeout)
         return replace(
             self,
             name=name,
-            given_outputs=None if outputs is None else _outputs(outputs, name),
-            after=tuple(_as_sequence(options.get("after", self.after))),
+            explicit_outputs=None if outputs is None else _checked_outputs(outputs, name),
+            after=tuple(_as_sequence(chosen(after, self.after))),
             options_=StepOptions(
-                cache=bool(options.get("cache", now.cache)),
+                cache=bool(chosen(cache, now.cache)),
                 retries=Retries(
-                    _count(options.get("retries", now.retries.count), name), seconds(delay, "retry_delay", name)
+                    _checked_retries(chosen(retries, now.retries.count), name),
+                    seconds(chosen(retry_delay, now.retries.delay), "retry_delay", name),
                 ),
-                timeout=_timeout(options.get("timeout", now.timeout), name),
+                timeout=None if timeout is None else _checked_timeout(timeout, name),
             ),
         )
 
@@ -101,95 +132,91 @@ def step(function: Callable[P, R], /) -> Step[P, R]: ...
 @overload
 def step(
     *,
-    name: str | None = None,
+    name: str = ...,
     outputs: str | Sequence[str] | None = None,
     cache: bool = True,
     retries: int = 0,
-    retry_delay: float | str | datetime.timedelta = 1.0,
-    timeout: float | str | datetime.timedelta | None = None,
-    **unknown: Any,
+    retry_delay: Duration = 1.0,
+    timeout: Duration | None = None,
+    after: object = (),
+    **_unknown: Never,
 ) -> Callable[[Callable[P, R]], Step[P, R]]: ...
-def step(function: Any = None, /, **options: Any) -> Any:
+def step(
+    function: Any = None,
+    /,
+    *,
+    name: str | Unchanged = UNCHANGED,
+    outputs: str | Sequence[str] | Unchanged | None = UNCHANGED,
+    cache: bool | Unchanged = UNCHANGED,
+    retries: int | Unchanged = UNCHANGED,
+    retry_delay: Duration | Unchanged = UNCHANGED,
+    timeout: Duration | Unchanged | None = UNCHANGED,
+    after: object = UNCHANGED,
+    **_unknown: Never,
+) -> Any:
     """Make a step of a function: ``@step``, or ``@step(retries=2, timeout="10m")``.
 
-    ``outputs`` names the outputs where the return annotation doesn't; ``cache=False`` runs the step each time;
-    ``retries`` is how often a failed step is tried again, after ``retry_delay`` (seconds or text as ``"30s"``),
-    doubled each time; ``timeout`` ends an attempt that takes longer. Raises `DefinitionError` for what can't be a step.
+    Args:
+        function: The function; it may be async, and not a generator.
+        name: The step's name in runs, at most 100 characters; by default the function's.
+        outputs: The names of the outputs, where the return annotation does not give them.
+        cache: Whether the step may be served from the cache; by default it may.
+        retries: How often a failed step is tried again; by default 0.
+        retry_delay: The time before the second attempt, in seconds or as "30s"; doubled after each attempt. 1 s by
+            default.
+        timeout: The time after which an attempt is ended, in seconds or as "10m"; by default there is no limit.
+        after: Outputs of steps of the same pipeline that must end before this step starts.
+
+    Returns:
+        The step, or a decorator that makes it.
+
+    Raises:
+        DefinitionError: This cannot be a step, or an option does not exist or cannot have this value.
     """
     if function is None:
-        _refuse_unknown(options, "")
-        return lambda actual: step(actual).options(**options)
+        refuse_unknown(_unknown, _OPTIONS, "")
+        return lambda actual: step(actual).options(
+            name=name,
+            outputs=outputs,
+            cache=cache,
+            retries=retries,
+            retry_delay=retry_delay,
+            timeout=timeout,
+            after=after,
+        )
     if isinstance(function, Step):
         return function
     if isinstance(function, staticmethod | classmethod):
         raise DefinitionError(
-            "A step can't be a static or class method.", "Put @step on a function at the top level of a cell or module."
+            "A static or class method cannot be a step.",
+            "Put @step on a function at the top level of a cell or module.",
         )
     if not callable(function):
         raise DefinitionError(
-            f"@step needs a function, and got {type(function).__name__}.", "Options are named: @step(retries=2)."
+            f"@step needs a function, and got {type(function).__name__}.",
+            "Pass options by name: @step(retries=2).",
         )
-    name = getattr(function, "__name__", type(function).__name__)
-    name = "step" if name == "<lambda>" else name
-    check_name(name)
+    own_name = getattr(function, "__name__", type(function).__name__)
+    own_name = "step" if own_name == "<lambda>" else own_name
+    check_name(own_name)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise DefinitionError(
-            f"Step {name!r} is a generator: it yields its rows one by one, and an artifact is stored as a whole.",
+            f"Step {own_name!r} is a generator: it yields its rows one by one, but an artifact is stored as a whole.",
             "Return a list, an array or a DataFrame instead of using `yield`.",
         )
-    return Step(function, name)
-
-
-def seconds(value: object, option: str, step: str) -> float:
-    """A duration in seconds: a number, a `timedelta`, or text as '90s', '10m', '1h30m'. Raises `DefinitionError`."""
-    result: float | None = None
-    if isinstance(value, datetime.timedelta):
-        result = value.total_seconds()
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        result = float(value)
-    elif isinstance(value, str):
-        parts = re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]*)", value.strip().lower())
-        whole = "".join(number + unit for number, unit in parts)
-        known = all(unit in _UNITS for _, unit in parts) or (len(parts) == 1 and not parts[0][1])
-        if parts and known and whole == re.sub(r"\s+", "", value.lower()):
-            result = sum(float(number) * _UNITS.get(unit, 1.0) for number, unit in parts)
-    if result is None or not math.isfinite(result) or result < 0:
-        raise DefinitionError(
-            f"The option {option} of step {step!r} is {value!r}, which is no duration.",
-            "Give seconds as a number, or a text as '90s', '10m' or '1h30m'.",
-        )
-    return result
-
-
-def _timeout(value: object, step: str) -> float | None:
-    if value is None:
-        return None
-    found = seconds(value, "timeout", step)
-    if found == 0:
-        raise DefinitionError(f"The timeout of step {step!r} is 0.", "Leave it out, or give a time above 0.")
-    return found
-
-
-def _count(value: object, step: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise DefinitionError(
-            f"The option retries of step {step!r} is {value!r}.", "Give how often to try again: 0, 1, 2…"
-        )
-    return value
-
-
-def _outputs(value: object, step: str) -> tuple[str, ...]:
-    names = tuple(_as_sequence(value))
-    check_outputs(names, step)
-    return names
-
-
-def _as_sequence(value: object) -> Sequence[Any]:
-    return value if isinstance(value, list | tuple) and type(value) in (list, tuple) else (value,)
+    return Step(function, own_name)
 
 
 def check_outputs(names: tuple[Any, ...], step: str) -> None:
-    """Raise `DefinitionError` for names that can't be those of a step's outputs."""
+    """Check the names of a step's outputs.
+
+    Args:
+        names: The names.
+        step: The step's name, for the message.
+
+    Raises:
+        DefinitionError: A name is not an identifier, is too long or occurs twice, or there are no names.
+    """
     for name in names:
         if not isinstance(name, str) or not name.isidentifier() or len(name) > OUTPUT_NAME_LIMIT:
             raise DefinitionError(
@@ -198,23 +225,47 @@ def check_outputs(names: tuple[Any, ...], step: str) -> None:
             )
     if len(set(names)) < len(names) or not names:
         raise DefinitionError(
-            f"Step {step!r} needs outputs with different names, and has {names!r}.", "Give each its own name."
+            f"Step {step!r} needs outputs with different names, and has {names!r}.", "Give each output its own name."
         )
 
 
 def check_name(name: object) -> None:
-    """Raise `DefinitionError` for what can't be the name of a step or pipeline."""
+    """Check the name of a step or pipeline.
+
+    Args:
+        name: The name.
+
+    Raises:
+        DefinitionError: The name is empty, too long or not printable.
+    """
     if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > STEP_NAME_LIMIT:
         shown = f"{name[:40]}…" if isinstance(name, str) and len(name) > STEP_NAME_LIMIT else name
         raise DefinitionError(
-            f"A step or pipeline can't be named {shown!r}.", f"A name has 1 to {STEP_NAME_LIMIT} printable characters."
+            f"A step or pipeline cannot have the name {shown!r}.",
+            f"A name has 1 to {STEP_NAME_LIMIT} printable characters.",
         )
 
 
-def _refuse_unknown(options: dict[str, Any], step: str) -> None:
-    for option in options:
-        if option not in _OPTIONS:
-            owner = f" of step {step!r}" if step else ""
-            raise DefinitionError(
-                f"There is no option {option!r}{owner}.", did_you_mean(option, _OPTIONS, noun="option")
-            )
+def _checked_timeout(value: object, step: str) -> float:
+    timeout = seconds(value, "timeout", step)
+    if timeout == 0:
+        raise DefinitionError(f"The timeout of step {step!r} is 0.", "Leave it out, or give a time above 0.")
+    return timeout
+
+
+def _checked_retries(value: object, step: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise DefinitionError(
+            f"The option retries of step {step!r} is {value!r}.", "Give how often to try again: 0, 1, 2…"
+        )
+    return value
+
+
+def _checked_outputs(value: object, step: str) -> tuple[str, ...]:
+    names = tuple(_as_sequence(value))
+    check_outputs(names, step)
+    return names
+
+
+def _as_sequence(value: object) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) and type(value) in (list, tuple) else (value,)

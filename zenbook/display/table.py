@@ -1,35 +1,40 @@
 """Tables for people: what a verb returns, aligned as text, readable as HTML, one call away from pandas.
 
-The small words of every display live here too (durations, times, widths, escaped text), so that all displays agree.
+How numbers, durations, times and long texts read is here too, so that all displays agree.
 """
 
 from __future__ import annotations
 
-import html
 import math
 import re
 import sys
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, overload
+
+from zenbook.display.markup import NOTHING, Html
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MAX_CELL = 48  # columns of a terminal
 
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Table:
-    """Rows under named columns, which draw themselves in a terminal and in a notebook.
+    """Rows under named columns, which show themselves in a terminal and in a notebook.
 
-    Cells keep their values: give moments as `datetime` (a naive one is local), durations as `timedelta`, what is not
-    known as None. ``empty`` is what a table without rows says. Long cells are cut for people; those of the last column
-    are shown whole where they are sentences (``wide_last``). ``notes`` stand below, a line each.
+    Cells keep their values; only what people see is shortened and rounded.
+
+    Args:
+        title: One line above the table; empty for none.
+        columns: The names of the columns.
+        rows: The cells of each row: moments as `datetime` (a naive one is local), durations as `timedelta`, None for
+            what is not known.
+        empty: What stands in place of a table without rows.
+        wide_last: Show the cells of the last column in full, because they are sentences.
+        notes: Lines below the table.
     """
 
     title: str
@@ -56,8 +61,8 @@ class Table:
         if isinstance(which, str):
             if which not in self.columns:
                 raise KeyError(which)
-            at = list(self.columns).index(which)
-            return [row[at] for row in self.rows]
+            place = list(self.columns).index(which)
+            return [row[place] for row in self.rows]
         if isinstance(which, slice):
             return Table(self.title, self.columns, self.rows[which], self.empty, self.wide_last, self.notes)
         return dict(zip(self.columns, self.rows[which], strict=True))
@@ -72,10 +77,10 @@ class Table:
         head = [self.title] if self.title else []
         if not self.rows:
             return "\n".join((*head, self.empty, *self.notes))
-        rooms = self._rooms()
+        rooms = self._max_widths()
         cells = [[cut(shown(cell), room) for cell, room in zip(row, rooms, strict=True)] for row in self.rows]
         right = self._right_aligned()
-        widths = [max(width(one) for one in column) for column in zip(self.columns, *cells, strict=True)]
+        widths = [max(map(width, column)) for column in zip(self.columns, *cells, strict=True)]
         lines = [
             "  ".join(
                 padded(cell, room, right=side) for cell, room, side in zip(row, widths, right, strict=True)
@@ -85,37 +90,48 @@ class Table:
         return "\n".join((*head, *lines, *self.notes))
 
     def _repr_html_(self) -> str:
-        title = f'<div style="font-weight:600;margin:2px 0">{escaped(self.title)}</div>' if self.title else ""
-        notes = "".join(f'<div style="opacity:.8">{escaped(one)}</div>' for one in self.notes)
+        title = Html('<div style="font-weight:600;margin:2px 0">{}</div>').format(self.title) if self.title else NOTHING
+        notes = NOTHING.join(Html('<div style="opacity:.8">{}</div>').format(note) for note in self.notes)
         if not self.rows:
-            return f'{title}<div style="opacity:.7">{escaped(self.empty)}</div>{notes}'
-        aligns = ["right" if one else "left" for one in self._right_aligned()]
-        head = "".join(
-            f'<th style="text-align:{align}">{escaped(name)}</th>'
+            return str(Html('{}<div style="opacity:.7">{}</div>{}').format(title, self.empty, notes))
+        aligns = ["right" if is_right else "left" for is_right in self._right_aligned()]
+        head = NOTHING.join(
+            Html('<th style="text-align:{}">{}</th>').format(align, name)
             for name, align in zip(self.columns, aligns, strict=True)
         )
-        rooms = self._rooms()
-        body = "".join("<tr>" + "".join(map(_html_cell, row, aligns, rooms)) + "</tr>" for row in self.rows)
-        table = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-        return f'{title}<table style="margin:2px 0;border-collapse:collapse">{table}</table>{notes}'
+        rooms = self._max_widths()
+        body = NOTHING.join(
+            Html("<tr>{}</tr>").format(NOTHING.join(map(_html_cell, row, aligns, rooms))) for row in self.rows
+        )
+        table = Html("<thead><tr>{}</tr></thead><tbody>{}</tbody>").format(head, body)
+        return str(
+            Html('{}<table style="margin:2px 0;border-collapse:collapse">{}</table>{}').format(title, table, notes)
+        )
 
-    def _rooms(self) -> list[int]:
-        """How many columns of a terminal each cell of a row may take."""
+    def _max_widths(self) -> list[int]:
+        """How many columns of a terminal the cells of each column may take."""
         rooms = [MAX_CELL] * len(self.columns)
         return [*rooms[:-1], sys.maxsize] if self.wide_last else rooms
 
     def _right_aligned(self) -> list[bool]:
         """Which columns hold nothing but numbers and durations."""
         result = []
-        for at in range(len(self.columns)):
-            cells = [row[at] for row in self.rows if row[at] is not None]
-            numeric = all(isinstance(one, int | float | timedelta) and not isinstance(one, bool) for one in cells)
+        for place in range(len(self.columns)):
+            cells = [row[place] for row in self.rows if row[place] is not None]
+            numeric = all(isinstance(cell, int | float | timedelta) and not isinstance(cell, bool) for cell in cells)
             result.append(bool(cells) and numeric)
         return result
 
 
 def shown(value: object) -> str:
-    """A cell's value for people, in one line."""
+    """A cell's value for people, in one line.
+
+    Args:
+        value: Any object; None, booleans, numbers, moments and durations have a form of their own.
+
+    Returns:
+        One line of text.
+    """
     match value:
         case None:
             return ""
@@ -132,15 +148,29 @@ def shown(value: object) -> str:
 
 
 def number(value: float) -> str:
-    """A number with four significant digits, and all those before the point."""
+    """A number with four significant digits, and all digits before the point.
+
+    Args:
+        value: The number; it may be infinite or NaN.
+
+    Returns:
+        For example ``0.1235`` or ``123457``.
+    """
     if math.isfinite(value) and 1e4 <= abs(value) < 1e15:
         return f"{value:.0f}"
     return f"{value:.4g}"
 
 
 def duration(seconds: float) -> str:
-    """A length of time for people: ``0.4 ms``, ``12 ms``, ``1.2 s``, ``42 s``, ``3 min 05 s``, ``2 h 05 min``."""
-    seconds = max(0.0, seconds)  # clocks of two machines may differ
+    """A length of time for people: ``0.4 ms``, ``12 ms``, ``1.2 s``, ``42 s``, ``3 min 05 s``, ``2 h 05 min``.
+
+    Args:
+        seconds: A negative one counts as 0, because the clocks of two machines may differ.
+
+    Returns:
+        The two largest units at most.
+    """
+    seconds = max(0.0, seconds)
     if seconds < 0.00995:
         return f"{seconds * 1000:.1f} ms"
     if seconds < 0.9995:
@@ -159,59 +189,103 @@ def duration(seconds: float) -> str:
     return f"{days} d {hours:02} h"
 
 
+def file_size(size: int) -> str:
+    """A number of bytes for people.
+
+    Args:
+        size: Bytes.
+
+    Returns:
+        For example ``312 B``, ``4.1 kB`` or ``20 MB``; a kB has 1000 bytes.
+    """
+    value, unit = float(size), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 1000 or unit == "TB":
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit == "B" or value >= 10 else f"{value:.1f} {unit}"
+
+
 def moment(seconds: float | None) -> datetime | None:
-    """A time of the records (seconds since the epoch) as a local `datetime`; None stays None."""
+    """A time of the records as a local `datetime`.
+
+    Args:
+        seconds: Since the epoch; None where the time is not known.
+
+    Returns:
+        The moment with its time zone, or None.
+    """
     return None if seconds is None else datetime.fromtimestamp(seconds).astimezone()
 
 
 def one_line(text: str) -> str:
-    """The text without line ends and without characters that steer a terminal."""
+    """The text without line ends and without characters that control a terminal.
+
+    Args:
+        text: Any text, such as an error of a user's code.
+
+    Returns:
+        One printable line; ⏎ stands for a line end, U+FFFD for a control character.
+    """
     if text.isprintable():
         return text
     text = re.sub(r"\s*[\r\n]+\s*", " ⏎ ", text.strip()).replace("\t", " ")
-    return "".join(one if one.isprintable() else "\ufffd" for one in text)
-
-
-def escaped(text: str) -> str:
-    """Text for HTML and XML, without the characters that XML can't hold."""
-    return html.escape(_NOT_XML.sub("\ufffd", text))
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def width(text: str) -> int:
-    """How many columns of a terminal the text takes, roughly: East Asian characters take two."""
+    """How wide a text is in a terminal: East Asian characters take two columns.
+
+    Args:
+        text: One line.
+
+    Returns:
+        Columns.
+    """
     if text.isascii():
         return len(text)
-    return sum(_columns(one) for one in text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def cut(text: str, room: int) -> str:
-    """The text, cut with … where it takes more than ``room`` columns of a terminal."""
+    """Shorten a text at its end, with … in place of the rest.
+
+    Args:
+        text: One line.
+        room: Columns of a terminal that it may take.
+
+    Returns:
+        The text itself where it fits.
+    """
     if width(text) <= room:
         return text
-    kept, used = [], 0
-    for one in text:
-        used += _columns(one)
-        if used > room - 1:
-            break
-        kept.append(one)
-    return "".join(kept).rstrip() + "…"
+    if text.isascii():
+        return text[: room - 1].rstrip() + "…"
+    from rich.cells import set_cell_size
+
+    return set_cell_size(text, room - 1).rstrip() + "…"
 
 
 def padded(text: str, room: int, *, right: bool = False) -> str:
-    """The text, filled up to ``room`` columns of a terminal."""
+    """Fill a text up with spaces.
+
+    Args:
+        text: One line.
+        room: Columns of a terminal that the result takes at least.
+        right: Whether the text stands at the right.
+
+    Returns:
+        The text with the spaces.
+    """
     fill = " " * (room - width(text))
     return fill + text if right else text + fill
 
 
-def _columns(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
-
-
-def _html_cell(value: object, align: str, room: int) -> str:
+def _html_cell(value: object, align: str, room: int) -> Html:
     full = shown(value)
     short = cut(full, room)
-    title = f' title="{escaped(full)}"' if short != full else ""
+    title = Html(' title="{}"').format(full) if short != full else NOTHING
     wrap = "normal" if room > MAX_CELL else "nowrap"
-    return f'<td style="text-align:{align};white-space:{wrap}"{title}>{escaped(short)}</td>'
+    return Html('<td style="text-align:{};white-space:{}"{}>{}</td>').format(align, wrap, title, short)

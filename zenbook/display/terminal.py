@@ -6,8 +6,9 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from zenbook.core.events import Event, Logged, RunFinished, StepFinished, StepRetried
-from zenbook.display.run_view import RunView, header, step_line
-from zenbook.display.table import cut, duration, number, one_line, width
+from zenbook.display.run_text import header, metrics_line, step_line
+from zenbook.display.run_view import RunView
+from zenbook.display.table import cut, duration, one_line, width
 from zenbook.display.theme import COLOURS
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ MAX_NAME = 40
 
 
 class TerminalProgress:
-    """A listener that writes finished steps and totals to a stream; colours only where the stream is a terminal.
+    """A listener that writes finished steps and totals to a stream, in colour where the stream is a terminal.
 
     It passes every event on to its view. Each message is one write of whole lines that begins on a fresh line, so what
     steps print stays readable between them.
@@ -31,7 +32,11 @@ class TerminalProgress:
         self._room = max((width(_name(name)) for name in view.steps), default=0)
 
     def on_event(self, event: Event) -> None:
-        """Take one event of the view's run."""
+        """Take one event of the view's run; events of other runs change nothing.
+
+        Args:
+            event: What happened.
+        """
         self.view.on_event(event)
         if event.run != self.view.run:
             return
@@ -58,8 +63,8 @@ class TerminalProgress:
         lines = [header(self.view)]
         if self.view.error:
             lines.append(f"  {one_line(self.view.error)}")
-        if metrics := self.view.metrics:
-            lines.append("  " + " · ".join(f"{one_line(name)} {number(value)}" for name, value in metrics.items()))
+        if self.view.metrics:
+            lines.append(metrics_line(self.view))
         return lines
 
     def _write(self, message: str, state: str) -> None:

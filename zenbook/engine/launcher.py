@@ -1,9 +1,7 @@
-"""Launch a plan on a stack: make the run's row, let the orchestrator execute it, say how it ended."""
+"""Launch a plan on a stack: write the run's rows, let the orchestrator execute it, record how it ended."""
 
 from __future__ import annotations
 
-import json
-import socket
 import time
 from dataclasses import dataclass, replace
 
@@ -11,131 +9,118 @@ from zenbook.core.events import Listener, Listeners, RunFinished, RunStarted
 from zenbook.core.plan import Plan
 from zenbook.core.states import RunState, StepState
 from zenbook.display.run_view import RunView
-from zenbook.engine.environment import EnvironmentSnapshot, process_identity, user_name
+from zenbook.engine.environment import EnvironmentSnapshot
 from zenbook.engine.liveness import driving_run
 from zenbook.engine.progress_displays import listeners_for
-from zenbook.engine.recorder import pending_step_records
-from zenbook.engine.run_ids import new_run_id
-from zenbook.engine.run_records import external_input_records, param_records
-from zenbook.engine.steps.failure_text import one_line
+from zenbook.engine.run_end import RunEnd, write_end
+from zenbook.engine.run_records import RunRows, new_run_record, pending_step_records
 from zenbook.engine.steps.output_capture import proxied_streams
-from zenbook.errors import StoreError, ZenbookError
+from zenbook.errors import ZenbookError
 from zenbook.interrupts import interrupts_can_wait, uninterrupted
-from zenbook.stack.records import (
-    Batch,
-    CodeRecord,
-    EnvironmentRecord,
-    ParamRecord,
-    RunRecord,
-    RunUpdate,
-    StepRecord,
-)
-from zenbook.stack.spool import keep_from
+from zenbook.stack.records import Batch, RunRecord, RunUpdate, StepRecord
 from zenbook.stack.stack import OpenStack
 
 
 def launch(plan: Plan, stack: OpenStack, *, use_cache: bool = True, snapshot: EnvironmentSnapshot | None = None) -> str:
-    """Execute a plan and give the run's id.
+    """Execute a plan and wait for its end.
 
-    Raises what a step raises (the run is recorded as failed then), `KeyboardInterrupt` when interrupted (recorded as
-    cancelled), `StoreError` when a store fails.
+    Args:
+        plan: What to run.
+        stack: The stack to run it on.
+        use_cache: Whether steps may be served from the cache.
+        snapshot: The description of the environment, if it is being collected already.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        KeyboardInterrupt: The run was interrupted; it is recorded as cancelled.
+        StoreError: A store failed.
+        Exception: What a step raised; the run is recorded as failed.
     """
-    _ = stack.orchestrator  # one that can't be made is told before anything is recorded
+    _ = stack.orchestrator  # one that cannot be created is reported before anything is recorded
     environment = (snapshot or EnvironmentSnapshot()).collect()
-    started = _Launch(plan, stack, _record_of(plan, stack, environment))
-    params = param_records(plan, started.record.id)
-    with driving_run(started.record.id), interrupts_can_wait():
+    record = replace(_new_record(plan, stack), state=RunState.RUNNING)
+    rows = RunRows.of(plan, record, environment)
+    run = _DrivenRun(plan, stack, rows.run)
+    with driving_run(record.id), interrupts_can_wait():
         try:
             with uninterrupted():
-                started.create(environment, params)
-            started.execute(use_cache=use_cache)
+                rows.create_run(stack.metadata)
+                run.created = True
+                rows.write_external_inputs(stack.metadata)
+            run.execute(use_cache=use_cache)
         except BaseException as error:
-            started.failing = error
+            run.failing = error
             if not isinstance(error, KeyboardInterrupt | ZenbookError):
-                error.add_note(f"in run {started.record.id} of {plan.pipeline!r}")
+                error.add_note(f"in run {record.id} of {plan.pipeline!r}")
             raise
         finally:
             with uninterrupted():
-                started.end()
-    return started.record.id
+                run.end()
+    return record.id
 
 
 def create_pending_run(
     plan: Plan, stack: OpenStack, *, process: str, snapshot: EnvironmentSnapshot | None = None
 ) -> RunRecord:
-    """Make the row of a run that another process of this machine will `execute_pending_run`, and give it."""
+    """Write the rows of a run that another process of this machine will `execute_pending_run`.
+
+    Args:
+        plan: What to run.
+        stack: The stack to run it on.
+        process: The identity of the process that will drive the run.
+        snapshot: The description of the environment, if it is being collected already.
+
+    Returns:
+        The run's row.
+    """
     environment = (snapshot or EnvironmentSnapshot()).collect()
-    record = replace(_record_of(plan, stack, environment), state=RunState.PENDING, started_at=None, process=process)
-    _Launch(plan, stack, record).create(environment, param_records(plan, record.id))
-    return record
+    record = replace(_new_record(plan, stack), started_at=None, process=process)
+    rows = RunRows.of(plan, record, environment)
+    rows.create_run(stack.metadata)
+    rows.write_external_inputs(stack.metadata)
+    return rows.run
 
 
 def execute_pending_run(record: RunRecord, stack: OpenStack, *, use_cache: bool = True) -> None:
-    """Execute the plan of a run whose row was made by another process. Raises what `launch` raises."""
+    """Execute the plan of a run whose rows another process has written. Raises what `launch` raises.
+
+    Args:
+        record: The run's row, with its plan.
+        stack: The stack to run it on.
+        use_cache: Whether steps may be served from the cache.
+    """
     record = replace(record, state=RunState.RUNNING, started_at=time.time())
-    started = _Launch(Plan.from_json(record.plan), stack, record, created=True)
+    run = _DrivenRun(Plan.from_json(record.plan), stack, record, created=True)
     with driving_run(record.id), interrupts_can_wait():
         try:
             with uninterrupted():
                 stack.metadata.write(Batch(runs=[RunUpdate(record.id, record.state, record.started_at, None)]))
-            started.execute(use_cache=use_cache)
+            run.execute(use_cache=use_cache)
         except BaseException as error:
-            started.failing = error
+            run.failing = error
             raise
         finally:
             with uninterrupted():
-                started.end()
+                run.end()
 
 
-def _record_of(plan: Plan, stack: OpenStack, environment: EnvironmentRecord) -> RunRecord:
-    blank = new_record(plan.pipeline, stack, orchestrator=str(stack.stack.orchestrator), kind=plan.kind)
-    return replace(blank, state=RunState.RUNNING, environment=environment.digest, plan=plan.to_json())
-
-
-def new_record(pipeline: str, stack: OpenStack, *, orchestrator: str, kind: str = "pipeline") -> RunRecord:
-    """The row of a run of this process that is about to begin; plan and environment are still to come."""
-    now = time.time()
-    return RunRecord(
-        id=new_run_id(now),
-        pipeline=pipeline,
-        stack=stack.stack.name,
-        state=RunState.PENDING,
-        created_at=now,
-        started_at=now,
-        host=socket.gethostname(),
-        user=user_name(),
-        process=process_identity(),
-        orchestrator=orchestrator,
-        kind=kind,
-    )
+def _new_record(plan: Plan, stack: OpenStack) -> RunRecord:
+    return new_run_record(plan.pipeline, stack, orchestrator=str(stack.stack.orchestrator), kind=plan.kind)
 
 
 @dataclass(slots=True)
-class _Launch:
-    """A run from the making of its row to the writing of its end."""
+class _DrivenRun:
+    """A run that this process drives, from its rows to its end."""
 
     plan: Plan
     stack: OpenStack
     record: RunRecord
-    created: bool = False
+    created: bool = False  # whether the run's row is in the store
     listener: Listener | None = None  # once the steps are about to run
     succeeded: bool = False
     failing: BaseException | None = None
-
-    def create(self, environment: EnvironmentRecord, params: list[ParamRecord]) -> None:
-        plan, run = self.plan, self.record
-        code = {key: json.dumps(one.to_json(), ensure_ascii=False) for key, one in plan.capsules.items()}
-        self.stack.metadata.create_run(
-            run,
-            steps=list(pending_step_records(plan, run.id).values()),
-            params=params,
-            code=[CodeRecord(key, capsule) for key, capsule in code.items()],
-            environment=environment,
-        )
-        self.created = True
-        given = external_input_records(plan, run)
-        if given:
-            self.stack.metadata.write(given)
 
     def execute(self, *, use_cache: bool) -> None:
         run = self.record
@@ -148,31 +133,20 @@ class _Launch:
         self.succeeded = True
 
     def end(self) -> None:
-        """Write how it ended, and tell; what ended it matters more than that this could not be written down."""
+        """Record how the run ended, and report it to the listeners."""
         if not self.created:
             return
         error, self.failing = self.failing, None  # an exception and the frame that holds it would keep each other
-        state, line = RunState.CANCELLED, "interrupted"
-        if self.succeeded:
-            state, line = RunState.SUCCEEDED, ""
-        elif error is not None and not isinstance(error, KeyboardInterrupt):
-            state, line = RunState.FAILED, one_line(error)
-        ended = RunFinished(self.record.id, state, line)
-        steps = [] if self.listener is not None else self._skipped()
-        update = RunUpdate(self.record.id, state, self.record.started_at, ended.at, line)
-        batch = Batch(runs=[update], steps=steps)
+        end = RunEnd.of_error(None if self.succeeded else error or KeyboardInterrupt())
+        finished = RunFinished(self.record.id, end.state, end.error)
+        update = end.update(self.record.id, self.record.started_at, finished.at)
+        steps = [] if self.listener is not None else self._skipped_steps()
         try:
-            self.stack.metadata.write(batch)
-        except StoreError as unrecorded:
-            keep_from(unrecorded, batch, self.stack, error)
-            if error is None:
-                raise
-            if not isinstance(error, StoreError):
-                error.add_note(f"and its end could not be recorded: {unrecorded.message}")
+            write_end(Batch(runs=[update], steps=steps), self.stack, error, what="its end")
         finally:
             if self.listener is not None:
-                self.listener.on_event(ended)
+                self.listener.on_event(finished)
 
-    def _skipped(self) -> list[StepRecord]:
-        steps = pending_step_records(self.plan, self.record.id).values()
-        return [replace(one, state=StepState.SKIPPED, why="the run ended before") for one in steps]
+    def _skipped_steps(self) -> list[StepRecord]:
+        records = pending_step_records(self.plan, self.record.id).values()
+        return [replace(record, state=StepState.SKIPPED, why="the run ended before") for record in records]

@@ -1,4 +1,4 @@
-"""Runs whose process is gone: seen when somebody looks, and marked as crashed in the store too."""
+"""Find runs whose process is gone, and mark them as crashed in the store too: done whenever somebody reads runs."""
 
 from __future__ import annotations
 
@@ -8,17 +8,25 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from zenbook.core.states import RunState, StepState
+from zenbook.core.states import StepState
 from zenbook.engine.environment import is_alive, process_identity
+from zenbook.engine.run_end import RunEnd
 from zenbook.stack.metadata_store import MetadataStore
-from zenbook.stack.records import Batch, RunRecord, RunUpdate
+from zenbook.stack.records import Batch, RunRecord
 
 _driven: Counter[str] = Counter()
 
 
 @contextmanager
 def driving_run(run: str) -> Iterator[None]:
-    """While the block runs, this process drives the run."""
+    """While the block runs, this process drives the run.
+
+    Args:
+        run: The run's id.
+
+    Yields:
+        Nothing.
+    """
     _driven[run] += 1
     try:
         yield
@@ -29,13 +37,25 @@ def driving_run(run: str) -> Iterator[None]:
 
 
 def is_driven_here(run: str) -> bool:
-    """Whether this process drives the run now."""
+    """Whether this process drives the run now.
+
+    Args:
+        run: The run's id.
+    """
     return run in _driven
 
 
 def mark_crashed_runs(metadata: MetadataStore, records: Iterable[RunRecord]) -> list[RunRecord]:
-    """The records, with runs that nobody drives any more marked as crashed."""
-    return [_healed(metadata, one) if _is_abandoned(one) else one for one in records]
+    """Mark runs that no process drives any more as crashed, in the store too.
+
+    Args:
+        metadata: The store of the runs.
+        records: The runs' rows as they were read.
+
+    Returns:
+        The rows in the same order, as they are now.
+    """
+    return [_mark_crashed(metadata, record) if _is_abandoned(record) else record for record in records]
 
 
 def _is_abandoned(run: RunRecord) -> bool:
@@ -46,19 +66,18 @@ def _is_abandoned(run: RunRecord) -> bool:
     return not is_alive(run.process)
 
 
-def _healed(metadata: MetadataStore, seen: RunRecord) -> RunRecord:
-    run = metadata.run(seen.id) or seen  # it may have ended between being read and being asked for its process
+def _mark_crashed(metadata: MetadataStore, seen: RunRecord) -> RunRecord:
+    run = metadata.run(seen.id) or seen  # it may have ended after it was read and before its process was looked for
     if run.state.ended:
         return replace(run, plan=seen.plan)
-    here = run.process == process_identity()
-    error = "its end could not be recorded" if here else "the process that drove the run is gone"
-    ends = []
+    end = RunEnd.of_lost_process(is_this_process=run.process == process_identity())
     steps = metadata.steps([run.id])
+    ends = []
     for step in steps:
         if step.state is StepState.RUNNING:
-            ends.append(replace(step, state=StepState.CRASHED, error=error))
+            ends.append(replace(step, state=StepState.CRASHED, error=end.error))
         elif step.state is StepState.PENDING:
             ends.append(replace(step, state=StepState.SKIPPED, why="the run crashed before"))
-    times = [run.started_at or run.created_at, *(one.ended_at or one.started_at or 0.0 for one in steps)]
-    metadata.write(Batch(runs=[RunUpdate(run.id, RunState.CRASHED, run.started_at, max(times), error)], steps=ends))
+    times = [run.started_at or run.created_at, *(step.ended_at or step.started_at or 0.0 for step in steps)]
+    metadata.write(Batch(runs=[end.update(run.id, run.started_at, max(times))], steps=ends))
     return replace(metadata.run(run.id) or run, plan=seen.plan)

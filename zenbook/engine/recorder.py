@@ -21,6 +21,7 @@ from zenbook.core.events import (
 )
 from zenbook.core.plan import Plan
 from zenbook.core.states import StepState
+from zenbook.engine.run_records import pending_step_records
 from zenbook.errors import StoreError
 from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import (
@@ -192,18 +193,3 @@ def _output(event: StepFinished, name: str, one: Stored) -> OutputRecord:
     return OutputRecord(
         event.run, event.step, name, one.digest, one.format, one.member, one.type, one.preview, one.note
     )
-
-
-def pending_step_records(plan: Plan, run: str) -> dict[str, StepRecord]:
-    """The rows of a run's steps before anything has happened."""
-    return {
-        node.name: StepRecord(
-            run=run,
-            name=node.name,
-            position=place,
-            state=StepState.PENDING,
-            fingerprint=plan.code[node.name].fingerprint,
-            capsule=plan.code[node.name].capsule,
-        )
-        for place, node in enumerate(plan.graph)
-    }

@@ -13,9 +13,9 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from pathlib import Path
 
+from zenbook.core.entry_points import entry_points_by_name, find_entry_point
 from zenbook.core.events import Listeners
 from zenbook.core.plan import Plan
 from zenbook.engine.run_context import RunContext
@@ -83,10 +83,11 @@ def _work(options: argparse.Namespace) -> None:
 
 def _engine(name: str) -> Callable[[Path, Plan], None]:
     """What runs the task of an outside engine."""
-    engines = {point.name: point for point in entry_points(group=ENGINES)}
-    if name not in engines:
-        raise BadArgumentsError(f"Unknown engine {name!r}.", did_you_mean(name, engines, noun="engine"))
-    run_task: Callable[[Path, Plan], None] = engines[name].load()
+    engine = find_entry_point(ENGINES, name)
+    if engine is None:
+        known = entry_points_by_name(ENGINES)
+        raise BadArgumentsError(f"Unknown engine {name!r}.", did_you_mean(name, known, noun="engine"))
+    run_task: Callable[[Path, Plan], None] = engine.load()
     return run_task
 
 

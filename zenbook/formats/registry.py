@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Iterator
 from typing import Any, TypeVar, get_args
 
+from zenbook.core.entry_points import entry_points_by_name
 from zenbook.errors import FormatError, did_you_mean
 from zenbook.formats.arrays import NumpyFormat, NumpyScalarFormat
 from zenbook.formats.arrow import ArrowBatchFormat, ArrowTableFormat, PolarsFormat, PolarsSeriesFormat
@@ -160,7 +161,5 @@ def _place(kind: type) -> tuple[str, str]:
 @functools.cache
 def _installed() -> dict[str, Format]:
     """Formats that installed packages offer."""
-    from importlib.metadata import entry_points
-
-    made = [_checked(one.load()) for one in entry_points(group=_GROUP)]
-    return {one.name: one for one in made}
+    formats = [_checked(point.load()) for point in entry_points_by_name(_GROUP).values()]
+    return {form.name: form for form in formats}

@@ -220,7 +220,7 @@ def _code(metadata: MetadataStore, step: StepRecord, before: StepRecord) -> Iter
         yield Change(Cause.CODE, "its code changed")
         return
     for one in code_changes(new, old):
-        yield Change(Cause.PACKAGE if one.edit is Edit.VERSION else Cause.CODE, one.told, one.diff)
+        yield Change(Cause.PACKAGE if one.edit is Edit.VERSION else Cause.CODE, one.description, one.diff)
 
 
 def _param_changes(new: Mapping[str, ParamRecord], old: Mapping[str, ParamRecord]) -> Iterator[Change]:

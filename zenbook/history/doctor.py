@@ -129,7 +129,7 @@ def _zenbook() -> Finding:
         found = version("zenbook")
     except PackageNotFoundError:
         return "✗", "zenbook is not installed, so no component is found: pip install zenbook (or pip install -e .)"
-    missing = [kind.spoken for kind in ComponentKind if not flavours(kind)]
+    missing = [kind.label for kind in ComponentKind if not kind.optional and not flavours(kind)]
     if missing:
         return "✗", f"{found}, without a flavour of {missing[0]}: install it again, so that its entry points are known"
     return "✓", f"{found} in {Path(__file__).parent.parent}"
@@ -172,7 +172,7 @@ def _variables() -> Finding:
 def _workspace() -> Finding:
     workspace = Workspace.find()
     if not workspace.exists:
-        return "✓", f"{workspace.home} (made on first use)"
+        return "✓", f"{workspace.home} (created on first use)"
     workspace.config()
     config = workspace.config_file.name if workspace.config_file.exists() else "no config.yaml: the defaults"
     return "✓", f"{workspace.home}, {config}"

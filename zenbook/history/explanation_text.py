@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from zenbook.display.table import Table, escaped
+from zenbook.display.diff import diff_html, one_line_of_code, with_code
+from zenbook.display.markup import NOTHING, Html
+from zenbook.display.table import Table
 from zenbook.display.theme import COLOURS, SIGNS
 from zenbook.history.cache_explanation import Change, Explanation
-from zenbook.history.comparison.as_html import diff_html, with_code
-from zenbook.history.comparison.as_text import one_line_of_code
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,10 +48,12 @@ class Why:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        diffs = "".join(
-            f'<div style="margin-top:6px">{with_code(title)}</div>{diff_html(diff)}' for title, diff in self._diffs()
+        diffs = NOTHING.join(
+            Html('<div style="margin-top:6px">{}</div>{}').format(with_code(title), diff_html(diff))
+            for title, diff in self._diffs()
         )
-        return self.table._repr_html_() + (f'<div style="line-height:1.5">{diffs}</div>' if diffs else "")
+        below = Html('<div style="line-height:1.5">{}</div>').format(diffs) if diffs else NOTHING
+        return self.table._repr_html_() + str(below)
 
     def _diffs(self) -> Iterator[tuple[str, str]]:
         """Each edited part once, with the steps that reach it."""
@@ -78,16 +80,17 @@ def step_html(one: Explanation) -> str:
     """The same as HTML."""
     state = one.step.state
     parts = [
-        (
-            f'<div><span style="color:{COLOURS[state]}">{SIGNS[state]}</span> <b>{escaped(one.step.name)}</b> '
-            f"{state}: {with_code(one.reason)}</div>"
+        Html('<div><span style="color:{}">{}</span> <b>{}</b> {}: {}</div>').format(
+            COLOURS[state], SIGNS[state], one.step.name, state, with_code(one.reason)
         )
     ]
-    parts += (f"<div>{with_code(change.told)}</div>{diff_html(change.diff)}" for change in _with_diffs(one))
+    parts += (
+        Html("<div>{}</div>{}").format(with_code(change.told), diff_html(change.diff)) for change in _with_diffs(one)
+    )
     if one.nearest_told:
-        parts.append(f'<div style="opacity:.8">{with_code(one.nearest_told)}</div>')
+        parts.append(Html('<div style="opacity:.8">{}</div>').format(with_code(one.nearest_told)))
         parts += (diff_html(change.diff) for change in _of_nearest(one))
-    return f'<div style="line-height:1.5">{"".join(parts)}</div>'
+    return str(Html('<div style="line-height:1.5">{}</div>').format(NOTHING.join(parts)))
 
 
 def _with_diffs(one: Explanation) -> list[Change]:

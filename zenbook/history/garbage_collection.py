@@ -13,12 +13,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from zenbook.core.durations import seconds
 from zenbook.core.states import RunState
-from zenbook.core.step import seconds
-from zenbook.display.table import Table, moment
+from zenbook.display.table import Table, file_size, moment
 from zenbook.engine.liveness import mark_crashed_runs
 from zenbook.errors import DefinitionError, RunError, StoreError
-from zenbook.history.outputs import file_size
 from zenbook.history.run import Run
 from zenbook.history.runs import find_run
 from zenbook.history.step_runs import time_between
@@ -219,7 +218,7 @@ class _Sweep:
         except StoreError as error:
             raise StoreError(
                 f"The artifact {address} could not be deleted: {error.message}",
-                f"{error.hint} Then zen gc --strays --delete finds it again.".strip(),
+                f"{error.hint} Then zen gc --untracked --delete finds it again.".strip(),
             ) from error
 
     @cached_property

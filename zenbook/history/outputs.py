@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from zenbook.display.table import file_size
 from zenbook.engine.artifact_io import Reader
 from zenbook.engine.run_context import as_stored
 from zenbook.errors import RunError, did_you_mean
@@ -99,13 +100,3 @@ class StoredOutput:
 
     def __repr__(self) -> str:
         return f"<output {self.line}>"
-
-
-def file_size(size: int) -> str:
-    """Bytes for people: 312 B, 4.1 kB, 20 MB."""
-    value, unit = float(size), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 1000 or unit == "TB":
-            break
-        value /= 1000
-    return f"{value:.0f} {unit}" if unit == "B" or value >= 10 else f"{value:.1f} {unit}"

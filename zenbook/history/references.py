@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+from zenbook.engine.liveness import mark_crashed_runs
 from zenbook.errors import RunError, did_you_mean
 from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import RunQuery, RunRecord
+from zenbook.stack.stack import OpenStack, open_stack
 
 _STEPS_BACK = re.compile(r"(.+)~(\d+)")
 _SUGGESTED = 200  # newest runs among which close matches are looked for
@@ -45,6 +47,27 @@ def run_id_of(metadata: MetadataStore, reference: str | None = None) -> str:
     recent = metadata.runs(RunQuery(limit=_SUGGESTED))
     known = {record.id for record in recent} | {record.pipeline for record in recent}
     raise RunError(f"No run matches {name!r}.", did_you_mean(name, known, noun="run"))
+
+
+def find_record(reference: str) -> tuple[RunRecord, OpenStack]:
+    """Find the record of the run that a reference means.
+
+    Args:
+        reference: As `run_id_of` takes it; ``id@stack`` looks in another stack's store.
+
+    Returns:
+        The run's record and the stack that it was found in.
+
+    Raises:
+        RunError: If no run matches, or more than one.
+    """
+    name, at, stack = reference.rpartition("@")
+    opened = open_stack(stack) if at and name else open_stack()
+    run_id = run_id_of(opened.metadata, name if at and name else reference)
+    record = opened.metadata.run(run_id)
+    if record is None:
+        raise RunError(f"No run matches {reference!r}.", "See `zen runs`.")
+    return mark_crashed_runs(opened.metadata, [record])[0], opened
 
 
 def _newest_runs(metadata: MetadataStore, name: str, count: int) -> list[RunRecord]:

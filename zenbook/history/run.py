@@ -9,13 +9,15 @@ import signal
 import socket
 import threading
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zenbook.core.plan import Plan
 from zenbook.core.states import RunState
-from zenbook.display import run_view as views
+from zenbook.display.markup import Html
+from zenbook.display.run_html import run_html
+from zenbook.display.run_text import header, run_text
+from zenbook.display.run_view import RunView
 from zenbook.display.table import moment
 from zenbook.engine.liveness import mark_crashed_runs
 from zenbook.engine.progress_displays import is_displayed, show_live, trim_traceback
@@ -23,6 +25,7 @@ from zenbook.errors import RunError
 from zenbook.history import tags as run_tags
 from zenbook.history.cache_explanation import Explanation, History
 from zenbook.history.outputs import Outputs
+from zenbook.history.references import find_record
 from zenbook.history.step_runs import Steps, parameter_value, steps_of, time_between
 from zenbook.history.tags import Marks, marks_of
 from zenbook.stack.orchestrator import Orchestrator
@@ -218,8 +221,10 @@ class Run:
             What differs; it shows itself as text and HTML.
         """
         from zenbook.history.comparison.compare import compare
+        from zenbook.history.comparison.run_data import read_run_data
 
-        return compare([self, other, *more], all=all, key=key)
+        others = (find_record(run) if isinstance(run, str) else (run.record, run._stack) for run in (other, *more))
+        return compare(read_run_data([(self.record, self._stack), *others]), all=all, key=key)
 
     @property
     def marks(self) -> Marks:
@@ -272,10 +277,10 @@ class Run:
         run_tags.drop_star(self._stack.metadata, self.record.id)
         return self
 
-    def view(self) -> views.RunView:
+    def view(self) -> RunView:
         """What the pictures and texts of the run show."""
         metadata = self._stack.metadata
-        view = views.RunView.of_records(
+        view = RunView.of_records(
             self.record,
             metadata.steps([self.id]),
             metadata.metrics([self.id]),
@@ -288,19 +293,19 @@ class Run:
         return view
 
     def __str__(self) -> str:
-        return views.text(self.view())
+        return run_text(self.view())
 
     def _ipython_display_(self) -> None:
         if self.state.ended or is_displayed(self.id) or not show_live(self):
             raise NotImplementedError  # IPython takes the texts below
 
     def __repr__(self) -> str:
-        return views.header(self.view()) if is_displayed(self.id) else str(self)
+        return header(self.view()) if is_displayed(self.id) else str(self)
 
     def _repr_html_(self) -> str:
         if is_displayed(self.id):  # the cell that ran it holds its picture already
-            return f"<code>{escape(views.header(self.view()))}</code>"
-        return views.html(self.view())
+            return str(Html("<code>{}</code>").format(header(self.view())))
+        return run_html(self.view())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Run) and other.id == self.id

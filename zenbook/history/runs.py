@@ -75,8 +75,9 @@ class Runs(Sequence[Run]):
     def compare(self, *, all: bool = False) -> Comparison:
         """What differs among the runs, each compared with the oldest of them; everything with ``all``."""
         from zenbook.history.comparison.compare import compare
+        from zenbook.history.comparison.run_data import read_run_data
 
-        return compare(list(reversed(self)), all=all)
+        return compare(read_run_data([(run.record, run._stack) for run in reversed(self)]), all=all)
 
     def plot(self, *, metric: str | None = None) -> Plot:
         """Parallel coordinates of the runs; see `Comparison.plot`."""
@@ -137,17 +138,16 @@ def best(
 ) -> Run:
     """The run of a pipeline that succeeded with the highest value of a metric, or with ``lower`` the lowest.
 
-    Without ``lower`` it is what `zenbook.better` was told, else the highest. Of several runs it is the newest;
-    ``where`` is one more condition in SQL. Raises `RunError` when there is none, `QueryError` for a metric that no run
-    has.
+    Without ``lower`` the goal that `zenbook.metric_goal` set decides, else the highest value. Of several runs it is the
+    newest; ``where`` is one more condition in SQL. Raises `RunError` when there is none, `QueryError` for a metric that
+    no run has.
     """
-    from zenbook.history.comparison.metric_goals import known_directions
-    from zenbook.history.comparison.params_metrics import Direction
+    from zenbook.history.comparison.metric_goals import Goal, known_goals
     from zenbook.history.sql.run_selection import best_run
 
     opened = open_stack(stack)
     if lower is None:
-        lower = known_directions(opened.workspace).get(metric) is Direction.LOWER
+        lower = known_goals(opened.workspace).get(metric) is Goal.LOWER
     found = best_run(opened, pipeline, metric, lower=lower, where=where)
     if found is None:
         raise RunError(f"No run of {pipeline!r} that succeeded has the metric {metric!r}.", "See `zen runs`.")

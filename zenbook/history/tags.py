@@ -71,5 +71,5 @@ def _mark(run: str, kind: str, name: str = "", text: str = "") -> MarkRecord:
 
 def _checked(tag: str) -> str:
     if not tag.strip() or len(tag) > LONGEST or not tag.isprintable():
-        raise RunError(f"{tag!r} can't be a tag.", f"A tag is 1 to {LONGEST} characters in one line.")
+        raise RunError(f"{tag!r} is not a valid tag.", f"A tag is 1 to {LONGEST} characters in one line.")
     return tag

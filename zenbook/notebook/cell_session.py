@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import replace
 
@@ -12,19 +11,16 @@ from zenbook.core.plan import Plan
 from zenbook.core.states import RunState, StepState
 from zenbook.engine.artifact_io import Reader
 from zenbook.engine.environment import EnvironmentSnapshot
-from zenbook.engine.launcher import new_record
-from zenbook.engine.recorder import pending_step_records
-from zenbook.engine.run_records import param_records
-from zenbook.engine.steps.call_step import StepResult
+from zenbook.engine.run_context import RunContext
+from zenbook.engine.run_end import RunEnd, write_end
+from zenbook.engine.run_records import RunRows, new_run_record
 from zenbook.engine.steps.cell_display import SHOWN, Entry
-from zenbook.engine.steps.failure_text import one_line
 from zenbook.engine.steps.output_capture import proxied_streams
-from zenbook.engine.steps.step_runner import RunContext, run_step
-from zenbook.errors import StoreError
+from zenbook.engine.steps.step_result import StepResult
+from zenbook.engine.steps.step_runner import run_step
 from zenbook.interrupts import interrupts_can_wait, uninterrupted
-from zenbook.notebook.display_recorder import NotebookShower
-from zenbook.stack.records import Batch, CodeRecord, RunUpdate
-from zenbook.stack.spool import keep_from
+from zenbook.notebook.display_recorder import NotebookDisplayRecorder
+from zenbook.stack.records import Batch
 from zenbook.stack.stack import OpenStack
 
 
@@ -38,14 +34,14 @@ class CellRun:
         self.earlier: dict[str, StepFinished] = {}
         if before is not None and before.stack is stack:
             self.earlier = {**before.earlier, **before.finished}
-        self.record = new_record(pipeline, stack, orchestrator="cells")
+        self.record = new_run_record(pipeline, stack, orchestrator="cells")
 
     def can_take(self, step: str, stack: OpenStack) -> bool:
         """Whether a step can join this run: it is not in it yet, and the stack is the same."""
         return step not in self.finished and stack is self.stack
 
     def run(
-        self, plan: Plan, node: Node, shower: NotebookShower, listener: Listener | None, *, use_cache: bool
+        self, plan: Plan, node: Node, recorder: NotebookDisplayRecorder, listener: Listener | None, *, use_cache: bool
     ) -> tuple[StepFinished, StepResult | None]:
         """Run one step of the notebook's plan within this run, and tell a listener.
 
@@ -54,59 +50,42 @@ class CellRun:
         with interrupts_can_wait():
             with uninterrupted():
                 self._grow(plan)
-            state, error_line = RunState.SUCCEEDED, ""
             failing: BaseException | None = None
             try:
-                return self._run(plan, node, shower, Listeners.of((listener,)), use_cache=use_cache)
+                return self._run(plan, node, recorder, Listeners.of((listener,)), use_cache=use_cache)
             except BaseException as error:
                 failing = error
-                state = RunState.CANCELLED if isinstance(error, KeyboardInterrupt) else RunState.FAILED
-                error_line = "interrupted" if state is RunState.CANCELLED else one_line(error)
                 raise
             finally:
                 with uninterrupted():
-                    self._end(state, error_line, failing)
+                    self._end(failing)
                 failing = None  # an exception and the frame that holds it would keep each other
 
     def _run(
-        self, plan: Plan, node: Node, shower: NotebookShower, listener: Listener, *, use_cache: bool
+        self, plan: Plan, node: Node, recorder: NotebookDisplayRecorder, listener: Listener, *, use_cache: bool
     ) -> tuple[StepFinished, StepResult | None]:
         with (
             proxied_streams(),
             RunContext.recorded(plan, self.record.id, self.stack, listener, use_cache=use_cache) as context,
         ):
-            context.display_recorder = shower
+            context.display_recorder = recorder
             context.finished = self.finished
             self._take_over(context, plan, node)
             finished = run_step(context, node)
             return finished, context.cell_results.get(node.name)
 
-    def _end(self, state: RunState, error: str, failing: BaseException | None) -> None:
-        self.record = replace(self.record, state=state, ended_at=time.time(), error=error)
-        update = RunUpdate(self.record.id, state, self.record.started_at, self.record.ended_at, error)
-        batch = Batch(runs=[update])
-        try:
-            self.stack.metadata.write(batch)
-        except StoreError as unrecorded:
-            keep_from(unrecorded, batch, self.stack, failing)
-            if failing is None:
-                raise
-            if not isinstance(failing, StoreError):
-                failing.add_note(f"and the end of run {self.record.id} could not be recorded: {unrecorded.message}")
+    def _end(self, failing: BaseException | None) -> None:
+        end, now = RunEnd.of_error(failing), time.time()
+        self.record = replace(self.record, state=end.state, ended_at=now, error=end.error)
+        batch = Batch(runs=[end.update(self.record.id, self.record.started_at, now)])
+        write_end(batch, self.stack, failing, what=f"the end of run {self.record.id}")
 
     def _grow(self, plan: Plan) -> None:
         environment = EnvironmentSnapshot().collect()
-        self.record = replace(
-            self.record, state=RunState.RUNNING, ended_at=None, environment=environment.digest, plan=plan.to_json()
-        )
-        new = [one for name, one in pending_step_records(plan, self.record.id).items() if name not in self.finished]
-        self.stack.metadata.create_run(
-            self.record,
-            steps=new,
-            params=param_records(plan, self.record.id),
-            code=[CodeRecord(key, json.dumps(one.to_json(), ensure_ascii=False)) for key, one in plan.capsules.items()],
-            environment=environment,
-        )
+        self.record = replace(self.record, state=RunState.RUNNING, ended_at=None)
+        rows = RunRows.of(plan, self.record, environment, recorded_steps=self.finished)
+        self.record = rows.run
+        rows.create_run(self.stack.metadata)
 
     def _take_over(self, context: RunContext, plan: Plan, node: Node) -> None:
         """Let the steps above, which ran in an earlier run, count as cached in this one."""
@@ -155,8 +134,16 @@ class CellRun:
         return self.reader.read(stored) if stored is not None else []
 
 
-def companions(finished: StepFinished, output: str) -> set[str]:
-    """The outputs of a step that were stored with this one because they share objects with it."""
+def bundle_companions(finished: StepFinished, output: str) -> set[str]:
+    """Find what was stored together with an output because it shares objects with it.
+
+    Args:
+        finished: The end of the step that has the output.
+        output: The output's name.
+
+    Returns:
+        The names of the other outputs in its bundle.
+    """
     bundle = next((one for name, one in finished.outputs if name == output and one.member), None)
     if bundle is None:
         return set()

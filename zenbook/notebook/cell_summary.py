@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from zenbook.core.events import StepFinished
 from zenbook.core.graph import Node
 from zenbook.core.plain_values import show
 from zenbook.core.states import RunState, StepState
+from zenbook.display.markup import NOTHING, Html
 from zenbook.display.run_view import RunView, StepView
 from zenbook.display.table import duration
 from zenbook.display.theme import SIGNS
@@ -64,7 +64,7 @@ def shown_step(run: str, step: str) -> Iterator[StepLine]:
 
 def failed(step: StepView) -> dict[str, Any]:
     """The line about a step that has no outputs."""
-    return _line(f"{SIGNS[step.state]} {step.name}", step.told, "", ())
+    return _line(f"{SIGNS[step.state]} {step.name}", step.state_text, "", ())
 
 
 def summary(node: Node, finished: StepFinished, stale: list[str], stack: Stack) -> dict[str, Any]:
@@ -86,10 +86,10 @@ def summary(node: Node, finished: StepFinished, stale: list[str], stack: Stack) 
 
 def _line(head: str, took: str, flow: str, notes: tuple[str, ...]) -> dict[str, Any]:
     text = "\n".join([f"{head} · {took}" + (f" · {flow}" if flow else ""), *(f"  note: {one}" for one in notes)])
-    html = (
-        f'<div style="font-size:85%;opacity:.75"><b>{escape(head)}</b> · {escape(took)}'
-        + (f" · {escape(flow)}" if flow else "")
-        + "".join(f"<br>note: {escape(one)}" for one in notes)
-        + "</div>"
+    html = Html('<div style="font-size:85%;opacity:.75"><b>{}</b> · {}{}{}</div>').format(
+        head,
+        took,
+        Html(" · {}").format(flow) if flow else NOTHING,
+        NOTHING.join(Html("<br>note: {}").format(note) for note in notes),
     )
-    return {"text/plain": text, "text/html": html}
+    return {"text/plain": text, "text/html": str(html)}

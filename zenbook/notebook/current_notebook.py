@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from zenbook.display.run_view import html
+from zenbook.display.run_html import run_html
 from zenbook.display.table import Table
 from zenbook.errors import RunError
 from zenbook.history.run import Run
@@ -61,7 +61,7 @@ class KernelNotebook:
         if panels_work():
             open_panel(run)
         else:
-            self.shell.display_pub.publish({"text/html": html(run.view()), "text/plain": str(run)})
+            self.shell.display_pub.publish({"text/html": run_html(run.view()), "text/plain": str(run)})
 
     def open_stack_panel(self) -> None:
         """Show the stacks as a panel; where there are no widgets, as a table."""

@@ -15,7 +15,9 @@ from typing import Any
 from IPython.core.getipython import get_ipython
 
 from zenbook.core.events import Event, Logged, RunFinished, RunStarted
-from zenbook.display.run_view import RunView, html, text
+from zenbook.display.run_html import run_html
+from zenbook.display.run_text import run_text
+from zenbook.display.run_view import RunView
 
 DELAY = 0.15  # seconds: a run that ends within shows only its end
 INTERVAL = 0.125  # seconds between updates
@@ -108,6 +110,6 @@ class NotebookProgress:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        bundle = {"text/html": html(self.view), "text/plain": text(self.view)}
+        bundle = {"text/html": run_html(self.view), "text/plain": run_text(self.view)}
         self._shown_at = time.monotonic()
         self._output.show(bundle)

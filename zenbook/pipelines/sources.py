@@ -8,14 +8,13 @@ import inspect
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
 from zenbook.core.annotations import hints_of
+from zenbook.core.entry_points import find_entry_point
+from zenbook.core.parameter_targets import find_parameter_targets
 from zenbook.core.plan import Plan
-from zenbook.core.plan_parameters import find_parameter_targets
-from zenbook.core.trace import Traced
 from zenbook.errors import RunError, did_you_mean
 from zenbook.history.run import Run
 from zenbook.pipelines.pipeline import Pipeline
@@ -68,12 +67,10 @@ class FunctionPipeline:
     def plan(self, params: Mapping[str, str], *, stack: str | None) -> Plan:
         """What would be run. Raises as `run` does, before anything runs."""
         values = self._values(params)
-        plan = self.pipeline.options(stack=stack or self.pipeline.stack).plan(**values)
-
-        def trace(others: Mapping[str, Any]) -> Traced:
-            return self.pipeline.trace(**{**values, **others})
-
-        return replace(plan, bindings=find_parameter_targets(plan, self.pipeline.function, trace))
+        pipeline = self.pipeline.options(stack=stack or self.pipeline.stack)
+        plan = pipeline.plan(**values)
+        targets = find_parameter_targets(plan, pipeline.function, pipeline.bind((), values))
+        return replace(plan, bindings=targets)
 
     def _values(self, params: Mapping[str, str]) -> dict[str, Any]:
         function = self.pipeline.function
@@ -180,9 +177,8 @@ def place_of(target: str) -> tuple[PipelineSource, str | None]:
     path = Path(file if colon else target)
     if not path.is_file():
         raise RunError(f"There is no file {str(path)!r}.", _files_like(path))
-    kinds = {point.name: point for point in entry_points(group="zenbook.pipeline_sources")}
-    kind = path.suffix.lstrip(".")
-    if kind not in kinds:
+    kind = find_entry_point("zenbook.pipeline_sources", path.suffix.lstrip("."))
+    if kind is None:
         raise RunError(f"{path.name} is neither a Python file nor a notebook.", "Give a .py or an .ipynb file.")
-    place: PipelineSource = kinds[kind].load()(path)
+    place: PipelineSource = kind.load()(path)
     return place, name or None

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from zenbook.errors import ZenbookError
-from zenbook.stack.component_choice import KINDS
 from zenbook.stack.component_factory import make
 from zenbook.stack.flavour import ComponentKind
 from zenbook.stack.stack import Stack
@@ -27,7 +26,9 @@ class Checked:
     hint: str = ""
 
 
-def check(stack: Stack, time_limit: float = TIME_LIMIT, kinds: Sequence[ComponentKind] = KINDS) -> tuple[Checked, ...]:
+def check(
+    stack: Stack, time_limit: float = TIME_LIMIT, kinds: Iterable[ComponentKind] = ComponentKind
+) -> tuple[Checked, ...]:
     """Check the components of a stack: whether each can be reached, read and written."""
     workspace = Workspace.find().ensure()
     going = [_Going(stack, kind, workspace) for kind in kinds]

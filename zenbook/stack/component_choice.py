@@ -13,8 +13,6 @@ from zenbook.errors import StackError
 from zenbook.stack.flavour import ComponentKind
 from zenbook.stack.workspace import Workspace
 
-KINDS = tuple(ComponentKind)
-
 
 class Choice(BaseModel):
     """The component of one kind that a stack uses.
@@ -126,14 +124,14 @@ class FromConfig(PydanticBaseSettingsSource):
         """Its values by field."""
         name = self.current_state.get("name") or self.active()
         entry = (Workspace.find().config().stacks or {}).get(name) or {}
-        defaults = {kind.value: self.settings_cls.model_fields[kind.value].default for kind in KINDS}
+        defaults = {kind.value: self.settings_cls.model_fields[kind.value].default for kind in ComponentKind}
         return _without(_spelt_out({"name": name, **defaults, **entry}), self.current_state, lambda _: True)
 
 
 def _spelt_out(values: Mapping[str, Any]) -> dict[str, Any]:
     """With every choice as a mapping, so that one source's options go beside another's name."""
     found = dict(values)
-    for kind in KINDS:
+    for kind in ComponentKind:
         one = found.get(kind.value)
         if isinstance(one, str):
             found[kind.value] = {"name": one}
@@ -147,7 +145,7 @@ def _spelt_out(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _without(values: dict[str, Any], said: Mapping[str, Any], dropped: Callable[[str], bool]) -> dict[str, Any]:
     """Without what belongs to another component than the one that was chosen before."""
-    for kind in KINDS:
+    for kind in ComponentKind:
         before, now = said.get(kind.value), values.get(kind.value)
         if isinstance(before, Mapping) and isinstance(now, Mapping) and {"name", "flavour"} & before.keys():
             values[kind.value] = {key: one for key, one in now.items() if not dropped(key)}
@@ -160,4 +158,4 @@ def first_mistake(error: ValidationError) -> tuple[str, str, str]:
     return ".".join(str(part) for part in first["loc"]), first["msg"].removeprefix("Value error, "), first["type"]
 
 
-__all__ = ["KINDS", "Choice", "FromArguments", "FromConfig", "FromEnvironment", "first_mistake"]
+__all__ = ["Choice", "FromArguments", "FromConfig", "FromEnvironment", "first_mistake"]

@@ -26,25 +26,25 @@ def make(kind: ComponentKind, choice: Choice, workspace: Workspace) -> Any:
     entry = {"flavour": choice.flavour} if choice.flavour else entry_of(kind, choice.name, workspace)
     options = {key: value for key, value in entry.items() if key != "flavour"} | choice.options
     chosen = flavour(kind, str(entry.get("flavour", "")))
-    what = f"{kind.spoken} {str(choice)!r}"
+    what = f"{kind.label} {str(choice)!r}"
     settings = settings_of(chosen, revealed(options, what, workspace), what)
     return make_of(chosen, settings, workspace)
 
 
 def entry_of(kind: ComponentKind, name: str, workspace: Workspace) -> Mapping[str, Any]:
     """A registered component's flavour and options. Raises `StackError` when there is none of that name."""
-    entry = workspace.config().component(kind.section, name)
+    entry = workspace.config().component(kind.config_key, name)
     if entry is None and (kind, name) in BUILT_IN:
         return {"flavour": BUILT_IN[kind, name]}
     if entry is None:
         known = component_names(kind, workspace)
-        raise StackError(f"There is no {kind.spoken} {name!r}.", did_you_mean(name, known, noun=kind.spoken))
+        raise StackError(f"There is no {kind.label} {name!r}.", did_you_mean(name, known, noun=kind.label))
     return entry
 
 
 def component_names(kind: ComponentKind, workspace: Workspace) -> tuple[str, ...]:
     """The components of a kind that there are, those that are built in first."""
-    registered = (workspace.config().components or {}).get(kind.section) or {}
+    registered = (workspace.config().components or {}).get(kind.config_key) or {}
     return tuple(dict.fromkeys([*(name for one, name in BUILT_IN if one is kind), *registered]))
 
 
@@ -69,6 +69,6 @@ def make_of(chosen: Flavour, settings: BaseModel, workspace: Workspace) -> Any:
         return chosen.make(settings, workspace.home)
     except ImportError as error:
         raise StackError(
-            f"The {chosen.kind.spoken} of flavour {chosen.name!r} needs a missing package: {error.name or error}.",
+            f"The {chosen.kind.label} of flavour {chosen.name!r} needs a missing package: {error.name or error}.",
             f'pip install "zenbook[{chosen.extra or chosen.name}]"',
         ) from error

@@ -16,6 +16,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from zenbook.errors import StackError, did_you_mean
 from zenbook.stack.component_choice import Choice, first_mistake
 from zenbook.stack.component_factory import BUILT_IN, component_names, entry_of, settings_of
+from zenbook.stack.config_file import set_entry
 from zenbook.stack.flavour import ComponentKind, Flavour, flavour, flavours
 from zenbook.stack.secrets import forget, hidden, is_reference, revealed, secret_fields
 from zenbook.stack.workspace import Workspace
@@ -48,14 +49,14 @@ def register(
     """
     kind = as_kind(kind)
     workspace = Workspace.find()
-    check_name(name, kind.one)
+    check_name(name, kind.label_with_article)
     if name in component_names(kind, workspace):
         raise StackError(
-            f"There is {kind.one} {name!r} already.",
-            f"Choose another name, or change it: zen {kind.dashed} update {name} --OPTION VALUE.",
+            f"There is {kind.label_with_article} {name!r} already.",
+            f"Choose another name, or change it: zen {kind.cli_name} update {name} --OPTION VALUE.",
         )
     chosen = flavour(kind, flavour_name)
-    given = checked_options(chosen, {**(options or {}), **more}, f"{kind.spoken} {name!r}", workspace)
+    given = checked_options(chosen, {**(options or {}), **more}, f"{kind.label} {name!r}", workspace)
     return write(chosen, name, given, workspace)
 
 
@@ -67,7 +68,7 @@ def update(kind: ComponentKind | str, name: str, options: Mapping[str, Any] | No
     chosen = flavour(kind, str(entry.pop("flavour")))
     changed = {**entry, **_spelt(chosen, {**(options or {}), **more})}
     kept = {key: value for key, value in changed.items() if value is not None}
-    given = checked_options(chosen, kept, f"{kind.spoken} {name!r}", workspace)
+    given = checked_options(chosen, kept, f"{kind.label} {name!r}", workspace)
     return replace(chosen, name, given, workspace)
 
 
@@ -77,15 +78,15 @@ def delete(kind: ComponentKind | str, name: str) -> Registered:
     workspace = Workspace.find()
     found = component(kind, name)
     if found.built_in:
-        raise StackError(f"The {kind.spoken} {name!r} is built in and always there.", "Nothing needs to be done.")
+        raise StackError(f"The {kind.label} {name!r} is built in and always there.", "Nothing needs to be done.")
     with workspace.changing() as body:
         users = users_of(kind, name, body.get("stacks") or {}, str(body.get("active") or "default"))
         if users:
             raise StackError(
-                f"The {kind.spoken} {name!r} is used by {_stacks(users)}.",
-                f"Give them another first: zen stack update {users[0]} --{kind.dashed} OTHER.",
+                f"The {kind.label} {name!r} is used by {_stacks(users)}.",
+                f"Give them another first: zen stack update {users[0]} --{kind.cli_name} OTHER.",
             )
-        (body.get(kind.section) or {}).pop(name, None)
+        (body.get(kind.config_key) or {}).pop(name, None)
     forget(found.options, workspace)
     return found
 
@@ -118,7 +119,7 @@ def as_kind(kind: ComponentKind | str) -> ComponentKind:
     try:
         return ComponentKind(str(kind).replace("-", "_").replace(" ", "_"))
     except ValueError:
-        known = [one.dashed for one in ComponentKind]
+        known = [each.cli_name for each in ComponentKind]
         raise StackError(
             f"There is no kind of component {str(kind)!r}.", did_you_mean(str(kind), known, noun="kind")
         ) from None
@@ -152,9 +153,7 @@ def write(chosen: Flavour, name: str, given: Mapping[str, Any], workspace: Works
     """Put a component's checked options into ``config.yaml``, and its secrets into the keyring."""
     kept = hidden(given, chosen.settings, f"{chosen.kind.value}/{name}", workspace)
     with workspace.changing() as body:
-        section = body.get(chosen.kind.section) or {}
-        section[name] = {"flavour": chosen.name, **kept}
-        body[chosen.kind.section] = section
+        set_entry(body, chosen.kind.config_key, name, {"flavour": chosen.name, **kept})
     return component(chosen.kind, name)
 
 
@@ -187,7 +186,7 @@ def flavour_of_url(kind: ComponentKind, url: str) -> str | None:
     if found is None and "filesystem" in flavours(kind):
         return "filesystem"  # which knows all schemes that fsspec knows, and what to install for them
     if found is None:
-        raise StackError(f"No {kind.spoken} has URLs with {scheme}://.", did_you_mean(scheme, known, noun="scheme"))
+        raise StackError(f"No {kind.label} has URLs with {scheme}://.", did_you_mean(scheme, known, noun="scheme"))
     return found
 
 

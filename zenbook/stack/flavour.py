@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
-from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from zenbook.core.entry_points import entry_points_by_name, find_entry_point
 from zenbook.errors import StackError, did_you_mean
 
 if TYPE_CHECKING:
@@ -17,37 +17,47 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
+@dataclass(frozen=True, slots=True)
+class _KindData:
+    article: str  # before the label
+    short_flag: str  # one letter: the option of `zen stack register`
+    config_word: str  # in `zen config WORD set`
+    has_urls: bool = True  # whether a URL can say which flavour is meant
+    optional: bool = False  # whether a stack may have none
+    several: bool = False  # whether a stack may have more than one
+
+
 class ComponentKind(StrEnum):
-    """The three components of a stack."""
+    """The kinds of component of which a stack consists. All that zenbook knows of a kind is its entry here."""
 
-    ARTIFACT_STORE = "artifact_store"
-    METADATA_STORE = "metadata_store"
-    ORCHESTRATOR = "orchestrator"
+    ARTIFACT_STORE = "artifact_store", _KindData("an", "a", "artifacts")
+    METADATA_STORE = "metadata_store", _KindData("a", "m", "metadata")
+    ORCHESTRATOR = "orchestrator", _KindData("an", "o", "orchestrator", has_urls=False)
 
-    @property
-    def spoken(self) -> str:
-        """For people."""
-        return self.value.replace("_", " ")
+    label: str  # for people: "artifact store"
+    label_with_article: str  # "an artifact store"
+    cli_name: str  # in the shell: "artifact-store"
+    short_flag: str
+    config_word: str
+    config_key: str  # the section of config.yaml with the components of this kind: "artifact_stores"
+    entry_point_group: str  # of its flavours: "zenbook.artifact_stores"
+    has_urls: bool
+    optional: bool
+    several: bool
 
-    @property
-    def one(self) -> str:
-        """With its article: ``an artifact store``."""
-        return f"{'an' if self.value[0] in 'aeiou' else 'a'} {self.spoken}"
-
-    @property
-    def dashed(self) -> str:
-        """In the shell."""
-        return self.value.replace("_", "-")
-
-    @property
-    def section(self) -> str:
-        """Where ``config.yaml`` keeps them."""
-        return self.value + "s"
-
-    @property
-    def group(self) -> str:
-        """The entry point group of its flavours."""
-        return f"zenbook.{self.value}s"
+    def __new__(cls, value: str, data: _KindData | None = None) -> Self:
+        """Create a member; every entry has data, and ``ComponentKind("orchestrator")`` only looks one up."""
+        assert data is not None
+        kind = str.__new__(cls, value)
+        kind._value_ = value
+        kind.label = value.replace("_", " ")
+        kind.label_with_article = f"{data.article} {kind.label}"
+        kind.cli_name = value.replace("_", "-")
+        kind.short_flag, kind.config_word, kind.has_urls = data.short_flag, data.config_word, data.has_urls
+        kind.config_key = f"{value}s"
+        kind.entry_point_group = f"zenbook.{value}s"
+        kind.optional, kind.several = data.optional, data.several
+        return kind
 
 
 class Flavour(ABC):
@@ -70,42 +80,48 @@ class Flavour(ABC):
         """The component; ``settings`` is an instance of `settings`, ``home`` the workspace's folder."""
 
 
-@lru_cache(maxsize=8)
-def _points(kind: ComponentKind) -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=kind.group)}
-
-
-@lru_cache(maxsize=8)
-def _own_points(kind: ComponentKind) -> dict[str, EntryPoint]:
-    """Those of zenbook itself: looking through all that is installed takes 10 ms."""
-    try:
-        own = distribution("zenbook").entry_points
-    except PackageNotFoundError:
-        return {}
-    return {point.name: point for point in own.select(group=kind.group)}
-
-
 def flavours(kind: ComponentKind) -> tuple[str, ...]:
-    """The names of the flavours that are installed."""
-    return tuple(sorted(_points(kind)))
+    """List the flavours of a kind that are installed.
+
+    Args:
+        kind: The kind of component.
+
+    Returns:
+        Their names, sorted.
+    """
+    return tuple(sorted(entry_points_by_name(kind.entry_point_group)))
 
 
 def flavour(kind: ComponentKind, name: str) -> Flavour:
-    """Load a flavour. Raises `StackError` for one that is not installed, or whose own packages are missing."""
-    point = _own_points(kind).get(name) or _points(kind).get(name)
+    """Load a flavour.
+
+    Args:
+        kind: The kind of component.
+        name: The flavour's name.
+
+    Returns:
+        The flavour.
+
+    Raises:
+        StackError: It is not installed, or a package that it needs is missing.
+    """
+    point = find_entry_point(kind.entry_point_group, name)
     if point is None:
         raise StackError(
-            f"There is no {kind.spoken} of flavour {name!r}.",
-            did_you_mean(name, _points(kind), noun="flavour")
+            f"There is no {kind.label} of flavour {name!r}.",
+            did_you_mean(name, flavours(kind), noun="flavour")
             or "Install zenbook (pip install zenbook), so that its entry points are known.",
         )
     try:
-        made = point.load()()
+        loaded = point.load()()
     except ImportError as error:
         raise StackError(
-            f"The flavour {name!r} of {kind.spoken} can't be imported: {error}.",
-            f'Is a package that it needs missing? pip install "zenbook[{name}]"',
+            f"The flavour {name!r} of {kind.label} cannot be imported: {error}.",
+            f'A package that it needs may be missing: pip install "zenbook[{name}]"',
         ) from error
-    if not isinstance(made, Flavour) or made.kind is not kind:
-        raise StackError(f"The entry point {point.value!r} is no flavour of {kind.spoken}.", "Mend that package.")
-    return made
+    if not isinstance(loaded, Flavour) or loaded.kind is not kind:
+        raise StackError(
+            f"The entry point {point.value!r} is not a flavour of {kind.label}.",
+            "Fix the entry point in the package that declares it.",
+        )
+    return loaded

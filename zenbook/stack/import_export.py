@@ -8,10 +8,9 @@ from typing import Any
 
 from zenbook.errors import StackError, did_you_mean
 from zenbook.stack import component_registry
-from zenbook.stack.component_choice import KINDS
 from zenbook.stack.component_factory import BUILT_IN, component_names, entry_of
 from zenbook.stack.flavour import ComponentKind, Flavour, flavour
-from zenbook.stack.secrets import VARIABLE, secret_fields
+from zenbook.stack.secrets import without_secrets
 from zenbook.stack.stack import Stack, stack_names
 from zenbook.stack.stacks import check_references, put
 from zenbook.stack.workspace import Workspace
@@ -35,15 +34,15 @@ def exported(name: str) -> str:
     entry = dict((workspace.config().stacks or {}).get(name) or {})
     body: dict[str, Any] = {"zenbook": VERSION, "stack": {"name": name, **entry}}
     secrets: list[str] = []
-    for kind in KINDS:
+    for kind in ComponentKind:
         choice = entry.get(kind.value)
         if isinstance(choice, Mapping):
-            body["stack"][kind.value], left_out = _public(kind, choice, f"stacks.{name}")
-            secrets += left_out
+            body["stack"][kind.value], left_out = without_secrets(kind, choice)
+            secrets += [".".join((kind.config_key, "stacks", name, *path)) for path in left_out]
         elif choice is not None and (kind, choice) not in BUILT_IN:
-            kept, left_out = _public(kind, entry_of(kind, choice, workspace), choice)
-            body[kind.section] = {choice: kept}
-            secrets += left_out
+            public, left_out = without_secrets(kind, entry_of(kind, choice, workspace))
+            body[kind.config_key] = {choice: public}
+            secrets += [".".join((kind.config_key, choice, *path)) for path in left_out]
     if secrets:
         body["secrets"] = secrets
     return yaml.safe_dump(body, sort_keys=False, allow_unicode=True)
@@ -69,12 +68,12 @@ def imported(text: str, *, name: str | None = None, replace: bool = False) -> Im
         )
     ready = [
         one
-        for kind in KINDS
-        for component, options in (body.get(kind.section) or {}).items()
+        for kind in ComponentKind
+        for component, options in (body.get(kind.config_key) or {}).items()
         if (one := _ready(kind, component, options, workspace, replace=replace)) is not None
     ]
     new = {(chosen.kind, component) for chosen, component, _ in ready}
-    check_references(entry, {kind: {name for one, name in new if one is kind} for kind in KINDS})
+    check_references(entry, {kind: {name for one, name in new if one is kind} for kind in ComponentKind})
     for chosen, component, given in ready:
         component_registry.write(chosen, component, given, workspace)
     put(stack, entry)
@@ -85,36 +84,19 @@ def _ready(
     kind: ComponentKind, name: str, entry: Mapping[str, Any], workspace: Workspace, *, replace: bool
 ) -> tuple[Flavour, str, dict[str, Any]] | None:
     """A component to be written; None for one that is here already, apart from its secrets."""
-    component_registry.check_name(name, kind.one)
+    component_registry.check_name(name, kind.label_with_article)
     if name in component_names(kind, workspace):
         here = dict(entry_of(kind, name, workspace))
         if here | dict(entry) == here:
             return None
         if not replace:
             raise StackError(
-                f"There is another {kind.spoken} {name!r} already.",
+                f"There is another {kind.label} {name!r} already.",
                 "Rename one of them in the file, or --replace what is there.",
             )
     chosen = flavour(kind, str(entry.get("flavour", "")))
     options = {key: value for key, value in entry.items() if key != "flavour"}
-    return chosen, name, component_registry.checked_options(chosen, options, f"{kind.spoken} {name!r}", workspace)
-
-
-def _public(kind: ComponentKind, entry: Mapping[str, Any], name: str) -> tuple[dict[str, Any], list[str]]:
-    """A component's entry without secrets, and which were left out."""
-    settings = flavour(kind, str(entry.get("flavour", ""))).settings if entry.get("flavour") else None
-    secret = secret_fields(settings) if settings is not None else frozenset(entry) - {"name", "flavour"}
-    kept: dict[str, Any] = {}
-    left_out = []
-    for key, value in entry.items():
-        if key not in secret or (isinstance(value, str) and VARIABLE.fullmatch(value)):
-            kept[key] = value
-        elif isinstance(value, Mapping):
-            kept[key] = {one: text for one, text in value.items() if isinstance(text, str) and VARIABLE.fullmatch(text)}
-            left_out += [f"{kind.section}.{name}.{key}.{one}" for one in value.keys() - kept[key].keys()]
-        else:
-            left_out.append(f"{kind.section}.{name}.{key}")
-    return kept, left_out
+    return chosen, name, component_registry.checked_options(chosen, options, f"{kind.label} {name!r}", workspace)
 
 
 def _read(text: str) -> dict[str, Any]:
@@ -124,28 +106,28 @@ def _read(text: str) -> dict[str, Any]:
         body = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise StackError(f"The file is no YAML: {' '.join(str(error).split())}.", "Export the stack again.") from None
-    known = {"zenbook", "stack", "secrets", *(kind.section for kind in KINDS)}
+    known = {"zenbook", "stack", "secrets", *(kind.config_key for kind in ComponentKind)}
     if not isinstance(body, dict) or not isinstance(body.get("stack"), dict) or set(body) - known:
         raise StackError("The file is no exported stack.", "Make one: zen stack export NAME > stack.yaml")
     if not isinstance(body.get("zenbook"), int) or body["zenbook"] > VERSION:
         raise StackError("The file was made by a newer zenbook.", "Upgrade this one: pip install -U zenbook")
-    for kind in KINDS:
-        section = body.get(kind.section) or {}
+    for kind in ComponentKind:
+        section = body.get(kind.config_key) or {}
         if not isinstance(section, dict) or not all(isinstance(one, dict) for one in section.values()):
             raise StackError(
-                f"In the file, {kind.section!r} is not a mapping of names to options.", "Export the stack again."
+                f"In the file, {kind.config_key!r} is not a mapping of names to options.", "Export the stack again."
             )
     return body
 
 
 def _commands(secrets: Any, workspace: Workspace) -> Iterator[str]:
     """What gives the secrets that a file left out, apart from those that are here already."""
-    sections = {kind.section: kind for kind in KINDS}
+    sections = {kind.config_key: kind for kind in ComponentKind}
     for one in secrets:
         section, _, rest = str(one).partition(".")
         name, _, option = rest.rpartition(".")
         if section in sections and option not in (workspace.config().component(section, name) or {}):
-            yield f"zen {sections[section].dashed} update {name} --{option.replace('_', '-')}"
+            yield f"zen {sections[section].cli_name} update {name} --{option.replace('_', '-')}"
 
 
 __all__ = ["Imported", "exported", "imported"]

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringError, PasswordDeleteError
+
+from zenbook.core.atomic_write import write_atomically
 
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
@@ -73,7 +74,7 @@ class SecretFile(KeyringBackend):
         try:
             with FileLock(self.file.with_suffix(".lock"), timeout=30, mode=OWNER_ONLY):
                 entries = {key: value for key, value in {**self._entries(), **changes}.items() if value is not None}
-                _replace(self.file, json.dumps(entries, indent=1))
+                write_atomically(self.file, json.dumps(entries, indent=1))
         except OSError as error:
             raise KeyringError(f"{self.file} can't be written: {error.strerror or error}") from None
 
@@ -85,7 +86,7 @@ class SecretFile(KeyringBackend):
                 self.key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 with FileLock(self.key_file.with_suffix(".lock"), timeout=30, mode=OWNER_ONLY):
                     if not self.key_file.exists():
-                        _replace(self.key_file, Fernet.generate_key().decode())
+                        write_atomically(self.key_file, Fernet.generate_key().decode())
             return Fernet(self.key_file.read_text(encoding="ascii").strip())
         except (OSError, ValueError) as error:
             raise KeyringError(f"the key {self.key_file} can't be used: {error}") from None
@@ -93,14 +94,3 @@ class SecretFile(KeyringBackend):
 
 def _entry(service: str, account: str) -> str:
     return f"{service} {account}"
-
-
-def _replace(file: Path, text: str) -> None:
-    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f"{file.stem}-", suffix=".tmp")  # its owner's only
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as temporary:
-            temporary.write(text)
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

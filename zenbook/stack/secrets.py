@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel, SecretStr
 
 from zenbook.errors import StackError
+from zenbook.stack.flavour import ComponentKind, flavour
 from zenbook.stack.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def variables_in(value: Any) -> Iterator[str]:
 
 def is_reference(value: Any) -> bool:
     """Whether a value says where a secret is, and is none itself."""
-    return isinstance(value, str) and (value.startswith(PREFIX) or VARIABLE.fullmatch(value) is not None)
+    return isinstance(value, str) and (value.startswith(PREFIX) or _is_variable(value))
 
 
 def secret_fields(settings: type[BaseModel]) -> frozenset[str]:
@@ -90,6 +91,35 @@ def secret_fields(settings: type[BaseModel]) -> frozenset[str]:
 
 def _is_secret(annotation: Any) -> bool:
     return annotation is SecretStr or any(map(_is_secret, get_args(annotation)))
+
+
+def without_secrets(kind: ComponentKind, entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[tuple[str, ...]]]:
+    """Leave the secrets out of a component's entry, so that it may be written to a file. References to variables stay.
+
+    Args:
+        kind: The kind of component.
+        entry: Its flavour and options. Without a flavour, any option may be a secret.
+
+    Returns:
+        The entry without secrets, and the path of each option that was left out: its name and, in a mapping, its key.
+    """
+    name = str(entry.get("flavour") or "")
+    secret = secret_fields(flavour(kind, name).settings) if name else frozenset(entry) - {"name", "flavour"}
+    public: dict[str, Any] = {}
+    left_out: list[tuple[str, ...]] = []
+    for option, value in entry.items():
+        if option not in secret or _is_variable(value):
+            public[option] = value
+        elif isinstance(value, Mapping):
+            public[option] = {key: text for key, text in value.items() if _is_variable(text)}
+            left_out += [(option, key) for key in value if key not in public[option]]
+        else:
+            left_out.append((option,))
+    return public, left_out
+
+
+def _is_variable(value: Any) -> bool:
+    return isinstance(value, str) and VARIABLE.fullmatch(value) is not None
 
 
 def hidden(options: Mapping[str, Any], settings: type[BaseModel], account: str, workspace: Workspace) -> dict[str, Any]:
@@ -167,4 +197,4 @@ def _keyring(workspace: Workspace) -> KeyringBackend:
     return chosen
 
 
-__all__ = ["forget", "hidden", "is_reference", "revealed", "secret_fields", "variables_in", "where"]
+__all__ = ["forget", "hidden", "is_reference", "revealed", "secret_fields", "variables_in", "where", "without_secrets"]

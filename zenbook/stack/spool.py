@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 import warnings
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from zenbook.core.atomic_write import write_atomically
 from zenbook.core.states import RunState, StepState
 from zenbook.errors import StoreError, StoreUnreachableError, ZenbookWarning
 from zenbook.stack.metadata_store import MetadataStore
@@ -57,7 +57,8 @@ def keep(batch: Batch, home: Path, store: str) -> str:
     try:
         folder = _folder(home, store)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _write(folder, json.dumps({"version": VERSION, "batch": asdict(batch)}))
+        file = folder / f"{time.time_ns():020d}-{os.getpid()}-{os.urandom(4).hex()}.json"  # sorts by time
+        write_atomically(file, json.dumps({"version": VERSION, "batch": asdict(batch)}), flush_to_disk=True)
     except OSError as error:
         return f"what was to be recorded is lost: {home / FOLDER} can't be written ({error.strerror or error})"
     return f"what was to be recorded is kept in {folder}, and sent by the next command that uses this stack"
@@ -126,20 +127,6 @@ def _waiting(folder: Path) -> list[Path]:
         return sorted(one for one in folder.iterdir() if one.suffix == ".json")
     except FileNotFoundError:
         return []
-
-
-def _write(folder: Path, text: str) -> None:
-    """Under a name that sorts by time, wholly or not at all, readable by its owner only."""
-    descriptor, name = tempfile.mkstemp(dir=folder, prefix="part-", suffix=".tmp")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).rename(folder / f"{time.time_ns():020d}-{os.getpid()}-{Path(name).stem[5:]}.json")
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _read(file: Path) -> Batch:

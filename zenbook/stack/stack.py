@@ -19,12 +19,13 @@ from zenbook.errors import StackError, did_you_mean
 from zenbook.stack.artifact_store import ArtifactStore
 from zenbook.stack.component_choice import Choice, FromArguments, FromConfig, FromEnvironment, first_mistake
 from zenbook.stack.component_factory import entry_of, make
+from zenbook.stack.config_file import Config
 from zenbook.stack.flavour import ComponentKind
 from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.orchestrator import Orchestrator
 from zenbook.stack.secrets import variables_in
 from zenbook.stack.spool import send_spooled
-from zenbook.stack.workspace import Config, Workspace
+from zenbook.stack.workspace import Workspace
 
 DEFAULT = "default"
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from zenbook.errors import StackError, did_you_mean
 from zenbook.stack.checks import TIME_LIMIT, Checked
 from zenbook.stack.checks import check as checked
-from zenbook.stack.component_choice import KINDS
 from zenbook.stack.component_factory import component_names
 from zenbook.stack.component_registry import check_name
+from zenbook.stack.config_file import set_entry
 from zenbook.stack.flavour import ComponentKind
 from zenbook.stack.stack import DEFAULT, Stack, active_name, stack_names
 from zenbook.stack.workspace import Workspace
@@ -53,13 +53,15 @@ def check(name: str | None = None, *, time_limit: float = TIME_LIMIT) -> tuple[C
     return checked(Stack.named(name), time_limit)
 
 
-def passed(stack: Stack, time_limit: float = TIME_LIMIT, kinds: Sequence[ComponentKind] = KINDS) -> tuple[Checked, ...]:
+def passed(
+    stack: Stack, time_limit: float = TIME_LIMIT, kinds: Iterable[ComponentKind] = ComponentKind
+) -> tuple[Checked, ...]:
     """The checks of a stack's components, all passed. Raises `StackError` that tells of those that failed."""
     checks = checked(stack, time_limit, kinds)
     failed = [one for one in checks if not one.ok]
     if not failed:
         return checks
-    told = " ".join(f"{one.kind.spoken} {one.name!r}: {one.told}" for one in failed)
+    told = " ".join(f"{one.kind.label} {one.name!r}: {one.told}" for one in failed)
     hints = dict.fromkeys(one.hint for one in failed if one.hint)
     raise StackError(
         f"Nothing was switched, since the stack {stack.name!r} failed its check. {told}",
@@ -84,7 +86,8 @@ def register(
         raise StackError(
             f"There is a stack {name!r} already.", f"Choose another name, or change it: zen stack update {name} …"
         )
-    put(name, _entry({}, artifact_store, metadata_store, orchestrator, production or None))
+    components = {"artifact_store": artifact_store, "metadata_store": metadata_store, "orchestrator": orchestrator}
+    put(name, _changed({}, components, production or None))
     return Stack(name=name)
 
 
@@ -98,8 +101,8 @@ def update(
 ) -> Stack:
     """Give a stack (the active one without a name) other components. Raises `StackError`."""
     name = known(name)
-    entry = _entry(_registered(name), artifact_store, metadata_store, orchestrator, production)
-    put(name, entry)
+    components = {"artifact_store": artifact_store, "metadata_store": metadata_store, "orchestrator": orchestrator}
+    put(name, _changed(_registered(name), components, production))
     return Stack(name=name)
 
 
@@ -152,17 +155,10 @@ def _registered(name: str) -> Mapping[str, Any]:
     return (Workspace.find().config().stacks or {}).get(name) or {}
 
 
-def _entry(
-    before: Mapping[str, Any], artifact_store: str | None, metadata_store: str | None, orchestrator: str | None,
-    production: bool | None,
-) -> dict[str, Any]:  # fmt: skip
-    entry = dict(before)
-    for kind, name in zip(KINDS, (artifact_store, metadata_store, orchestrator), strict=True):
-        if name is not None:
-            entry[kind.value] = name
-    if production is not None:
-        entry["production"] = production
-    return entry
+def _changed(entry: Mapping[str, Any], components: Mapping[str, str | None], production: bool | None) -> dict[str, Any]:
+    """A stack's entry with those settings that are not None."""
+    settings = {**components, "production": production}
+    return {**entry, **{setting: value for setting, value in settings.items() if value is not None}}
 
 
 def put(name: str, entry: Mapping[str, Any]) -> None:
@@ -172,21 +168,19 @@ def put(name: str, entry: Mapping[str, Any]) -> None:
     """
     with Workspace.find().changing() as body:
         check_references(entry, {})
-        stacks = body.get("stacks") or {}
-        stacks[name] = dict(entry)
-        body["stacks"] = stacks
+        set_entry(body, "stacks", name, entry)
 
 
 def check_references(entry: Mapping[str, Any], new: Mapping[ComponentKind, Collection[str]]) -> None:
     """Raise `StackError` for a stack's component that neither is there nor among those that are about to be."""
-    for kind in KINDS:
+    for kind in ComponentKind:
         component = entry.get(kind.value)
         known_names = (*component_names(kind, Workspace.find()), *new.get(kind, ()))
         if isinstance(component, str) and component not in known_names:
             raise StackError(
-                f"There is no {kind.spoken} {component!r}.",
-                f"{did_you_mean(component, known_names, noun=kind.spoken)} "
-                f"A new one: zen {kind.dashed} register {component} FLAVOUR.",
+                f"There is no {kind.label} {component!r}.",
+                f"{did_you_mean(component, known_names, noun=kind.label)} "
+                f"A new one: zen {kind.cli_name} register {component} FLAVOUR.",
             )
 
 

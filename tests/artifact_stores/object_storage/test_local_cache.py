@@ -1,4 +1,4 @@
-"""The copies of remote artifacts on this machine."""
+"""Local copies of remote artifacts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from tests.servers.object_stores import Servers, make_store
 from tests.servers.proxy import Proxy
 from zenbook.artifact_stores.content_addressed import STALE_SECONDS
-from zenbook.artifact_stores.object_storage.local_cache import YOUNG_SECONDS
+from zenbook.artifact_stores.object_storage.local_cache import KEEP_SECONDS
 from zenbook.artifact_stores.object_storage.object_store import ObjectStore
 from zenbook.errors import ArtifactError, StoreError
 
@@ -29,14 +29,14 @@ def far(servers: Servers, tmp_path: Path) -> Callable[..., ObjectStore]:
     return lambda name="one", **more: make_store("filesystem", tmp_path / name, **{**options, **more})
 
 
-def age(path: Path, seconds: float = 2 * YOUNG_SECONDS) -> None:
-    """Let a copy have been asked for that long ago."""
+def age(path: Path, seconds: float = 2 * KEEP_SECONDS) -> None:
+    """Set when a copy was last used."""
     then = time.time() - seconds
     os.utime(path, (then, path.stat().st_mtime))
 
 
 def copies(folder: Path) -> list[Path]:
-    return sorted(one for one in (folder / "cache").rglob("*") if one.is_file() and one.name != "lock")
+    return sorted(path for path in (folder / "cache").rglob("*") if path.is_file() and path.name != "lock")
 
 
 def far_file(tmp_path: Path, address: str) -> Path:
@@ -60,28 +60,28 @@ def test_copies_are_read_only_files_below_the_workspace(far, tmp_path):
         assert copies(tmp_path / name) == [path]
 
 
-def test_the_cache_stays_within_its_bound_and_keeps_what_was_asked_for_last(far, tmp_path):
+def test_the_cache_stays_within_its_limit_and_keeps_what_was_used_last(far, tmp_path):
     store = far(cache_size=1_000_000)
     stored = [store.put_bytes(os.urandom(100_000), suffix=".bin") for _ in range(9)]
-    for n, one in enumerate(stored):
-        age(store.local_path(one.address), 5000 - n)
-    asked = store.local_path(stored[0].address)  # the oldest is the newest now
+    for n, artifact in enumerate(stored):
+        age(store.local_path(artifact.address), 5000 - n)
+    used = store.local_path(stored[0].address)  # the oldest is the newest now
     for _ in range(6):
         store.put_bytes(os.urandom(100_000), suffix=".bin")
-    assert sum(one.stat().st_size for one in copies(tmp_path / "one")) <= 1_000_000
-    assert asked.exists()
-    assert not (asked.parent.parent / stored[1].address).exists()
-    assert store.local_path(stored[1].address).stat().st_size == 100_000  # brought again
+    assert sum(path.stat().st_size for path in copies(tmp_path / "one")) <= 1_000_000
+    assert used.exists()
+    assert not (used.parent.parent / stored[1].address).exists()
+    assert store.local_path(stored[1].address).stat().st_size == 100_000  # downloaded again
     assert len(list(store.listing())) == 15
 
 
-def test_a_young_copy_is_not_removed_even_beyond_the_bound(far, tmp_path):
+def test_a_young_copy_is_not_removed_even_beyond_the_limit(far, tmp_path):
     store = far(cache_size=100_000)
     paths = [store.local_path(store.put_bytes(os.urandom(60_000), suffix=".bin").address) for _ in range(5)]
     assert all(path.exists() for path in paths)
 
 
-def test_asking_for_a_copy_changes_nothing_but_its_access_time(far):
+def test_using_a_copy_changes_only_its_access_time(far):
     store = far()
     path = store.local_path(store.put_bytes(b"mine", suffix=".txt").address)
     age(path)
@@ -91,7 +91,7 @@ def test_asking_for_a_copy_changes_nothing_but_its_access_time(far):
     assert path.stat().st_mtime_ns == before.st_mtime_ns
 
 
-def test_a_corrupt_copy_is_noticed_and_mended(far, tmp_path):
+def test_a_corrupt_copy_is_noticed_and_replaced(far, tmp_path):
     stored = far().put_bytes(b"the right bytes", suffix=".txt")
     path = far().local_path(stored.address)
     path.chmod(0o644)
@@ -104,18 +104,18 @@ def test_a_download_that_is_corrupt_once_is_tried_again(servers, tmp_path):
     options = servers.options("s3", tmp_path)
     with Proxy(servers["s3"].endpoint) as proxy:
         stored = make_store("s3", tmp_path / "one", **options).put_bytes(b"the right bytes", suffix=".txt")
-        spoilt: list[str] = []
+        spoiled: list[str] = []
 
         def spoil(method: str, path: str, body: bytes) -> bytes:
-            if method == "GET" and stored.address in path and not spoilt:
-                spoilt.append(path)
+            if method == "GET" and stored.address in path and not spoiled:
+                spoiled.append(path)
                 return b"the wrong bytes"
             return body
 
         proxy.spoil = spoil
         reader = make_store("s3", tmp_path / "two", **{**options, "endpoint_url": proxy.url})
         assert reader.local_path(stored.address).read_bytes() == b"the right bytes"
-        assert spoilt
+        assert spoiled
 
 
 def test_a_corrupt_object_is_an_artifact_error_and_leaves_no_copy(far, tmp_path):
@@ -123,13 +123,13 @@ def test_a_corrupt_object_is_an_artifact_error_and_leaves_no_copy(far, tmp_path)
     target = far_file(tmp_path, stored.address)
     target.chmod(0o644)
     target.write_bytes(b"the wrong bytes")
-    with pytest.raises(ArtifactError, match="is not what was stored") as caught:
+    with pytest.raises(ArtifactError, match="is damaged") as caught:
         far("two").local_path(stored.address)
     assert "--no-cache" in caught.value.hint
     assert copies(tmp_path / "two") == []
 
 
-def test_two_processes_bring_and_evict_at_once(servers, tmp_path):
+def test_two_processes_download_and_evict_at_once(servers, tmp_path):
     options = servers.options("filesystem", tmp_path)
     store = make_store("filesystem", tmp_path / "one", **options)
     stored = [store.put_bytes(os.urandom(50_000), suffix=".bin") for _ in range(30)]
@@ -140,22 +140,22 @@ def test_two_processes_bring_and_evict_at_once(servers, tmp_path):
         from tests.servers.object_stores import make_store
 
         store = make_store("filesystem", Path({str(tmp_path / "two")!r}), **{ {**options, "cache_size": 400_000}!r})
-        wanted = {[(one.address, one.digest) for one in stored]!r}
+        artifacts = {[(artifact.address, artifact.digest) for artifact in stored]!r}
         for _ in range(4):
-            random.shuffle(wanted)
-            for address, digest in wanted:
+            random.shuffle(artifacts)
+            for address, digest in artifacts:
                 assert blake3(store.local_path(address).read_bytes()).hexdigest() == digest
     """)
     reader = make_store("filesystem", tmp_path / "two", **options)
-    for one in stored[:15]:
-        age(reader.local_path(one.address))  # so that there is something to remove while the others are brought
+    for artifact in stored[:15]:
+        age(reader.local_path(artifact.address))  # so that there is something to remove while others are downloaded
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     children = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=env) for _ in range(2)]
-    assert [one.wait(60) for one in children] == [0, 0]
+    assert [child.wait(60) for child in children] == [0, 0]
     assert not list((tmp_path / "two" / "cache" / "tmp").iterdir())
 
 
-def test_what_killed_downloads_left_is_swept_after_a_day(far, tmp_path):
+def test_files_of_killed_downloads_are_removed_after_a_day(far, tmp_path):
     left = tmp_path / "one" / "cache" / "tmp" / "0123456789abcdef"
     left.parent.mkdir(parents=True)
     for seconds, stays in ((STALE_SECONDS / 2, True), (STALE_SECONDS * 2, False)):
@@ -165,7 +165,7 @@ def test_what_killed_downloads_left_is_swept_after_a_day(far, tmp_path):
         assert left.exists() is stays
 
 
-def test_a_full_disk_here_is_told_with_the_ways_out(servers, tmp_path, small_disk):
+def test_a_full_local_disk_is_reported_with_a_hint(servers, tmp_path, small_disk):
     options = servers.options("filesystem", tmp_path)
     stored = make_store("filesystem", tmp_path / "one", **options).put_bytes(os.urandom(2_000_000), suffix=".bin")
     full = make_store("filesystem", small_disk, **options)
@@ -174,14 +174,14 @@ def test_a_full_disk_here_is_told_with_the_ways_out(servers, tmp_path, small_dis
         lambda: full.put_bytes(os.urandom(3_000_000), suffix=".bin"),
     ):
         with pytest.raises(
-            StoreError, match=r"download cache '.*small disk/cache' can't be written: the disk is full"
+            StoreError, match=r"Cannot write to the download cache '.*small disk/cache': the disk is full"
         ) as caught:
             ask()
         assert "cache_size" in caught.value.hint
         assert copies(small_disk) == []
 
 
-def test_a_full_disk_there_is_told_too(servers, tmp_path, small_disk):
+def test_a_full_remote_disk_is_reported(servers, tmp_path, small_disk):
     store = make_store("filesystem", tmp_path / "one", path=f"file://{small_disk}/far", retry_seconds=0)
     with pytest.raises(StoreError, match="it is full"):
         store.put_bytes(os.urandom(3_000_000), suffix=".bin")

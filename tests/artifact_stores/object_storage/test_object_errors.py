@@ -1,4 +1,4 @@
-"""What goes wrong between here and object storage: tried again where that helps, else told with the way out."""
+"""Errors of object storage: retried where that helps, otherwise reported with a hint."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ import requests
 from notebooks.emulators import S3, Azure
 from tests.servers.object_stores import CLOUDS, Servers, make_store
 from tests.servers.proxy import DROP, Proxy
-from zenbook.artifact_stores.object_storage.object_errors import chain
 from zenbook.artifact_stores.object_storage.object_store import ObjectStore
-from zenbook.errors import StackError, StoreError, StoreUnreachableError, ZenbookError
-from zenbook.stack.flavour import ComponentKind, flavour
+from zenbook.errors import StoreError, StoreUnreachableError
 
 SECRET = "s3cr3t-pl4nted/in+base64=="
 LOGIN = {"s3": "aws sso login", "gcs": "gcloud auth application-default login", "azure": "az login"}
@@ -40,23 +38,23 @@ def watched(request: pytest.FixtureRequest, servers: Servers, home: Path):
         yield request.param, proxy, make_store(request.param, home, **{**options, "endpoint_url": proxy.url})
 
 
-def told(store: ObjectStore) -> StoreError:
+def check_error(store: ObjectStore) -> StoreError:
     with pytest.raises(StoreError) as caught:
         store.check()
     return caught.value
 
 
 def closed_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 # --- transient --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [503, 500, DROP])
-def test_a_transient_fault_is_tried_again_and_nobody_is_told(watched, status):
+def test_a_transient_error_is_retried_silently(watched, status):
     _, proxy, store = watched
     store.check()
     proxy.fail_first(2, status)
@@ -68,37 +66,40 @@ def test_a_transient_fault_is_tried_again_and_nobody_is_told(watched, status):
     assert store.local_path(stored.address).read_bytes().startswith(b"in the end")
 
 
-def test_more_faults_than_the_libraries_take_are_tried_again(servers, home):
+def test_more_errors_than_the_libraries_retry_are_retried(servers, home):
     options = servers.options("s3", home)
     with Proxy(servers["s3"].endpoint) as proxy:
         store = make_store("s3", home, **{**options, "endpoint_url": proxy.url, "retry_seconds": 60})
         store.check()
         proxy.fail_first(7, 503)
-        store.put_bytes(b"at last", suffix=".txt")
+        stored = store.put_bytes(b"at last", suffix=".txt")
+        assert proxy.failed == 7
+    other_machine = make_store("s3", home / "other", **options)
+    assert other_machine.local_path(stored.address).read_bytes() == b"at last"
 
 
-def test_a_fault_that_stays_is_told_as_unreachable_for_now(servers, home):
+def test_an_error_that_stays_is_reported_as_unreachable(servers, home):
     options = servers.options("s3", home)
     with Proxy(servers["s3"].endpoint) as proxy:
         store = make_store("s3", home, **{**options, "endpoint_url": proxy.url, "retry_seconds": 1})
         proxy.fail_first(10_000, 503)
         with pytest.raises(
-            StoreUnreachableError, match=r"s3://.* can't be read for now: S3 keeps failing .*Service Unavailable"
+            StoreUnreachableError, match=r"s3://.* could not be read: S3 keeps failing .*Service Unavailable"
         ):
             store.put_bytes(b"never", suffix=".txt")
 
 
-def test_a_permanent_fault_is_not_tried_again(watched):
+def test_a_permanent_error_is_not_retried(watched):
     name, proxy, store = watched
     store.check()
     proxy.fail_first(10_000, 403)
     before = len(proxy.calls)
-    with pytest.raises(StoreError, match="these credentials have no right to"):
+    with pytest.raises(StoreError, match="these credentials do not have the right"):
         store.put_bytes(b"never", suffix=".txt")
     assert len(proxy.calls) - before <= 4
 
 
-# --- told -------------------------------------------------------------------------------------------------------------
+# --- reported --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", CLOUDS)
@@ -108,7 +109,7 @@ def test_a_missing_bucket_is_named_with_the_command_that_makes_it(name, servers,
     store = make_store(name, home, **options)
     noun = "container" if name == "azure" else "bucket"
     for ask in (store.check, lambda: list(store.listing()), lambda: store.local_path("ab/" + "0" * 62)):
-        with pytest.raises(StoreError, match=f"There is no {noun} 'nowhere' at http://127.0.0.1:") as caught:
+        with pytest.raises(StoreError, match=f"The {noun} 'nowhere' does not exist at http://127.0.0.1:") as caught:
             ask()
         assert MAKE[name] in caught.value.hint
         assert "zen config artifacts set" in caught.value.hint
@@ -116,12 +117,12 @@ def test_a_missing_bucket_is_named_with_the_command_that_makes_it(name, servers,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CLOUDS)
-def test_an_endpoint_that_nobody_listens_at_is_unreachable(name, servers, home):
+def test_an_endpoint_without_a_server_is_unreachable(name, servers, home):
     options = servers.options(name, home)
     options["endpoint_url"] = f"http://127.0.0.1:{closed_port()}" + ("/devstoreaccount1" if name == "azure" else "")
-    error = told(make_store(name, home, **{**options, "retry_seconds": 1}))
+    error = check_error(make_store(name, home, **{**options, "retry_seconds": 1}))
     assert isinstance(error, StoreUnreachableError)
-    assert f"{options['endpoint_url']} can't be reached" in error.message
+    assert f"{options['endpoint_url']} is unreachable" in error.message
     assert "endpoint" in error.hint
 
 
@@ -130,14 +131,14 @@ def test_wrong_keys_of_s3_are_refused_with_the_login_command(home):
         s3.make_bucket("data")
         requests.post(f"{s3.endpoint}/moto-api/reset-auth", data="0", timeout=10)  # from now on keys count
         options = {**s3.options("data"), "access_key_id": "AKIAXXXXXXXXXXXXXXXX", "secret_access_key": SECRET}
-        error = told(make_store("s3", home, **options, retry_seconds=1))
+        error = check_error(make_store("s3", home, **options, retry_seconds=1))
     assert error.message == "S3 doesn't accept the credentials for s3://data."
     assert LOGIN["s3"] in error.hint
 
 
 def test_a_wrong_key_of_azure_is_refused_with_the_login_command(servers, home):
     options = {**servers.options("azure", home), "account_key": "d3Jvbmc="}
-    error = told(make_store("azure", home, **options))
+    error = check_error(make_store("azure", home, **options))
     assert "Azure Blob Storage doesn't accept the credentials" in error.message
     assert LOGIN["azure"] in error.hint
 
@@ -150,19 +151,19 @@ S3_FAULT = "<?xml version='1.0'?><Error><Code>{}</Code><Message>{}</Message></Er
     [
         (400, "ExpiredToken", "The credentials for S3 have expired", "aws sso login"),
         (403, "InvalidAccessKeyId", "S3 doesn't accept the credentials", "aws configure"),
-        (403, "AccessDenied", "can't be written: these credentials have no right to", "s3:PutObject"),
+        (403, "AccessDenied", "could not be written: these credentials do not have the right", "s3:PutObject"),
         (301, "PermanentRedirect", "is in another region", "get-bucket-location --bucket"),
         (400, "AuthorizationHeaderMalformed", "is in another region", "region"),
-        (404, "NoSuchBucket", "There is no bucket", "aws s3 mb"),
+        (404, "NoSuchBucket", "does not exist at", "aws s3 mb"),
     ],
 )
-def test_what_s3_answers_is_told_with_the_way_out(servers, home, status, code, says, hint):
+def test_errors_of_s3_are_reported_with_a_hint(servers, home, status, code, says, hint):
     options = servers.options("s3", home)
     with Proxy(servers["s3"].endpoint) as proxy:
         store = make_store("s3", home, **{**options, "endpoint_url": proxy.url})
         body = S3_FAULT.format(code, "no").encode()
         proxy.answer = lambda method, path: (status, body) if method == "PUT" else (404, b"")
-        error = told(store)
+        error = check_error(store)
     assert says in error.message
     assert hint in error.hint
 
@@ -173,21 +174,26 @@ def test_what_s3_answers_is_told_with_the_way_out(servers, home, status, code, s
         (
             401,
             "Anonymous caller does not have storage.objects.create access",
-            "There are no credentials for Google",
+            "No credentials found for Google",
             "gcloud auth application-default login",
         ),
         (401, "Unauthorized", "Google Cloud Storage doesn't accept the credentials", "gcloud auth"),
-        (403, "caller does not have storage.objects.create access", "no right to", "roles/storage.objectUser"),
-        (404, "The specified bucket does not exist.", "There is no bucket", "gcloud storage buckets create"),
+        (
+            403,
+            "caller does not have storage.objects.create access",
+            "do not have the right",
+            "roles/storage.objectUser",
+        ),
+        (404, "The specified bucket does not exist.", "does not exist at", "gcloud storage buckets create"),
     ],
 )
-def test_what_google_answers_is_told_with_the_way_out(servers, home, status, message, says, hint):
+def test_errors_of_google_are_reported_with_a_hint(servers, home, status, message, says, hint):
     options = servers.options("gcs", home)
     with Proxy(servers["gcs"].endpoint) as proxy:
         store = make_store("gcs", home, **{**options, "endpoint_url": proxy.url})
         body = json.dumps({"error": {"code": status, "message": message}}).encode()
         proxy.answer = lambda method, path: (status, body) if method == "POST" else None
-        error = told(store)
+        error = check_error(store)
     assert says in error.message
     assert hint in error.hint
 
@@ -197,21 +203,27 @@ def test_what_google_answers_is_told_with_the_way_out(servers, home, status, mes
     [
         (403, "AuthenticationFailed", "Signature not valid in the specified time frame", "have expired", "az login"),
         (403, "AuthenticationFailed", "Server failed to authenticate", "doesn't accept the credentials", "az login"),
-        (403, "AuthorizationPermissionMismatch", "not authorized", "no right to", "Storage Blob Data Contributor"),
+        (
+            403,
+            "AuthorizationPermissionMismatch",
+            "not authorized",
+            "do not have the right",
+            "Storage Blob Data Contributor",
+        ),
     ],
 )
-def test_what_azure_answers_is_told_with_the_way_out(servers, home, status, code, message, says, hint):
+def test_errors_of_azure_are_reported_with_a_hint(servers, home, status, code, message, says, hint):
     options = servers.options("azure", home)
     with Proxy(servers["azure"].endpoint) as proxy:
         store = make_store("azure", home, **{**options, "endpoint_url": proxy.url})
         body = S3_FAULT.format(code, message).encode()
         proxy.answer = lambda method, path: (status, body) if method == "PUT" else None
-        error = told(store)
+        error = check_error(store)
     assert says in error.message
     assert hint in error.hint
 
 
-def test_absent_credentials_of_each_cloud_are_told_with_the_login_command(servers, home, monkeypatch, tmp_path):
+def test_missing_credentials_are_reported_with_the_login_command(servers, home, monkeypatch, tmp_path):
     for variable in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "GOOGLE_APPLICATION_CREDENTIALS", "AZURE_CLIENT_ID"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -220,8 +232,8 @@ def test_absent_credentials_of_each_cloud_are_told_with_the_login_command(server
     s3 = {**servers.options("s3", home), "access_key_id": None, "secret_access_key": None}
     gcs = {**servers.options("gcs", home), "anonymous": False}
     for name, options in (("s3", s3), ("gcs", gcs)):
-        error = told(make_store(name, home, **options))
-        assert error.message.startswith("There are no credentials for ")
+        error = check_error(make_store(name, home, **options))
+        assert error.message.startswith("No credentials found for ")
         assert LOGIN[name] in error.hint
 
 
@@ -248,132 +260,25 @@ def test_a_credentials_file_that_google_no_longer_accepts_has_expired(servers, h
         options = {**servers.options("gcs", home), "anonymous": False, "token": token, "retry_seconds": 0}
         file = tmp_path / "key.json"
         file.write_text(token)
-        for given in (token, str(file)):
-            error = told(make_store("gcs", home, **{**options, "token": given}))
+        for option in (token, str(file)):
+            error = check_error(make_store("gcs", home, **{**options, "token": option}))
             assert error.message.startswith("The credentials for Google Cloud Storage have expired")
             assert LOGIN["gcs"] in error.hint
             assert "PRIVATE KEY" not in str(error)
 
 
-# --- mistakes in the settings -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "path"),
-    [
-        ("s3", "gs://bucket"),
-        ("s3", "s3://"),
-        ("s3", "bucket/dir"),
-        ("gcs", "gs:///dir"),
-        ("azure", "az://"),
-        ("s3", "s3://b/x?y"),
-    ],
-)
-def test_a_url_that_is_none_is_refused_with_one_that_is(name, path, home):
-    with pytest.raises(StackError, match="is no URL of a folder for artifacts") as caught:
-        make_store(name, home, path=path)
-    assert "://" in caught.value.hint
-
-
-def test_an_unknown_scheme_is_an_error_with_close_matches(home):
-    with pytest.raises(StackError, match=r"no filesystem for sfpt:// URLs") as caught:
-        make_store("filesystem", home, path="sfpt://host/dir")
-    assert "'sftp'" in caught.value.hint
-
-
-def test_a_missing_package_is_an_error_that_names_the_command(home, monkeypatch):
-    with pytest.raises(StackError, match=r"needs a package that is missing") as caught:
-        make_store("filesystem", home, path="oci://bucket/dir")
-    assert caught.value.hint == "pip install ocifs"
-    import importlib.util
-
-    found = importlib.util.find_spec
-    for name, package in (("s3", "s3fs"), ("gcs", "gcsfs"), ("azure", "adlfs")):
-        module = "zenbook.artifact_stores.object_storage.object_settings.find_spec"
-        monkeypatch.setattr(module, lambda one, package=package: None if one == package else found(one))
-        with pytest.raises(StackError, match=f"needs the package {package}") as caught:
-            make_store(name, home, path="x://y")
-        assert caught.value.hint == f'pip install "zenbook[{name}]"'
-
-
-def test_an_azure_url_without_an_account_says_how_to_name_it(home):
-    with pytest.raises(StackError, match="doesn't say which storage account") as caught:
-        make_store("azure", home, path="az://container/dir")
-    assert "account_name" in caught.value.hint
-    made = make_store("azure", home, path="abfss://container@account.dfs.core.windows.net/dir")
-    assert made.describe() == "objects in az://container/dir"
-
-
-@pytest.mark.parametrize("name", ["s3", "gcs", "azure", "memory", "filesystem"])
-def test_every_option_describes_itself_and_an_unknown_one_is_refused(name):
-    settings = flavour(ComponentKind.ARTIFACT_STORE, name).settings
-    assert all(field.description for field in settings.model_fields.values())
-    assert next(iter(settings.model_fields)) == "path"
-    with pytest.raises(ValueError, match="extra_forbidden"):
-        settings(path="memory://x", pth="y")
-
-
-# --- secrets ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("s3", {"path": "s3://b/d", "access_key_id": "AKIA", "secret_access_key": SECRET, "session_token": SECRET}),
-        ("gcs", {"path": "gs://b/d", "token": SECRET}),
-        ("gcs", {"path": "gs://b/d", "token": json.dumps({"type": "service_account", "private_key": SECRET})}),
-        ("azure", {"path": "az://b/d", "account_name": "a", "account_key": SECRET}),
-        (
-            "azure",
-            {
-                "path": "az://b/d",
-                "connection_string": f"AccountName=a;AccountKey={SECRET};BlobEndpoint=http://127.0.0.1:1/a",
-            },
-        ),
-        ("azure", {"path": "az://b/d", "connection_string": f"nonsense {SECRET}"}),
-        ("azure", {"path": "az://b/d", "account_name": "a", "sas_token": f"?sig={SECRET}"}),
-        ("filesystem", {"path": "ftp://127.0.0.1/d", "secrets": {"password": SECRET}, "options": {"port": 1}}),
-    ],
-)
-def test_no_secret_shows_in_whatever_a_store_says(name, options, home):
-    if name in ("s3", "gcs", "azure") and "connection_string" not in options:
-        options = {**options, "endpoint_url": "http://127.0.0.1:1/a"}
-    kind = flavour(ComponentKind.ARTIFACT_STORE, name)
-    settings = kind.settings(**options, retry_seconds=0)
-    store = kind.make(settings, home)
-    said = [
-        repr(settings),
-        repr(store),
-        str(vars(store)),
-        repr(store._place),
-        store.describe(),
-        store.uri("ab/" + "0" * 62),
-    ]
-    with pytest.raises(ZenbookError) as caught:
-        store.check()
-    said += ["".join(traceback.format_exception(caught.value)), *(f"{one!r} {one}" for one in chain(caught.value))]
-    assert not [text for text in said if SECRET in text or "s3cr3t" in text]
-
-
-def test_an_exception_that_shows_a_secret_is_no_cause(servers, home):
+def test_an_exception_that_shows_a_secret_is_not_shown_as_cause(servers, home):
     options = servers.options("azure", home)
     with Proxy(servers["azure"].endpoint) as proxy:
         store = make_store("azure", home, **{**options, "endpoint_url": proxy.url})
         body = S3_FAULT.format("Odd", f"you said {Azure.key}").encode()
         proxy.answer = lambda method, path: (409, body)
-        error = told(store)
+        error = check_error(store)
     assert Azure.key not in "".join(traceback.format_exception(error))
-    assert "can't be" in error.message
+    assert "could not be" in error.message
 
 
-@pytest.mark.parametrize("url", ["sftp://me:pw-in-url@host/dir", "ftp://me:pw-in-url@host/d"])
-def test_a_password_in_a_url_is_refused_without_being_shown(url, home):
-    with pytest.raises(StackError, match="holds a password") as caught:
-        make_store("filesystem", home, path=url)
-    assert "pw-in-url" not in "".join(traceback.format_exception(caught.value))
-
-
-def test_a_check_says_that_nobody_listens_before_its_time_is_over(servers, home):
+def test_a_check_reports_a_missing_server_at_once(servers, home):
     options = {**servers.options("s3", home), "endpoint_url": f"http://127.0.0.1:{closed_port()}"}
-    with pytest.raises(StoreUnreachableError, match=r"can't be reached"):  # though `retry_seconds` are an hour
+    with pytest.raises(StoreUnreachableError, match="is unreachable"):  # though `retry_seconds` are an hour
         make_store("s3", home, **{**options, "retry_seconds": 3600}).check()

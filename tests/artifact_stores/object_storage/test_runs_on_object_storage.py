@@ -42,7 +42,7 @@ RUN = """
     from training import training
 
     run = training()
-    print({name: str(one.state) for name, one in run.steps.items()})
+    print({name: str(step.state) for name, step in run.steps.items()})
     print(run.steps["total"].outputs["output"].load(), run.steps["load"].outputs["left"].uri)
 """
 
@@ -94,7 +94,7 @@ FRAMES = """
     def making(rows: int):
         data(rows)
 """
-ASKED = """
+QUERY = """
     import zenbook
     print(zenbook.sql("select sum(place)::bigint as n from artifact('latest', 'data', 'output') where place > 1")["n"],
           zenbook.sql("select r.params.rows as rows, max(a.place) as last from artifacts_of('making', 'data', 'output') as a "
@@ -106,11 +106,11 @@ ASKED = """
 def test_stored_frames_are_tables_of_a_query_also_when_the_cache_is_empty(name, servers, workspace, tmp_path):
     configure(workspace, name, servers.options(name, tmp_path))
     (workspace / "making.py").write_text(textwrap.dedent(FRAMES))
-    made = python("from making import making; making(rows=3); making(rows=5)", workspace)
-    assert made.returncode == 0, made.stderr
+    done = python("from making import making; making(rows=3); making(rows=5)", workspace)
+    assert done.returncode == 0, done.stderr
     shutil.rmtree(workspace / ".zen" / "cache")
-    asked = python(ASKED, workspace)
-    assert asked.stdout == "[9] [[3, 2], [5, 4]]\n", asked.stderr
+    answer = python(QUERY, workspace)
+    assert answer.stdout == "[9] [[3, 2], [5, 4]]\n", answer.stderr
 
 
 def test_a_step_whose_outputs_did_not_arrive_has_failed_and_runs_again(servers, workspace, tmp_path):
@@ -122,7 +122,7 @@ def test_a_step_whose_outputs_did_not_arrive_has_failed_and_runs_again(servers, 
         failed = python(RUN, workspace)
         assert failed.returncode != 0
         assert "StoreError" in failed.stderr
-        assert "these credentials have no right to" in failed.stderr
+        assert "these credentials do not have the right" in failed.stderr
         states = python("import zenbook; print([str(r.steps['load'].state) for r in zenbook.runs()])", workspace)
         assert "['failed']" in states.stdout, states.stderr
         proxy.answer = lambda method, path: None
@@ -140,7 +140,7 @@ def test_a_process_on_the_local_stack_imports_nothing_of_object_storage(workspac
 
 
 @pytest.mark.parametrize("name", CLOUDS)
-def test_an_upload_holds_little_in_memory(name, servers, tmp_path):
+def test_an_upload_needs_little_memory(name, servers, tmp_path):
     options = servers.options(name, tmp_path)
     code = f"""
         import json, os, re
@@ -156,15 +156,15 @@ def test_an_upload_holds_little_in_memory(name, servers, tmp_path):
         store.put(lambda file: [file.write(piece) for _ in range(1)], suffix=".bin")  # imports what it must
         Path("/proc/self/clear_refs").write_text("5")
         before = resident("VmRSS")
-        found = {{}}
+        used = {{}}
         for what, sizes in (("one", [240]), ("63 MB", [60]), ("many", [12] * 12)):
             Path("/proc/self/clear_refs").write_text("5")
             before = resident("VmRSS")
             with store.together():
                 for n, size in enumerate(sizes):
                     store.put(lambda file: [file.write(bytes([n, size]) + piece) for _ in range(size)], suffix=".bin")
-            found[what] = resident("VmHWM") - before
-        print(json.dumps(found))
+            used[what] = resident("VmHWM") - before
+        print(json.dumps(used))
     """
     done = python(code, tmp_path)
     assert done.returncode == 0, done.stderr

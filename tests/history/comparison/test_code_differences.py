@@ -18,14 +18,14 @@ def changes(old, new):
     return {one.name: one for one in code_changes(new, old)}
 
 
-def test_each_edited_part_is_told_with_its_lines():
+def test_each_edited_part_is_described_with_its_lines():
     old = capsule("def clean(x):\n    y = x\n    return y", "LIMIT = 0.5", "def fit(x):\n    return clean(x)")
     new = capsule("def clean(x):\n    y = x\n    return y + 1", "LIMIT = 0.7", "def fit(x):\n    return clean(x)")
     found = changes(old, new)
     assert found.keys() == {"clean", "LIMIT"}
-    assert found["clean"].told == "`clean` was edited"
+    assert found["clean"].description == "`clean` was edited"
     assert found["clean"].diff == " def clean(x):\n     y = x\n-    return y\n+    return y + 1"
-    assert found["LIMIT"].told == "`LIMIT` changed from 0.5 to 0.7"
+    assert found["LIMIT"].description == "`LIMIT` changed from 0.5 to 0.7"
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_each_edited_part_is_told_with_its_lines():
         "def f( x ):\n    return (x)",
     ],
 )
-def test_comments_and_layout_are_no_changes(new):
+def test_comments_and_layout_are_not_changes(new):
     assert not changes(capsule("def f(x):\n    return x"), capsule(new))
 
 
@@ -56,17 +56,17 @@ def test_new_and_gone_parts_and_versions():
         "json": Edit.GONE,
         "g": Edit.NEW,
     }
-    assert found["numpy"].told == "numpy changed from 1.0 to 2.0"
+    assert found["numpy"].description == "numpy changed from 1.0 to 2.0"
     assert found["g"].diff.startswith("+@cached\n+def g():")
 
 
-def test_a_helper_that_moved_to_a_module_is_told_as_moved():
+def test_a_helper_that_moved_to_a_module_is_described_as_moved():
     body = "def clean(x):\n    return x"
     old = capsule(body, "def fit(x):\n    return x")
     moved = changes(old, capsule("def fit(x):\n    return x", helpers=body))
-    assert [one.told for one in moved.values()] == ["`clean` is `helpers.clean` now"]
+    assert [one.description for one in moved.values()] == ["`clean` is `helpers.clean` now"]
     edited = changes(old, capsule("def fit(x):\n    return x", helpers=body + " + 1"))
-    assert [(one.told, one.edit) for one in edited.values()] == [("`helpers.clean` was edited", Edit.EDITED)]
+    assert [(one.description, one.edit) for one in edited.values()] == [("`helpers.clean` was edited", Edit.EDITED)]
 
 
 def test_the_cells_own_text_is_a_part():

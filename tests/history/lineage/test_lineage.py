@@ -14,7 +14,8 @@ import pytest
 import zenbook
 from zenbook import pipeline, step
 from zenbook.errors import RunError
-from zenbook.history.lineage.entries import Lineage, LineageRelation
+from zenbook.history.lineage.model import LineageRelation
+from zenbook.history.lineage.result import Lineage
 from zenbook.stack.stack import open_stack
 
 
@@ -62,7 +63,9 @@ def file(workspace: Path) -> Path:
 
 
 def ways(found: Lineage) -> dict[str, set[str]]:
-    return {way: {one.step for one in found.entries if one.way is way} for way in LineageRelation}
+    return {
+        relation: {entry.step for entry in found.entries if entry.relation is relation} for relation in LineageRelation
+    }
 
 
 def test_an_outputs_makers_and_readers(file: Path) -> None:
@@ -157,7 +160,7 @@ def test_an_output_by_its_digest_and_by_its_name(file: Path) -> None:
         assert ways(zenbook.lineage(name))["made by"] == {"fit"}, name
 
 
-def test_nothing_is_said_where_nothing_is_known(file: Path) -> None:
+def test_an_unknown_artifact_has_an_empty_lineage(file: Path) -> None:
     training(file)
     assert "No run made or read it." in repr(zenbook.lineage("0" * 64))
     assert "No run made or read it." in zenbook.lineage("0" * 64)._repr_html_()
@@ -167,13 +170,13 @@ def test_nothing_is_said_where_nothing_is_known(file: Path) -> None:
     ("thing", "message"),
     [
         ("00000000", "No artifact's digest begins"),
-        ("nothing here", "no file, no digest and no output"),
+        ("nothing here", "not a file, a digest or an output"),
         (Path("missing.txt"), "There is nothing at"),
-        (42, "no lineage of a int"),
+        (42, "lineage of an object of type int"),
         ("latest.fit.ouput", "no output 'ouput'"),
     ],
 )
-def test_what_can_not_be_made_out_is_refused(file: Path, thing: Any, message: str) -> None:
+def test_an_unknown_thing_is_refused(file: Path, thing: Any, message: str) -> None:
     training(file)
     with pytest.raises(RunError, match=message):
         zenbook.lineage(thing)
@@ -214,7 +217,7 @@ def test_the_oldest_of_many_runs_is_found(file: Path) -> None:
     assert zenbook.lineage(file).runs == (first.id,)
 
 
-def test_of_very_many_steps_the_nearest_are_shown_and_it_is_said(file: Path) -> None:
+def test_of_very_many_steps_only_the_nearest_are_shown(file: Path) -> None:
     run = training(file)
     found = zenbook.lineage(run.steps["fit"].outputs["output"])
     last = found.entries[-1]
@@ -225,8 +228,8 @@ def test_of_very_many_steps_the_nearest_are_shown_and_it_is_said(file: Path) -> 
     assert many.picture().count("<g>") == 60 + 1
 
 
-def test_a_damaged_mirror_is_no_reason_to_know_no_lineage(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zenbook.history.sql.mirror.mirror.LEAST", 1)
+def test_a_damaged_mirror_is_rebuilt_for_a_lineage(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zenbook.history.sql.mirror.mirror.MIN_CHANGED_RUNS", 1)
     for c in (1.0, 2.0, 3.0):
         run = training(file, c)
     assert len(zenbook.lineage(file).runs) == 3

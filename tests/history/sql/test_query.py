@@ -1,4 +1,4 @@
-"""Questions in SQL: what they can ask, what they can't do, and what is said of those that can't be answered."""
+"""Queries in SQL: what they can read, what they cannot do, and the messages about those that cannot be answered."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ def runs() -> list[str]:
 
 
 def test_parameters_and_metrics_are_columns(runs: list[str]) -> None:
-    found = sql("select id, params.lr, metrics.accuracy from runs where metrics.accuracy > 0.75 order by params.lr")
-    assert found["id"] == runs[:2]
-    assert found[0] == {"id": runs[0], "lr": 0.1, "accuracy": 0.9}
-    assert found.columns == ["id", "lr", "accuracy"]
-    assert len(found) == len(found.df()) == found.pl().height == found.arrow().num_rows == 2
-    assert "accuracy" in repr(found)
-    assert "<table" in found._repr_html_()
+    rows = sql("select id, params.lr, metrics.accuracy from runs where metrics.accuracy > 0.75 order by params.lr")
+    assert rows["id"] == runs[:2]
+    assert rows[0] == {"id": runs[0], "lr": 0.1, "accuracy": 0.9}
+    assert rows.columns == ["id", "lr", "accuracy"]
+    assert len(rows) == len(rows.df()) == rows.pl().height == rows.arrow().num_rows == 2
+    assert "accuracy" in repr(rows)
+    assert "<table" in rows._repr_html_()
 
 
 def test_parameters_of_the_query_are_bound(runs: list[str]) -> None:
@@ -88,10 +88,10 @@ def test_parameters_of_the_query_are_bound(runs: list[str]) -> None:
 
 
 def test_a_stored_frame_is_a_relation(runs: list[str]) -> None:
-    found = sql("select t.x, params.lr from artifact('latest', 'split', 'test') as t join runs on id = $id order by x",
+    rows = sql("select t.x, params.lr from artifact('latest', 'split', 'test') as t join runs on id = $id order by x",
                 {"id": runs[2]})  # fmt: skip
-    assert found["x"] == [0.0, 1.0, 2.0, 3.0]
-    assert set(found["lr"]) == {0.3}
+    assert rows["x"] == [0.0, 1.0, 2.0, 3.0]
+    assert set(rows["lr"]) == {0.3}
     assert sql("from artifact($run, 'split', 'train') where x >= $x", {"run": runs[0], "x": 18})["x"] == [18.0, 19.0]
     assert sql("from artifact(?, 'split', 'train') where x >= ?", [runs[0], 19])["group"] == ["b"]
     assert sql("describe from artifact('training', 'split', 'train')")["column_name"] == ["x", "group", "X_2"]
@@ -108,16 +108,16 @@ def test_a_stored_frame_is_a_relation(runs: list[str]) -> None:
     ],
 )
 def test_arrays_tables_and_lists_of_dicts_are_relations(runs: list[str], output: str, rows: list[Any]) -> None:
-    found = sql(f"select * from artifact('latest', 'others', '{output}')")
-    assert [found[-1]] == rows
+    result = sql(f"select * from artifact('latest', 'others', '{output}')")
+    assert [result[-1]] == rows
 
 
 def test_artifacts_of_many_runs_have_a_column_run(runs: list[str]) -> None:
-    found = sql("select run, count(*) as n from artifacts_of('training', 'split', 'train') group by run order by run")
-    assert (found["run"], found["n"]) == (sorted(runs), [20, 20, 20])
+    rows = sql("select run, count(*) as n from artifacts_of('training', 'split', 'train') group by run order by run")
+    assert (rows["run"], rows["n"]) == (sorted(runs), [20, 20, 20])
 
 
-def test_a_call_in_a_text_or_comment_is_none(runs: list[str]) -> None:
+def test_a_call_in_a_text_or_comment_is_ignored(runs: list[str]) -> None:
     assert sql("select 'artifact(''x'')' as t -- artifact('latest')")["t"] == ["artifact('x')"]
     assert sql("/* ärtifact( */ select count(*) as n from Artifact('latest', 'split', 'test')")["n"] == [4]
 
@@ -145,7 +145,7 @@ def test_an_artifact_whose_file_was_changed_is_refused(runs: list[str]) -> None:
         "pragma version",
         "call pragma_version()",
         "select 1; drop view runs",
-        "with t as (insert into news.touched values ('x') returning *) select * from t",
+        "with t as (insert into newer.outdated values ('x') returning *) select * from t",
         "select * from read_csv('secret.csv')",
         "select * from read_text('secret.csv')",
         "select * from 'secret.csv'",
@@ -163,7 +163,7 @@ def test_a_query_only_reads_and_reaches_no_file(runs: list[str], query: str) -> 
     assert not Path("x.duckdb").exists()
 
 
-def test_files_are_read_where_the_user_says_so(runs: list[str]) -> None:
+def test_files_are_read_if_the_user_allows_it(runs: list[str]) -> None:
     Path("more.csv").write_text("a\n1\n2\n")
     assert sql("select sum(a)::int as s from 'more.csv'", allow_files=True)["s"] == [3]
     with pytest.raises(QueryError):
@@ -173,46 +173,46 @@ def test_files_are_read_where_the_user_says_so(runs: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "said", "hint"),
+    ("query", "message", "hint"),
     [
         ("select params.lrr\nfrom runs", "No run has a parameter or metric 'lrr'", "params.lr"),
         ("select 1,\n  metrics.acuracy from runs", "LINE 2:   metrics.acuracy", "metrics.accuracy"),
-        ("select * from rnus", "There is no view 'rnus'", "'runs'"),
-        ("select pipelin from runs", "There is no column 'pipelin'", "'pipeline'"),
+        ("select * from rnus", "Unknown view 'rnus'", "'runs'"),
+        ("select pipelin from runs", "Unknown column 'pipelin'", "'pipeline'"),
         ("selec 1", "LINE 1: selec 1\n        ^", ""),
         ("select 1,\n state.x from runs", "LINE 2:  state.x from runs", ""),
         ("select *\nfrom runs limit 'some'", "LINE 2: from runs limit 'some'", ""),
         (
             "select pipeline + 1 from runs",
-            "+ can't be done with VARCHAR and INTEGER",
+            "+ cannot be applied to VARCHAR and INTEGER",
             "try_cast(params.name as double)",
         ),
         ("from artifact('latest', 'split', 'tets')", "has no output 'tets'", "'test'"),
-        ("from artifact('latest', 'split')", "takes three texts", "artifact(run, step, output)"),
-        ("from artifact('latest', 'fit', 'output')", "is no table but float", "Frames"),
+        ("from artifact('latest', 'split')", "takes three text arguments", "artifact(run, step, output)"),
+        ("from artifact('latest', 'fit', 'output')", "its type is float", "Frames"),
         ("from artifacts_of('training', 'split', 'tets')", "has an output split.tets", "split.test"),
         ("from artifacts_of('nothing', 'split', 'test')", "No run of 'nothing'", "zen runs"),
     ],
 )
-def test_errors_point_at_the_place_and_suggest_near_names(runs: list[str], query: str, said: str, hint: str) -> None:
+def test_errors_point_at_the_place_and_suggest_near_names(runs: list[str], query: str, message: str, hint: str) -> None:
     with pytest.raises((QueryError, RunError)) as caught:
         sql(query)
-    assert said in caught.value.message
+    assert message in caught.value.message
     assert hint in caught.value.hint
 
 
 def test_the_schema_names_every_column_with_its_type(runs: list[str]) -> None:
-    told: dict[str, list[tuple[object, object]]] = {}
+    columns_of: dict[str, list[tuple[object, object]]] = {}
     view = ""
     for row in schema():
         view = str(row["view"] or view)
         if row["column"]:
-            told.setdefault(view, []).append((row["column"], str(row["type"]).partition("(")[0]))
-    for name, columns in told.items():
+            columns_of.setdefault(view, []).append((row["column"], str(row["type"]).partition("(")[0]))
+    for name, columns in columns_of.items():
         described = sql(f"describe {name}")
-        kinds = [str(one).partition("(")[0] for one in described["column_type"]]
+        kinds = [str(kind).partition("(")[0] for kind in described["column_type"]]
         assert list(zip(described["column_name"], kinds, strict=True)) == columns
-    assert set(told) == {"runs", "steps", "params", "metrics", "artifacts", "edges", "code", "logs"}
+    assert set(columns_of) == {"runs", "steps", "params", "metrics", "artifacts", "edges", "code", "logs"}
 
 
 # --- expressions of the notebook --------------------------------------------------------------------------------------
@@ -228,15 +228,15 @@ def test_expressions_become_parameters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("where id = '{{x}}'", "within quotes"),
-        ("where id = {{1 +}}", "no expression"),
+        ("where id = {{1 +}}", "Invalid Python expression"),
         ("where id = {{y}}", "NameError"),
     ],
 )
-def test_an_expression_that_can_not_be_bound_is_refused(text: str, said: str) -> None:
-    with pytest.raises(QueryError, match=said):
+def test_an_expression_that_cannot_be_bound_is_refused(text: str, message: str) -> None:
+    with pytest.raises(QueryError, match=message):
         bind_expressions(text, {"x": 1})
 
 
@@ -244,24 +244,24 @@ def test_an_expression_that_can_not_be_bound_is_refused(text: str, said: str) ->
 
 
 def test_runs_are_listed_by_a_condition_in_an_order(runs: list[str]) -> None:
-    found = zenbook.runs(where="metrics.accuracy > 0.75 and params.lr < 0.3", order_by="-metrics.accuracy")
-    assert [one.id for one in found] == runs[:2]
-    assert [one.id for one in zenbook.runs(order_by="params.lr", limit=1)] == runs[:1]
+    listed = zenbook.runs(where="metrics.accuracy > 0.75 and params.lr < 0.3", order_by="-metrics.accuracy")
+    assert [run.id for run in listed] == runs[:2]
+    assert [run.id for run in zenbook.runs(order_by="params.lr", limit=1)] == runs[:1]
     assert zenbook.runs(order_by="params.lr", limit=1).more
-    assert [one.id for one in zenbook.runs("training", where="true", state="succeeded")] == runs[::-1]
+    assert [run.id for run in zenbook.runs("training", where="true", state="succeeded")] == runs[::-1]
     assert not zenbook.runs("other", where="true")
     for bad in ("1=1) or (1=1", "", "1=1 -- x", "true; drop view runs"):
         with pytest.raises(QueryError):
             zenbook.runs(where=bad)
 
 
-def test_the_best_run_is_found(runs: list[str]) -> None:
+def test_best_finds_the_best_run(runs: list[str]) -> None:
     assert zenbook.best("training", "accuracy").id == runs[0]
     assert zenbook.best("training", "accuracy", lower=True).id == runs[2]
-    zenbook.better(accuracy="lower")
+    zenbook.metric_goal("accuracy", "lower")
     assert zenbook.best("training", "accuracy").id == runs[2]
     assert zenbook.best("training", "accuracy", lower=False).id == runs[0]
-    zenbook.better(accuracy="higher")
+    zenbook.metric_goal("accuracy", "higher")
     assert zenbook.best("training", "accuracy", where="params.lr > 0.1").id == runs[1]
     assert zenbook.best("training", "accuracy").steps["split"].outputs["test"].load().shape == (4, 3)
     with pytest.raises(QueryError, match="acc"):
@@ -281,13 +281,13 @@ def test_marks_are_columns_of_runs(runs: list[str]) -> None:
     assert (first.marks.tags, first.marks.note, first.marks.starred) == (("größer 🚀",), "", False)
     assert not sql("select id from runs where starred or note <> ''")
     for bad in ("", "x" * 65, "a\nb"):
-        with pytest.raises(RunError, match="can't be a tag"):
+        with pytest.raises(RunError, match="is not a valid tag"):
             first.tag(bad)
     with pytest.raises(RunError, match="has no tag 'none'"):
         first.untag("none")
 
 
-def test_a_damaged_mirror_is_no_reason_to_give_no_answer(runs: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_mirror_is_built_again(runs: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zenbook.history.sql.mirror.mirror.MIN_CHANGED_RUNS", 1)
     training(lr=0.4)
     training(lr=0.5)
@@ -310,19 +310,19 @@ def test_a_run_whose_process_is_gone_has_crashed(runs: list[str]) -> None:
     assert sql("select state from runs where id = ?", [gone.id])["state"] == ["crashed"]
 
 
-def test_threads_ask_at_the_same_time(runs: list[str]) -> None:
+def test_threads_query_at_the_same_time(runs: list[str]) -> None:
     failures: list[BaseException] = []
 
-    def ask() -> None:
+    def query() -> None:
         try:
             for _ in range(5):
                 assert len(sql("from artifact('latest', 'split', 'train')")) == 20
         except (ZenbookError, AssertionError) as error:
             failures.append(error)
 
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    threads = [threading.Thread(target=query) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert failures == []

@@ -10,7 +10,7 @@ import pytest
 from zenbook import log_metrics, pipeline, step
 from zenbook.errors import StoreError
 from zenbook.history.sql.mirror import Mirror
-from zenbook.history.sql.query_text import still_open
+from zenbook.history.sql.query_text import find_open_part
 from zenbook.history.sql.sql_completion import completions
 
 pytestmark = pytest.mark.usefixtures("workspace")
@@ -72,17 +72,17 @@ def run() -> str:
     ],
 )  # fmt: skip
 def test_names_are_completed_by_what_the_query_reads(run: str, before: str, after: str, offered: list[str]) -> None:
-    found = completions(before, after)
-    assert list(found.values) == offered
-    assert before.endswith(found.part)
+    completion = completions(before, after)
+    assert list(completion.values) == offered
+    assert before.endswith(completion.part)
 
 
 def test_the_ids_of_runs_are_offered_whole(run: str) -> None:
-    found = completions(f"from artifact('{run[:12]}")
-    assert (found.part, found.values) == (run[:12], (run,))
+    completion = completions(f"from artifact('{run[:12]}")
+    assert (completion.part, completion.values) == (run[:12], (run,))
 
 
-def test_tab_is_silent_where_the_store_is_away(run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tab_offers_nothing_if_the_store_is_away(run: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(_: Mirror) -> None:
         raise StoreError("away")
 
@@ -96,4 +96,4 @@ def test_tab_is_silent_where_the_store_is_away(run: str, monkeypatch: pytest.Mon
      ("a -- b\nc", ""), ("{{a", "expression"), ("{{a}} b", ""), ("'{{a", "'"), ("'{{' b", "")],
 )  # fmt: skip
 def test_what_is_open_at_the_end_of_a_text(text: str, kind: str) -> None:
-    assert still_open(text)[0] == kind
+    assert find_open_part(text)[0] == kind

@@ -15,7 +15,8 @@ from tests.notebook.kernels import kernel
 from tests.servers.airflow_here import LiveAirflow, live_airflow
 from zenbook import find_run
 from zenbook.errors import RunError, StackError
-from zenbook.integrations.airflow.client import Account, AirflowApi
+from zenbook.integrations.airflow.client import AirflowApi
+from zenbook.integrations.airflow.connection import Account
 from zenbook.stack.stack import open_stack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

@@ -24,7 +24,8 @@ from tests.servers.airflow_here import LiveAirflow, live_airflow
 from zenbook import find_run
 from zenbook.cli import invoke
 from zenbook.errors import RunError, StackError
-from zenbook.integrations.airflow.client import Account, AirflowApi
+from zenbook.integrations.airflow.client import AirflowApi
+from zenbook.integrations.airflow.connection import Account
 from zenbook.integrations.airflow.task import STACK_FILE
 from zenbook.stack.records import RunQuery
 from zenbook.stack.stack import open_stack
@@ -157,7 +158,7 @@ def test_a_task_that_is_cleared_in_airflow_runs_again(
     run = scenes.training()
     api, dag = api_of(airflow), f"{workspace.name[:40]}_training"
     body = {"dry_run": False, "dag_run_id": f"zenbook__{run.id}", "task_ids": ["total"], "only_failed": False}
-    api._ask("POST", api._path("dags", dag, "clearTaskInstances"), body)
+    api.connection.ask("POST", api.connection.path("dags", dag, "clearTaskInstances"), body)
     until(lambda: run.steps["total"].attempt == 2 and run.steps["total"].state == "succeeded", "it ran again")
     until(lambda: find_run(run.id).state == "succeeded", "the run has its end again")
     assert run.steps["load"].attempt == 1
@@ -173,7 +174,9 @@ def test_a_backfill_is_a_run_for_each_day_and_a_trigger_is_validated(airflow: Li
     api = api_of(airflow)
     until(lambda: api.dag(dag) is not None, "the DAG is there")
     days = {"from_date": "2024-02-01T00:00:00Z", "to_date": "2024-02-02T00:00:00Z"}
-    api._ask("POST", api._path("backfills"), {"dag_id": dag, **days, "max_active_runs": 2}, conflict={})
+    api.connection.ask(
+        "POST", api.connection.path("backfills"), {"dag_id": dag, **days, "max_active_runs": 2}, expected={409: {}}
+    )
     api.unpause(dag)
     api.trigger(dag, "by_hand", {"rows": 4, "text": NASTY})
     with pytest.raises(RunError, match="answers 400"):  # by the types of the DAG's parameters
@@ -187,8 +190,10 @@ def test_a_backfill_is_a_run_for_each_day_and_a_trigger_is_validated(airflow: Li
     until(lambda: api.state(dag, "no_such_name") == "failed", "the worker refused it")
     assert "has no parameter 'rosw'" in api.log(dag, "no_such_name", "load", 1)
     (made,) = open_stack().metadata.outputs([runs["by_hand"].id], "total")
-    entry = api._path("dags", dag, "dagRuns", "by_hand", "taskInstances", "total", "xcomEntries", "return_value")
-    value = api._ask("GET", entry)["value"]
+    entry = api.connection.path(
+        "dags", dag, "dagRuns", "by_hand", "taskInstances", "total", "xcomEntries", "return_value"
+    )
+    value = api.connection.ask("GET", entry)["value"]
     assert json.loads(value) == {"output": open_stack().artifacts.uri(made.address)}, "an address, and no contents"
 
 
@@ -271,7 +276,7 @@ def test_a_dag_that_never_appears(airflow: LiveAirflow, workspace: Path, monkeyp
 def test_a_dag_that_somebody_paused_is_left_alone(airflow: LiveAirflow, scenes: ModuleType, workspace: Path) -> None:
     scenes.training()
     api, dag = api_of(airflow), f"{workspace.name[:40]}_training"
-    api._ask("PATCH", api._path("dags", dag), {"is_paused": True})
+    api.connection.ask("PATCH", api.connection.path("dags", dag), {"is_paused": True})
     with pytest.raises(RunError, match="is paused in Airflow"):
         scenes.training()
     assert find_run().state == "failed"
@@ -309,13 +314,13 @@ def test_an_airflow_that_fails_or_is_away_is_waited_for_and_then_named(
         for address, problem in ((url, "503"), ("http://127.0.0.1:9", "refused")):
             put_on(airflow, monkeypatch, workspace, url=address, answer_limit=2)
             began = time.monotonic()
-            with pytest.raises(RunError, match=f"does not answer for 2 s: .*{problem}"):
+            with pytest.raises(RunError, match=f"did not answer within 2 s: .*{problem}"):
                 importlib.import_module("scenes").training()
             assert time.monotonic() - began < 20
             assert find_run().state == "failed"
     with answering(404) as url:
         put_on(airflow, monkeypatch, workspace, url=url)
-        with pytest.raises(StackError, match="There is no REST API of Airflow"):
+        with pytest.raises(StackError, match="REST API was not found"):
             importlib.import_module("scenes").training()
     sys.modules.pop("scenes")
 

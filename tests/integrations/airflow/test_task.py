@@ -183,9 +183,9 @@ def test_a_task_that_is_cleared_after_the_mistake_was_mended_runs_the_new_code(p
     ("params", "told"),
     [
         ({"nn": 2}, "The pipeline 'joining' has no parameter 'nn'."),
-        ({"n": "two"}, "The parameter 'n' is a whole number, and 'two' was given."),
-        ({"n": True}, "The parameter 'n' is a whole number, and True was given."),
-        ({"mode": 1}, "The parameter 'mode' is a text, and 1 was given."),
+        ({"n": "two"}, "The parameter 'n' must be a whole number, not 'two'."),
+        ({"n": True}, "The parameter 'n' must be a whole number, not True."),
+        ({"mode": 1}, "The parameter 'mode' must be a text, not 1."),
         ({"twice": True}, "The parameter 'twice' of 'joining' is fixed at False"),
     ],
 )
@@ -286,7 +286,7 @@ def test_parameters_that_only_pass_through_can_be_changed(workspace: Path) -> No
     )
     assert changed.params == again.params
     assert [node.arguments for node in changed.graph] == [node.arguments for node in again.graph]
-    with pytest.raises(RunError, match="The parameter 'm' can't be 'soon'"):
+    with pytest.raises(RunError, match="The parameter 'm' cannot be 'soon'"):
         with_params(plan, {"m": "soon"})
     with pytest.raises(RunError, match="fixed at 2"):
         with_params(plan, {"b": 3})

@@ -41,7 +41,7 @@ def test_progress_metrics_and_the_log_are_told():
     view.on_event(StepStarted("r1", "step-1"))
     view.on_event(Progressed("r1", "step-1", 3, 8, "epochs"))
     view.on_event(Measured("r1", "step-1", "loss", 0.25))
-    changes = Changes(progress={"step-1"}, metrics=True, log=("step-1", 4, "epoch 3"))
+    changes = Changes(progress={"step-1"}, metrics=True, log_step="step-1", log=(4, "epoch 3"))
     (patch,) = patches(view, changes, 100.0)
     assert patch == {"p": {"1": [3, 8, "epochs"]}, "m": ["loss 0.25"], "l": [1, 4, "epoch 3"]}
 

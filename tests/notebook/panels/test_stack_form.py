@@ -136,7 +136,7 @@ def test_the_state_has_the_stacks_and_no_secret(workspace: Path) -> None:
 def test_a_broken_config_is_told_with_its_hint(workspace: Path) -> None:
     (workspace / ".zen").mkdir()
     (workspace / ".zen" / "config.yaml").write_text("stacks: [")
-    assert stack_state.state()["hint"] == "Mend it by hand."
+    assert stack_state.state()["hint"] == "Fix it in a text editor."
 
 
 def test_a_switch_and_a_variable_change_the_signature(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ def test_a_component_is_tested_saved_and_put_into_a_stack(k: Kernel) -> None:
     assert "other.sqlite" not in k.run("%zen metadata-store list").text
     saved = asked(k, ask="save", **here)
     assert saved["line"] == "%zen metadata-store register mine sqlite --path other.sqlite"
-    assert "already" in asked(k, ask="save", **here)["sorry"]
+    assert "already" in asked(k, ask="save", **here)["error"]
     stack = {"name": "ours", "production": True, "components": {"metadata_store": "mine", "orchestrator": ""}}
     assert asked(k, ask="stack", **stack)["line"] == "%zen stack register ours --metadata-store mine --production"
     used = asked(k, ask="use", stack="ours")
@@ -46,10 +46,10 @@ def test_what_goes_wrong_is_answered_with_its_hint(k: Kernel) -> None:
     k.run(SETUP)
     assert "Did you mean 'default'?" in asked(k, ask="use", stack="defalt", check=False)["hint"]
     nameless = {"kind": "orchestrator", "flavour": "process", "name": "", "values": {}}
-    assert "can't be the name" in asked(k, ask="save", **nameless)["sorry"]
+    assert "can't be the name" in asked(k, ask="save", **nameless)["error"]
     k.run("import os; os.environ['ZENBOOK_STACK'] = 'default'; zenbook.stacks.register('other');")
     try:
-        assert "ZENBOOK_STACK" in asked(k, ask="use", stack="other")["sorry"]
+        assert "ZENBOOK_STACK" in asked(k, ask="use", stack="other")["error"]
     finally:
         k.run("del os.environ['ZENBOOK_STACK']")
 
@@ -60,7 +60,7 @@ def test_a_secret_is_in_no_answer_even_if_a_check_tells_it(k: Kernel, tmp_path: 
     told = asked(
         k, ask="test", kind="metadata_store", flavour="mysql", name="x", values={**values, "tls": "off"}
     )  # the server's name tells the secret
-    assert "•••" in told["sorry"]
+    assert "•••" in told["error"]
     assert "hunter22" not in json.dumps(told)
     wrong = {"kind": "metadata_store", "flavour": "mysql", "values": {**values, "port": "hunter22"}}
     assert "hunter22" not in json.dumps(asked(k, ask="read", **wrong))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import google.auth
-from gcsfs.core import (  # the package's own class asks for each bucket's kind over gRPC first
+from gcsfs.core import (  # the package's own class first asks for each bucket's type over gRPC
     GCSFileSystem,
     initiate_upload,
 )
@@ -20,20 +20,20 @@ from google.oauth2.credentials import Credentials
 from zenbook.errors import StackError
 
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
-ONE_REQUEST_BYTES = 4 * 1024 * 1024
-PART_BYTES = 96 * 1024 * 1024  # what is sent again after a fault; a multiple of 256 KiB
-TRIES = 3  # with pauses of 1 and 2 s; gcsfs has six, half a minute, before anything can be told
+SINGLE_REQUEST_BYTES = 4 * 1024 * 1024
+PART_BYTES = 96 * 1024 * 1024  # sent again after an error; a multiple of 256 KiB
+ATTEMPTS = 3  # with pauses of 1 and 2 s; gcsfs makes six in half a minute before it reports an error
 
 
 class ObjectFileSystem(GCSFileSystem):  # type: ignore[misc]  # gcsfs ships no types
-    """gcsfs with fewer tries of its own, and uploads that don't hold their parts in memory."""
+    """gcsfs with fewer retries of its own, and uploads that don't keep their parts in memory."""
 
-    _request = retry_request(retries=TRIES)(GCSFileSystem._request.__wrapped__)
+    _request = retry_request(retries=ATTEMPTS)(GCSFileSystem._request.__wrapped__)
 
     async def _put_file(self, lpath: str, rpath: str, **options: Any) -> None:
-        """Send a file in large parts, each read as it is sent; gcsfs holds a part three times."""
+        """Send a file in large parts, each read as it is sent; gcsfs keeps a part in memory three times."""
         size = Path(lpath).stat().st_size
-        if size <= ONE_REQUEST_BYTES:
+        if size <= SINGLE_REQUEST_BYTES:
             await super()._put_file(lpath, rpath, **options)
             return
         bucket, key, _ = self.split_path(rpath)
@@ -48,8 +48,8 @@ class ObjectFileSystem(GCSFileSystem):  # type: ignore[misc]  # gcsfs ships no t
                     "Content-Type": "application/octet-stream",
                 }
                 answer, _ = await self._call("PUT", location, headers=headers, data=part)
-                taken = answer.get("Range", "") if offset + part.size < size else ""
-                offset = int(taken.rpartition("-")[2]) + 1 if taken else offset + part.size
+                received = answer.get("Range", "") if offset + part.size < size else ""
+                offset = int(received.rpartition("-")[2]) + 1 if received else offset + part.size
 
 
 class _Part(io.RawIOBase):
@@ -82,26 +82,32 @@ class _Part(io.RawIOBase):
         return data
 
     def close(self) -> None:
-        """Stay open: what sends it closes it, and may have to send it again."""
+        """Stay open: the sender closes it, and may have to send it again."""
 
 
-def credentials(token: str | None) -> Any:
-    """Credentials that refresh themselves, valid now; ``token`` is a file's path, its JSON, or an access token.
+def find_credentials(token: str | None) -> Any:
+    """Credentials that are valid now and refresh themselves.
 
-    gcsfs would find them itself, but go on without any where there are none, and show a token that it can't check.
-    Raises what google.auth raises, and `StackError` for a token that is none.
+    gcsfs could look for them itself, but it would continue without any where there are none, and show a token that it
+    can't check.
+
+    Args:
+        token: Path of a credentials file, its JSON, or an access token; None for the application default credentials.
+
+    Returns:
+        Credentials of google.auth, whose errors pass through. A token of another form raises `StackError`.
     """
     if token is not None and not token.lstrip().startswith("{") and not Path(token).is_file():
         return Credentials(token)  # type: ignore[no-untyped-call]
-    made = google.auth.default(scopes=[SCOPE])[0] if token is None else _from_json(token)
-    made.refresh(Request())
-    return made
+    credentials = google.auth.default(scopes=[SCOPE])[0] if token is None else _credentials_from_json(token)
+    credentials.refresh(Request())
+    return credentials
 
 
-def _from_json(token: str) -> Any:
-    inside = token.lstrip().startswith("{")
+def _credentials_from_json(token: str) -> Any:
+    is_json = token.lstrip().startswith("{")
     try:
-        info = json.loads(token if inside else Path(token).read_text(encoding="utf-8"))
+        info = json.loads(token if is_json else Path(token).read_text(encoding="utf-8"))
         if info.get("type") == "service_account":
             return service_account.Credentials.from_service_account_info(info, scopes=[SCOPE])  # type: ignore[no-untyped-call]
         if info.get("type") == "authorized_user":
@@ -110,6 +116,8 @@ def _from_json(token: str) -> Any:
     except (ValueError, AttributeError, OSError):
         pass  # the error's text may hold a part of the key
     raise StackError(
-        "The option token holds no credentials of Google's." if inside else f"There are no credentials in {token}.",
-        "Give the path of a credentials file: gcloud auth application-default login makes one.",
+        "The option token does not contain Google credentials."
+        if is_json
+        else f"The file {token} does not contain Google credentials.",
+        "Set it to the path of a credentials file: gcloud auth application-default login creates one.",
     )

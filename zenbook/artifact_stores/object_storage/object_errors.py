@@ -1,4 +1,4 @@
-"""What goes wrong between here and an object storage, told in one sentence with the way out."""
+"""Classify the errors of object storage, and write the message and the hint that a user reads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zenbook.errors import StoreError, StoreUnreachableError
 
 
 class Fault(StrEnum):
-    """Kinds of fault that have a way out of their own."""
+    """Kinds of errors that need different help."""
 
     NO_CREDENTIALS = "no credentials"
     EXPIRED = "expired credentials"
@@ -26,87 +26,163 @@ class Fault(StrEnum):
 
 
 TRANSIENT = frozenset({Fault.BUSY, Fault.UNREACHABLE})
+_VAGUE = frozenset({Fault.MISSING, Fault.FORBIDDEN, Fault.BUSY})  # a cause of another kind says more than these
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What a kind of storage is called, and its ways out. ``{bucket}`` in these is the bucket's name."""
+    """A kind of storage: its name, how its errors are classified, and its hints.
+
+    ``{bucket}`` in a hint is replaced by the bucket's name.
+    """
 
     title: str
-    fault: Callable[[BaseException], Fault | None]  # of one exception of its libraries, without those that led to it
-    login: str = "Mend the credentials in the store's options."
-    rights: str = "Ask whoever runs it for the right to list, read, write and delete there."
-    make_bucket: str = "Make the folder, or correct the store's path."
+    classify: Callable[[BaseException], Fault | None]  # one exception of its libraries, without its causes
+    login: str = "Fix the credentials in the store's options."
+    rights: str = "Ask the administrator for the right to list, read, write and delete there."
+    make_bucket: str = "Create the folder, or correct the store's path."
     region: str = "Correct the store's options."
     bucket: str = "bucket"
 
 
-def fault_of(error: BaseException, service: Service) -> Fault | None:
-    """What kind of fault an exception is, by itself or by those that led to it."""
-    found = None
-    for one in chain(error):
-        fault = service.fault(one) or _common_fault(one)
-        if fault is Fault.NO_BUCKET or (fault is not None and found is None):
-            found = fault
-        elif found in (Fault.MISSING, Fault.FORBIDDEN, Fault.BUSY) and fault not in (None, Fault.MISSING, Fault.BUSY):
-            found = fault  # libraries wrap what says more into what says less
-    return found
+_MESSAGES: dict[Fault | None, str] = {
+    Fault.NO_CREDENTIALS: "No credentials found for {title} ({url}).",
+    Fault.EXPIRED: "The credentials for {title} have expired ({url}).",
+    Fault.REFUSED: "{title} doesn't accept the credentials for {url}.",
+    Fault.FORBIDDEN: "{url} could not be {action}: these credentials do not have the right.",
+    Fault.NO_BUCKET: "The {noun} {bucket!r} does not exist at {where}.",
+    Fault.MISSING: "The {noun} {bucket!r} does not exist at {where}.",
+    Fault.OTHER_REGION: "The {noun} {bucket!r} is in another region.",
+    Fault.FULL: "{url} could not be {action}: it is full.",
+    Fault.BUSY: "{url} could not be {action}: {title} keeps failing ({reason}).",
+    Fault.UNREACHABLE: "{url} could not be {action}: {where} is unreachable ({reason}).",
+    None: "{url} could not be {action}: {reason}.",
+}
 
 
-def store_error(
-    error: BaseException, service: Service, *, url: str, where: str, doing: str, secrets: tuple[str, ...]
+def to_store_error(
+    error: BaseException, service: Service, *, url: str, where: str, action: str, secrets: tuple[str, ...]
 ) -> StoreError:
-    """The error to tell: ``where`` is the endpoint, ``doing`` a participle (``written``). No secret is in it."""
-    fault = fault_of(error, service)
+    """Say what an exception of a storage library means, and what to do.
+
+    Args:
+        error: What the library raised.
+        service: The kind of storage.
+        url: Of the store.
+        where: The endpoint, for people.
+        action: A participle that completes "could not be …", like ``written``.
+        secrets: Texts that must not appear in the message.
+
+    Returns:
+        The error to raise; a `StoreUnreachableError` for a fault that may pass.
+    """
+    fault = find_fault(error, service)
     bucket = url.partition("://")[2].partition("/")[0]
-    reason = _one_line(error, secrets)
-    told: dict[Fault | None, tuple[str, str]] = {
-        Fault.NO_CREDENTIALS: (f"There are no credentials for {service.title} ({url}).", service.login),
-        Fault.EXPIRED: (f"The credentials for {service.title} have expired ({url}).", service.login),
-        Fault.REFUSED: (f"{service.title} doesn't accept the credentials for {url}.", service.login),
-        Fault.FORBIDDEN: (f"{url} can't be {doing}: these credentials have no right to.", service.rights),
-        Fault.NO_BUCKET: (f"There is no {service.bucket} {bucket!r} at {where}.", service.make_bucket),
-        Fault.MISSING: (f"There is no {service.bucket} {bucket!r} at {where}.", service.make_bucket),
-        Fault.OTHER_REGION: (f"The {service.bucket} {bucket!r} is in another region.", service.region),
-        Fault.FULL: (f"{url} can't be {doing}: it is full.", "Free some space there: zen gc."),
-        Fault.BUSY: (
-            f"{url} can't be {doing} for now: {service.title} keeps failing ({reason}).",
-            "Run it again in a while; what is finished comes from the cache.",
-        ),
-        Fault.UNREACHABLE: (
-            f"{url} can't be {doing}: {where} can't be reached ({reason}).",
-            "Is the network up, and the store's endpoint right? What is finished comes from the cache next time.",
-        ),
-        None: (f"{url} can't be {doing}: {reason}.", "See `zen stack check`."),
-    }
-    message, hint = told[fault]
-    family = StoreUnreachableError if fault in TRANSIENT else StoreError
-    return family(message, hint.replace("{bucket}", bucket))
+    message = _MESSAGES[fault].format(
+        title=service.title,
+        noun=service.bucket,
+        bucket=bucket,
+        url=url,
+        where=where,
+        action=action,
+        reason=_one_line(error, secrets),
+    )
+    error_class = StoreUnreachableError if fault in TRANSIENT else StoreError
+    return error_class(message, _hint(fault, service).replace("{bucket}", bucket))
 
 
-def tellable(error: BaseException, secrets: tuple[str, ...]) -> BaseException | None:
-    """The exception as a cause to show, or None where it would show a secret."""
-    shown = " ".join(f"{one!s} {one!r}" for one in chain(error))
+def _hint(fault: Fault | None, service: Service) -> str:
+    match fault:
+        case Fault.NO_CREDENTIALS | Fault.EXPIRED | Fault.REFUSED:
+            return service.login
+        case Fault.FORBIDDEN:
+            return service.rights
+        case Fault.NO_BUCKET | Fault.MISSING:
+            return service.make_bucket
+        case Fault.OTHER_REGION:
+            return service.region
+        case Fault.FULL:
+            return "Free some space there: zen gc."
+        case Fault.BUSY:
+            return "Run it again later; finished steps come from the cache."
+        case Fault.UNREACHABLE:
+            return "Check the network and the store's endpoint. Finished steps come from the cache next time."
+        case None:
+            return "Run `zen stack check`."
+
+
+def find_fault(error: BaseException, service: Service) -> Fault | None:
+    """Classify an exception by itself and by its causes.
+
+    Args:
+        error: What a storage library raised.
+        service: The kind of storage.
+
+    Returns:
+        The fault that says most, or None for an unknown one.
+    """
+    result = None
+    for cause in exception_chain(error):
+        fault = service.classify(cause) or _common_fault(cause)
+        if fault is Fault.NO_BUCKET or (fault is not None and result is None):
+            result = fault
+        elif result in _VAGUE and fault not in (None, Fault.MISSING, Fault.BUSY):
+            result = fault  # libraries wrap a precise error in a vague one
+    return result
+
+
+def cause_without_secrets(error: BaseException, secrets: tuple[str, ...]) -> BaseException | None:
+    """The exception as a cause to show, or None if it would show a secret.
+
+    Args:
+        error: What a storage library raised.
+        secrets: Texts that must not be shown.
+
+    Returns:
+        The exception itself, or None.
+    """
+    shown = " ".join(f"{cause!s} {cause!r}" for cause in exception_chain(error))
     return None if any(secret in shown for secret in secrets) else error
 
 
-def chain(error: BaseException) -> Iterator[BaseException]:
-    """An exception and those that led to it."""
+def exception_chain(error: BaseException) -> Iterator[BaseException]:
+    """An exception and its causes, each once.
+
+    Args:
+        error: The outermost exception.
+
+    Yields:
+        The exception, its cause or context, the cause's cause, and so on.
+    """
     seen: set[int] = set()
-    one: BaseException | None = error
-    while one is not None and id(one) not in seen:
-        seen.add(id(one))
-        yield one
-        one = one.__cause__ or one.__context__
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
 
 
-def kind(error: BaseException) -> str:
-    """``package.Class``, to tell a library's exceptions apart without importing it."""
+def qualified_name(error: BaseException) -> str:
+    """Name an exception's class, so that a library's exceptions are recognised without importing it.
+
+    Args:
+        error: Any exception.
+
+    Returns:
+        ``package.Class``.
+    """
     return f"{type(error).__module__.partition('.')[0]}.{type(error).__name__}"
 
 
-def by_status(status: object) -> Fault | None:
-    """What an HTTP status means where nothing else is known."""
+def fault_of_status(status: object) -> Fault | None:
+    """Classify an HTTP status, where nothing else is known.
+
+    Args:
+        status: A number, its text, or anything else.
+
+    Returns:
+        The fault, or None for a status that says nothing.
+    """
     number = int(status) if isinstance(status, int) or (isinstance(status, str) and status.isdigit()) else 0
     if number in (408, 429) or number >= 500:
         return Fault.BUSY
@@ -114,26 +190,42 @@ def by_status(status: object) -> Fault | None:
 
 
 def is_full(error: OSError) -> bool:
-    """Whether a disk has no more space for this user."""
+    """Whether a disk has no more space for this user.
+
+    Args:
+        error: What the system raised.
+
+    Returns:
+        True for a full disk and a quota that is used up.
+    """
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
+_BY_NUMBER = {
+    errno.ENOSPC: Fault.FULL,
+    errno.EDQUOT: Fault.FULL,
+    errno.EHOSTUNREACH: Fault.UNREACHABLE,
+    errno.ENETUNREACH: Fault.UNREACHABLE,
+    errno.ECONNREFUSED: Fault.UNREACHABLE,
+}
+_BY_CLASS: tuple[tuple[type[BaseException], Fault], ...] = (
+    (FileNotFoundError, Fault.MISSING),
+    (PermissionError, Fault.FORBIDDEN),
+    (ConnectionError, Fault.BUSY),
+    (TimeoutError, Fault.BUSY),
+    (EOFError, Fault.BUSY),
+)
+
+
 def _common_fault(error: BaseException) -> Fault | None:
-    if kind(error).startswith("aiohttp."):
-        return Fault.UNREACHABLE if "Connector" in kind(error) else by_status(getattr(error, "status", 503))
-    if isinstance(error, OSError) and is_full(error):
-        return Fault.FULL
-    if isinstance(error, OSError) and error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ECONNREFUSED):
-        return Fault.UNREACHABLE
+    name = qualified_name(error)
+    if name.startswith("aiohttp."):
+        return Fault.UNREACHABLE if "Connector" in name else fault_of_status(getattr(error, "status", 503))
+    if isinstance(error, OSError) and error.errno in _BY_NUMBER:
+        return _BY_NUMBER[error.errno]
     if type(error).__name__ == "gaierror":
         return Fault.UNREACHABLE
-    if isinstance(error, FileNotFoundError):
-        return Fault.MISSING
-    if isinstance(error, PermissionError):
-        return Fault.FORBIDDEN
-    if isinstance(error, ConnectionError | TimeoutError | EOFError):
-        return Fault.BUSY
-    return None
+    return next((fault for error_class, fault in _BY_CLASS if isinstance(error, error_class)), None)
 
 
 def _one_line(error: BaseException, secrets: tuple[str, ...]) -> str:

@@ -13,12 +13,12 @@ import sys
 import tokenize
 import types
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from zenbook.core.capsule import MAIN, Capsule, Module, Piece
-from zenbook.core.capture.context import CaptureContext, NameRoles, Reference
+from zenbook.core.capture.cell import NameRoles
+from zenbook.core.capture.context import CaptureContext, Reference
 from zenbook.core.capture.items import Item, in_order
 from zenbook.core.capture.live_values import unwrap_step
 from zenbook.core.capture.names import Names
@@ -87,8 +87,7 @@ def capture_cell(
     namespace: dict[str, Any],
     *,
     name: str,
-    provided: Callable[[str], bool],
-    absent: Callable[[str], bool] = lambda _: False,
+    roles: NameRoles,
     origin: Piece,
 ) -> tuple[Capsule, frozenset[str]]:
     """Capture a cell.
@@ -98,12 +97,11 @@ def capture_cell(
         names: The names of that code.
         namespace: The notebook's names.
         name: The step's name, for messages.
-        provided: Whether the step gets a name as an input.
-        absent: Whether a name of the notebook counts as not bound yet.
+        roles: Which of the notebook's names the cell gets when it runs, and which count as missing.
         origin: The cell's text with its file and line.
 
     Returns:
-        The capsule, and the ``provided`` names that the cell or its helpers read. Raises `CaptureError` if something
+        The capsule, and the provided names that the cell or its helpers read. Raises `CaptureError` if something
         that the cell uses cannot travel.
     """
     own_imports = frozenset(
@@ -112,8 +110,8 @@ def capture_cell(
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     )
-    context = CaptureContext(name, ProjectCode(), RESOLVERS, NameRoles(provided, absent, own_imports))
-    context.used_inputs |= {read for read in names.unbound_reads if provided(read)}
+    context = CaptureContext(name, ProjectCode(), RESOLVERS, roles, own_imports)
+    context.used_inputs |= names.unbound_reads & context.provided
     context.read_names(names, namespace, Item(""), skip=names.binds.keys() - names.unbound_reads)
     for node in names.imports:
         context.project.follow_import(node, "")

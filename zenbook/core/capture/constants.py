@@ -260,8 +260,8 @@ class Renderer:
         held = set(getattr(value, "__dict__", fields))
         if held != set(fields) or not all(field.init and hasattr(value, field.name) for field in fields.values()):
             return None
-        arguments = ", ".join(f"{name}={self._render(getattr(value, name))}" for name in fields)
-        return f"{self._render(kind)}({arguments})"
+        constructor = self._render(kind)
+        return f"{constructor}({', '.join(f'{name}={self._render(getattr(value, name))}' for name in fields)})"
 
     def _numpy(self, value: Any, kind: type) -> str | None:
         numpy = sys.modules.get("numpy")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zenbook.core.capsule import Piece
+from zenbook.core.capture.cell import NameRoles
 from zenbook.core.capture.constants import equal_constants
 from zenbook.core.capture.items import Item
 from zenbook.core.capture.live_values import MISSING, MUTABLE, is_main, refuse_pipeline, unwrap_step
@@ -36,22 +37,15 @@ class Reference:
     where: str = ""  # in messages: " (cell 3)", or empty
 
 
-@dataclass(frozen=True, slots=True)
-class NameRoles:
-    """What the names of the notebook are to one step."""
-
-    provided: Callable[[str], bool] = lambda _: False  # those that the step gets as inputs
-    absent: Callable[[str], bool] = lambda _: False  # those that count as not bound yet
-    own_imports: frozenset[tuple[str, str]] = frozenset()  # (module, name) that a cell imports itself
-
-
 class CaptureContext:
     """What one capture has reached so far: the items of the main module and the parts of project modules.
 
     Attributes:
         step: The step in messages: "Step 'fit'".
         project: The reached parts of project modules.
-        roles: What the names of the notebook are to the step.
+        provided: The names that the step gets as inputs or parameters.
+        hidden: The names of the notebook that count as not bound yet.
+        own_imports: The (module, name) that a cell imports itself.
         items: What the capsule's main module binds, in the order in which it was reached.
         used_inputs: The names of the step's inputs that its code reads.
         watched: What must stay as it is for the capture to hold.
@@ -59,10 +53,19 @@ class CaptureContext:
         future_annotations: Whether some captured code has ``from __future__ import annotations``.
     """
 
-    def __init__(self, owner: str, project: ProjectCode, resolvers: Sequence[Resolver], roles: NameRoles) -> None:
+    def __init__(
+        self,
+        owner: str,
+        project: ProjectCode,
+        resolvers: Sequence[Resolver],
+        roles: NameRoles,
+        own_imports: frozenset[tuple[str, str]] = frozenset(),
+    ) -> None:
         self.step = f"Step {owner!r}"
         self.project = project
-        self.roles = roles
+        self.provided = roles.provided
+        self.hidden = roles.hidden
+        self.own_imports = own_imports
         self.items: dict[str, Item] = {}
         self.used_inputs: set[str] = set()
         self.watched = WatchList()
@@ -165,7 +168,7 @@ class CaptureContext:
         """Resolve a name that code reads; gives whether there is an item for it then."""
         name = chain[0]
         main = is_main(namespace)
-        if main and self.roles.provided(name):
+        if main and name in self.provided:
             self.used_inputs.add(name)
             return False
         if name == "get_ipython":
@@ -175,7 +178,7 @@ class CaptureContext:
             )
         if name == "__name__" and main:
             return False  # the same in a capsule
-        value = MISSING if main and self.roles.absent(name) else namespace.get(name, MISSING)
+        value = MISSING if main and name in self.hidden else namespace.get(name, MISSING)
         self.watched.add_binding(namespace, name, value)
         if value is MISSING or _guards_builtin(name, value):
             return self._read_builtin(name)

@@ -4,73 +4,94 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from zenbook.display.diff import one_line_of_code
 from zenbook.display.table import Table, cut, one_line, padded, width
+from zenbook.history.comparison.model import ComparisonData
 from zenbook.history.comparison.parts import Cell, CellStyle, Diff, Grid, Line, Part
 from zenbook.history.comparison.sections import MANY, Section, sections
 
-if TYPE_CHECKING:
-    from zenbook.history.comparison.compare import Comparison
-
 MOST_IN_COLUMNS = 8  # more runs than this are rows of one table
-_MOST_ROWS = 50  # runs that are shown
-_ROOM = 100  # columns of one cell
+NOTHING_DIFFERS = "Nothing differs: parameters, metrics, steps, code, environment and outputs are the same."
+_MAX_ROWS = 50  # runs that are shown
+_MAX_CELL = 100  # columns of one cell
+_STARRED = (CellStyle.CHANGED, CellStyle.BETTER, CellStyle.WORSE)
 
 
-def text(comparison: Comparison) -> str:
-    """The sections in which something differs, below a line about each run."""
+def comparison_text(comparison: ComparisonData) -> str:
+    """The sections in which something differs, below a line about each run; many runs as rows of one table.
+
+    Args:
+        comparison: The comparison.
+
+    Returns:
+        Lines.
+    """
     if len(comparison.runs) > MOST_IN_COLUMNS:
-        return many(comparison)
-    lines = [headline(comparison, at) for at in range(len(comparison.runs))]
-    found = sections(comparison)
-    lines += _lines_of(found, marked=len(comparison.runs) > 2) if found else ["", NOTHING]
-    return "\n".join(lines)
+        lines = [count(comparison), repr(shown_rows(comparison))]
+        return "\n".join([*lines, *_section_lines(sections(comparison, MANY), starred=True)])
+    lines = [headline(comparison, place) for place in range(len(comparison.runs))]
+    differing = sections(comparison)
+    if not differing:
+        return "\n".join([*lines, "", NOTHING_DIFFERS])
+    return "\n".join([*lines, *_section_lines(differing, starred=len(comparison.runs) > 2)])
 
 
-def _lines_of(found: list[Section], *, marked: bool) -> Iterator[str]:
-    for section in found:
-        rest = f" ({section.rest})" if section.rest else ""
-        yield from ("", f"{section.topic.value}{rest}")
-        for part in section.parts:
-            yield from _lines(part, marked=marked)
+def shown_rows(comparison: ComparisonData) -> Table:
+    """The table of many runs, cut to what people read.
 
+    Args:
+        comparison: The comparison.
 
-NOTHING = "Nothing differs: parameters, metrics, steps, code, environment and outputs are the same."
-
-
-def many(comparison: Comparison) -> str:
-    """Many runs as rows, with what differs among their parameters and metrics as columns; then their code."""
-    lines = [count(comparison), repr(shown_rows(comparison))]
-    return "\n".join([*lines, *_lines_of(sections(comparison, MANY), marked=True)])
-
-
-def shown_rows(comparison: Comparison) -> Table:
-    """The table of many runs, cut to what people read."""
+    Returns:
+        The first runs, with what differs among their parameters and metrics as columns.
+    """
     table = comparison.table()
-    if len(table) <= _MOST_ROWS:
+    if len(table) <= _MAX_ROWS:
         return table
-    return replace(table[:_MOST_ROWS], title=f"The first {_MOST_ROWS} of {len(table):,} runs; `.df()` has all")
+    return replace(table[:_MAX_ROWS], title=f"The first {_MAX_ROWS} of {len(table):,} runs; `.df()` has all")
 
 
-def count(comparison: Comparison) -> str:
-    """What is compared where there are many runs."""
+def count(comparison: ComparisonData) -> str:
+    """What is compared where there are many runs.
+
+    Args:
+        comparison: The comparison.
+
+    Returns:
+        One sentence.
+    """
     return (
         f"{len(comparison.runs)} runs differ in {len(comparison.params)} parameters and "
         f"{len(comparison.metrics)} metrics"
     )
 
 
-def headline(comparison: Comparison, at: int) -> str:
-    """One line about one run."""
-    one = comparison.facts[at]
-    stack = f" on {one.stack.stack.name}"
-    return f"{one.label}  {one_line(one.record.pipeline)} {one.id} {one.record.state}{stack}"
+def headline(comparison: ComparisonData, place: int) -> str:
+    """One line about one run.
+
+    Args:
+        comparison: The comparison.
+        place: The run's place in it.
+
+    Returns:
+        Label, pipeline, id, state and stack.
+    """
+    run = comparison.run_data[place]
+    return f"{run.label}  {one_line(run.record.pipeline)} {run.id} {run.record.state} on {run.stack.stack.name}"
 
 
-def _lines(part: Part, *, marked: bool) -> list[str]:
+def _section_lines(differing: list[Section], *, starred: bool) -> Iterator[str]:
+    for section in differing:
+        rest = f" ({section.rest})" if section.rest else ""
+        yield from ("", f"{section.topic.value}{rest}")
+        for part in section.parts:
+            yield from _part_lines(part, starred=starred)
+
+
+def _part_lines(part: Part, *, starred: bool) -> list[str]:
     if isinstance(part, Grid):
-        return _grid(part, marked=marked)
+        return _grid_lines(part, starred=starred)
     if isinstance(part, Line):
         return [f"  {'' if part.head else '  '}{one_line(part.text)}"]
     if isinstance(part, Diff):
@@ -78,20 +99,15 @@ def _lines(part: Part, *, marked: bool) -> list[str]:
     return ["    (pictures, in a notebook)"]
 
 
-def one_line_of_code(line: str) -> str:
-    """A line of source without characters that steer a terminal; tabs stay wide."""
-    return one_line(line.replace("\t", "    ")) if not line.isprintable() else line
-
-
-def _grid(grid: Grid, *, marked: bool) -> list[str]:
-    rows = [tuple(Cell(one) for one in grid.columns), *grid.rows]
-    texts = [[_told(cell, marked=marked) for cell in row] for row in rows]
+def _grid_lines(grid: Grid, *, starred: bool) -> list[str]:
+    rows = [tuple(Cell(name) for name in grid.columns), *grid.rows]
+    texts = [[_cell_text(cell, starred=starred) for cell in row] for row in rows]
     widths = [max(map(width, column)) for column in zip(*texts, strict=True)]
     return [
-        "    " + "  ".join(padded(one, room) for one, room in zip(row, widths, strict=True)).rstrip() for row in texts
+        "    " + "  ".join(padded(text, room) for text, room in zip(row, widths, strict=True)).rstrip() for row in texts
     ]
 
 
-def _told(cell: Cell, *, marked: bool) -> str:
-    star = "*" if marked and cell.mark in (CellStyle.CHANGED, CellStyle.BETTER, CellStyle.WORSE) else ""
-    return cut(one_line(cell.text), _ROOM) + star
+def _cell_text(cell: Cell, *, starred: bool) -> str:
+    star = "*" if starred and cell.style in _STARRED else ""
+    return cut(one_line(cell.text), _MAX_CELL) + star

@@ -1,6 +1,6 @@
 """What differs between two capsules: which function, class, constant, import or statement, and how.
 
-Parts are compared by their canonical form, so an edited comment is no difference; what is shown is the source as it
+Parts are compared by their canonical form, so an edited comment makes no difference; what is shown is the source as it
 was written.
 """
 
@@ -19,7 +19,7 @@ from zenbook.core.parsing import parse
 from zenbook.stack.metadata_store import MetadataStore
 
 _CONTEXT = 2  # unchanged lines around a change
-_SHORT = 60  # characters of a constant that is told in the sentence
+_MAX_CONSTANT = 60  # characters of a constant that the sentence shows
 
 
 class Edit(StrEnum):
@@ -34,7 +34,7 @@ class Edit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CodeChange:
-    """One part of a step's code that is another one.
+    """One part of a step's code that changed.
 
     ``name`` is the function, class or constant, with its module in front if that is not the notebook's; or the
     package.
@@ -46,17 +46,17 @@ class CodeChange:
     new: str
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """The change as a clause, with names in backticks."""
         if self.edit is Edit.VERSION:
             return f"{self.name} changed from {self.old or 'none'} to {self.new or 'none'}"
         if self.edit is Edit.NEW:
             return f"`{self.name}` is new in its code"
         if self.edit is Edit.GONE:
-            return f"`{self.name}` is no longer in its code"
+            return f"`{self.name}` was removed from its code"
         if self.edit is Edit.MOVED:
             return f"`{self.old}` is `{self.new}` now"
-        values = _assigned(self.old), _assigned(self.new)
+        values = _assigned_value(self.old), _assigned_value(self.new)
         if values[0] and values[1]:
             return f"`{self.name}` changed from {values[0]} to {values[1]}"
         return f"`{self.name}` was edited"
@@ -70,37 +70,61 @@ class CodeChange:
 
 
 def code_changes(new: Capsule, old: Capsule) -> Iterator[CodeChange]:
-    """What is another in ``new`` than in ``old``: versions first, then the parts, by name."""
-    versions, before = dict(new.requirements), dict(old.requirements)
-    for name in sorted(versions.keys() | before.keys()):
-        if versions.get(name) != before.get(name):
-            yield CodeChange(name, Edit.VERSION, before.get(name, ""), versions.get(name, ""))
-    parts, were = _parts(new), _parts(old)
-    for name, old_name in _moved(parts, were).items():
-        were[name] = were.pop(old_name)
-        if parts[name].canonical == were[name].canonical and name.rpartition(".")[2].isidentifier():
+    """What differs between two capsules.
+
+    Args:
+        new: The later capsule.
+        old: The earlier one.
+
+    Yields:
+        Changed versions of packages first, then the changed parts, by name.
+    """
+    new_versions, old_versions = dict(new.requirements), dict(old.requirements)
+    for name in sorted(new_versions.keys() | old_versions.keys()):
+        if new_versions.get(name) != old_versions.get(name):
+            yield CodeChange(name, Edit.VERSION, old_versions.get(name, ""), new_versions.get(name, ""))
+    new_parts, old_parts = _parts(new), _parts(old)
+    for name, old_name in _moved(new_parts, old_parts).items():
+        old_parts[name] = old_parts.pop(old_name)
+        if new_parts[name].canonical == old_parts[name].canonical and name.rpartition(".")[2].isidentifier():
             yield CodeChange(name, Edit.MOVED, old_name, name)
-    for name in sorted(parts.keys() | were.keys()):
-        if name not in were:
-            yield CodeChange(name, Edit.NEW, "", parts[name].source)
-        elif name not in parts:
-            yield CodeChange(name, Edit.GONE, were[name].source, "")
-        elif parts[name].canonical != were[name].canonical:
-            yield CodeChange(name, Edit.EDITED, were[name].source, parts[name].source)
+    for name in sorted(new_parts.keys() | old_parts.keys()):
+        if name not in old_parts:
+            yield CodeChange(name, Edit.NEW, "", new_parts[name].source)
+        elif name not in new_parts:
+            yield CodeChange(name, Edit.GONE, old_parts[name].source, "")
+        elif new_parts[name].canonical != old_parts[name].canonical:
+            yield CodeChange(name, Edit.EDITED, old_parts[name].source, new_parts[name].source)
 
 
 def capsule_of(metadata: MetadataStore, digest: str) -> Capsule | None:
-    """A capsule of the store, if it knows it."""
+    """Read a capsule.
+
+    Args:
+        metadata: The store.
+        digest: The capsule's digest.
+
+    Returns:
+        The capsule; None where the store does not hold it.
+    """
     record = metadata.code(digest)
     return Capsule.from_json(json.loads(record.capsule)) if record is not None else None
 
 
 def unified(old: str, new: str) -> str:
-    """The differing lines of two texts with a little around them; empty where they are equal."""
+    """The differing lines of two texts with a little around them.
+
+    Args:
+        old: The earlier text.
+        new: The later text.
+
+    Returns:
+        A unified diff without its head, with … for what is left out; empty where the texts are equal.
+    """
     lines = list(difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=_CONTEXT))[2:]
-    if lines and lines[0].startswith("@@"):  # the first place needs no number: the part itself says where it is
+    if lines and lines[0].startswith("@@"):  # the first hunk needs no line number: the part itself says where it is
         lines = lines[1:]
-    return "\n".join("…" if one.startswith("@@") else one for one in lines)
+    return "\n".join("…" if line.startswith("@@") else line for line in lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +141,7 @@ def _parts(capsule: Capsule) -> dict[str, _Part]:
         lines = module.source.splitlines()
         for node in parse(module.source).body:
             source = "\n".join(lines[_first_line(node) - 1 : node.end_lineno])
-            name = prefix + (_bound(node) or source.partition("\n")[0].strip()[:40])
+            name = prefix + (_bound_name(node) or source.partition("\n")[0].strip()[:40])
             before = parts.get(name)
             part = _Part(canonical(node), source)
             parts[name] = (
@@ -128,21 +152,21 @@ def _parts(capsule: Capsule) -> dict[str, _Part]:
     return parts
 
 
-def _moved(parts: Iterable[str], were: Iterable[str]) -> dict[str, str]:
+def _moved(new_parts: Iterable[str], old_parts: Iterable[str]) -> dict[str, str]:
     """Parts that are in another module now, by name, with the name that they had."""
     new, gone = (
         {name.rpartition(".")[2]: name for name in sorted(set(some) - set(others))}
-        for some, others in ((parts, were), (were, parts))
+        for some, others in ((new_parts, old_parts), (old_parts, new_parts))
     )
     return {name: gone[bare] for bare, name in new.items() if bare in gone}
 
 
 def _first_line(node: ast.stmt) -> int:
     decorators: Iterable[ast.expr] = getattr(node, "decorator_list", ())
-    return min((node.lineno, *(one.lineno for one in decorators)))
+    return min((node.lineno, *(decorator.lineno for decorator in decorators)))
 
 
-def _bound(node: ast.stmt) -> str:
+def _bound_name(node: ast.stmt) -> str:
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return node.name
     if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
@@ -150,11 +174,11 @@ def _bound(node: ast.stmt) -> str:
     if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
         return node.target.id
     if isinstance(node, ast.Import | ast.ImportFrom):
-        return ", ".join(one.asname or one.name for one in node.names)
+        return ", ".join(alias.asname or alias.name for alias in node.names)
     return ""
 
 
-def _assigned(source: str) -> str:
+def _assigned_value(source: str) -> str:
     """The value of a short constant: ``0.5`` of ``LIMIT = 0.5``."""
     if not source or "\n" in source:
         return ""
@@ -162,4 +186,4 @@ def _assigned(source: str) -> str:
     if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
         return ""
     text = ast.unparse(node.value)
-    return text if len(text) <= _SHORT else ""
+    return text if len(text) <= _MAX_CONSTANT else ""

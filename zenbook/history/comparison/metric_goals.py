@@ -1,54 +1,91 @@
-"""Which way a metric is better: the user says it once for a workspace, and comparisons remember."""
+"""Whether a higher or a lower value of a metric is better: the user says it once for a workspace."""
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
+from enum import StrEnum
 from pathlib import Path
 
+from zenbook.core.atomic_write import write_atomically
 from zenbook.errors import DefinitionError, StackError, did_you_mean
-from zenbook.history.comparison.params_metrics import Direction
 from zenbook.stack.workspace import Workspace
 
 _FILE = "better.json"
 
 
-def better(**directions: str) -> dict[str, str]:
-    """Say which way metrics are better: ``zenbook.better(accuracy="higher", loss="lower")``.
+class Goal(StrEnum):
+    """Which values of a metric are better."""
 
-    It is kept in the workspace (``.zen/better.json``), and all that was said is given back. Nothing is guessed: of
-    other metrics a comparison shows the change and no verdict. Raises `DefinitionError` for another word.
+    HIGHER = "higher"
+    LOWER = "lower"
+
+
+def metric_goal(metric: str, goal: str) -> dict[str, str]:
+    """Say which values of a metric are better: ``zenbook.metric_goal("loss", "lower")``.
+
+    The workspace keeps it (``.zen/better.json``). zenbook guesses nothing: for a metric without a goal, a comparison
+    shows the change and no verdict.
+
+    Args:
+        metric: The metric's name, as it was logged.
+        goal: ``"higher"`` or ``"lower"``.
+
+    Returns:
+        The goals of all metrics of the workspace, by metric.
+
+    Raises:
+        DefinitionError: The goal is another word.
+        StackError: The workspace's file cannot be read or written.
     """
-    for name, word in directions.items():
-        if word not in list(Direction):
+    return _remember({metric: goal})
+
+
+def better(**directions: str) -> dict[str, str]:  # noqa: D103  # the former name of `metric_goal`
+    return _remember(directions)
+
+
+def known_goals(workspace: Workspace | None = None) -> dict[str, Goal]:
+    """The goals that a workspace keeps.
+
+    Args:
+        workspace: The workspace; None for the current one.
+
+    Returns:
+        The goal of each metric that has one, by metric.
+
+    Raises:
+        StackError: The workspace's file cannot be read.
+    """
+    file = (workspace or Workspace.find()).home / _FILE
+    try:
+        return {str(metric): Goal(goal) for metric, goal in json.loads(file.read_bytes()).items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, AttributeError) as error:
+        raise StackError(
+            f"Could not read {file}: {error}.", 'It must contain {"metric": "higher" or "lower"}.'
+        ) from error
+
+
+def _remember(goals: dict[str, str]) -> dict[str, str]:
+    for metric, goal in goals.items():
+        if goal not in list(Goal):
             raise DefinitionError(
-                f"The metric {name!r} can't be better {word!r}.", did_you_mean(str(word), list(Direction), noun="word")
+                f"The goal of the metric {metric!r} cannot be {goal!r}.",
+                did_you_mean(str(goal), list(Goal), noun="goal"),
             )
     workspace = Workspace.find()
-    known = {name: str(one) for name, one in known_directions(workspace).items()}
-    if directions:
-        known |= {name: str(Direction(word)) for name, word in directions.items()}
+    known = {metric: str(goal) for metric, goal in known_goals(workspace).items()}
+    if goals:
+        known |= {metric: str(Goal(goal)) for metric, goal in goals.items()}
         _write(workspace.ensure().home / _FILE, known)
     return known
 
 
-def known_directions(workspace: Workspace | None = None) -> dict[str, Direction]:
-    """What was said in a workspace. Raises `StackError` for a file that says something else."""
-    file = (workspace or Workspace.find()).home / _FILE
-    try:
-        return {str(name): Direction(word) for name, word in json.loads(file.read_bytes()).items()}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, AttributeError) as error:
-        raise StackError(f"{file} can't be read: {error}.", 'It holds {"metric": "higher" or "lower"}.') from error
-
-
 def _write(file: Path, known: dict[str, str]) -> None:
     try:
-        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix="better-", suffix=".tmp")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(known, stream, indent=1, sort_keys=True)
-        Path(name).replace(file)
+        write_atomically(file, json.dumps(known, indent=1, sort_keys=True))
     except OSError as error:
-        raise StackError(f"{file} can't be written: {error.strerror or error}.", "Is the folder writable?") from error
+        raise StackError(
+            f"Could not write {file}: {error.strerror or error}.", "Check that the folder is writable."
+        ) from error

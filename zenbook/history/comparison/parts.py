@@ -9,7 +9,7 @@ from typing import Any
 from zenbook.display.table import cut, number, one_line
 
 ARROW = "→"
-_ROOM = 40  # characters of a cell
+_MAX_CELL = 40  # columns
 
 
 class CellStyle(StrEnum):
@@ -27,7 +27,7 @@ class Cell:
     """One cell of a grid."""
 
     text: str
-    mark: CellStyle = CellStyle.PLAIN
+    style: CellStyle = CellStyle.PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +65,29 @@ Part = Grid | Line | Diff | Pictures
 
 
 def shown_value(value: Any) -> str:
-    """A value of a parameter, metric or fact in one short line."""
+    """A value of a parameter, metric or environment in one short line.
+
+    Args:
+        value: The value.
+
+    Returns:
+        Text that fits a cell.
+    """
     if isinstance(value, bool) or value is None:
         return str(value)
     if isinstance(value, float):
         return number(value)
-    return cut(one_line(str(value)), _ROOM)
+    return cut(one_line(str(value)), _MAX_CELL)
 
 
 def pair(old: str, new: str) -> str:
-    """Two texts as a change, or the one where they agree."""
+    """Two texts as a change.
+
+    Args:
+        old: The text of the first run.
+        new: The text of the other run.
+
+    Returns:
+        ``old → new``, or one text where they agree.
+    """
     return old if old == new else f"{old} {ARROW} {new}"

@@ -10,44 +10,53 @@ from typing import TYPE_CHECKING, Any
 from zenbook.core.digest import digest_of_path
 from zenbook.errors import RunError
 from zenbook.history.lineage.edges import Edges
-from zenbook.history.lineage.entries import Lineage
+from zenbook.history.lineage.result import Lineage
 from zenbook.history.lineage.search import Search
 from zenbook.history.outputs import StoredOutput
 from zenbook.history.sql.mirror import mirror_of
-from zenbook.history.sql.mirror.mirror import questions, undamaged
+from zenbook.history.sql.mirror.mirror import retry_if_damaged, transaction
 from zenbook.stack.records import OutputRecord
 from zenbook.stack.stack import open_stack
 
 if TYPE_CHECKING:
     from zenbook.history.run import Run
 
+_MIN_DIGITS = 8  # of a digest, so that a short word is not taken for one
+
 
 def lineage(thing: StoredOutput | Path | str, *, stack: str | None = None) -> Lineage:
-    """What an artifact was made of and what was made of it; which runs used a file.
+    """What an artifact was made of and what was made of it; which runs used a file. Looks through all runs of a stack.
 
-    ``thing`` is an output (``run.steps["fit"].outputs["model"]``), the path of a file or folder, the digest of an
-    artifact or its beginning (8 digits or more), or ``run.step.output`` as text, where ``run`` is what `find_run`
-    takes. Looks through all runs of the active stack, the output's own, or ``stack``. Raises `RunError` for what it
-    can't make out.
+    Args:
+        thing: An output (``run.steps["fit"].outputs["model"]``), the path of a file or folder, the digest of an
+            artifact or its beginning (8 digits or more), or ``run.step.output`` as text, where ``run`` is what
+            `find_run` takes.
+        stack: The stack; None for the output's own, else the active one.
+
+    Returns:
+        The steps before and after it.
+
+    Raises:
+        RunError: Nothing is known under that name, path or digest.
     """
     opened = thing._stack if isinstance(thing, StoredOutput) else open_stack(stack)
-    find = _question(thing, stack)
+    find = _search_for(thing, stack)
     mirror = mirror_of(opened)
 
     def search() -> Lineage:
-        with questions(mirror) as cursor:
+        with transaction(mirror) as cursor:
             return find(Search(Edges(cursor)))
 
-    return replace(undamaged(mirror, search), stack=opened)
+    return replace(retry_if_damaged(mirror, search), stack=opened)
 
 
-def _question(thing: Any, stack: str | None) -> Callable[[Search], Lineage]:
+def _search_for(thing: Any, stack: str | None) -> Callable[[Search], Lineage]:
     """What a thing is, as the search that finds it."""
     if isinstance(thing, StoredOutput):
         return lambda search: search.of_output(thing.record)
     if not isinstance(thing, Path | str):
         raise RunError(
-            f"There is no lineage of a {type(thing).__name__}.",
+            f"Cannot look up the lineage of an object of type {type(thing).__name__}.",
             "Give an output, a path or a digest: zenbook.lineage(run.steps['fit'].outputs['model']).",
         )
     path = Path(thing)
@@ -55,8 +64,8 @@ def _question(thing: Any, stack: str | None) -> Callable[[Search], Lineage]:
         content = digest_of_path(path)
         return lambda search: search.of_file(path.name, content)
     if isinstance(thing, Path):
-        raise RunError(f"There is nothing at {str(path)!r}.", "Give the path of a file that is there, or a digest.")
-    if len(thing) >= 8 and set(thing) <= set("0123456789abcdef"):
+        raise RunError(f"There is nothing at {str(path)!r}.", "Give the path of a file that exists, or a digest.")
+    if len(thing) >= _MIN_DIGITS and set(thing) <= set("0123456789abcdef"):
         return lambda search: search.of_digest(thing)
     record = _output_named(thing, stack)
     return lambda search: search.of_output(record)
@@ -65,10 +74,10 @@ def _question(thing: Any, stack: str | None) -> Callable[[Search], Lineage]:
 def _output_named(text: str, stack: str | None) -> OutputRecord:
     from zenbook.history.runs import find_run
 
-    *run, step, output = text.split(".") if text.count(".") >= 2 else ("", "", "")
+    *reference, step, output = text.split(".") if text.count(".") >= 2 else ("", "", "")
     if not step:
         raise RunError(
-            f"{text!r} is no file, no digest and no output.", "Name an output as run.step.output: latest.split.train."
+            f"{text!r} is not a file, a digest or an output.", "Name an output as run.step.output: latest.split.train."
         )
-    found: Run = find_run(".".join(run), stack=stack)
-    return found.steps[step].outputs[output].record
+    run: Run = find_run(".".join(reference), stack=stack)
+    return run.steps[step].outputs[output].record

@@ -1,48 +1,61 @@
-"""Questions in SQL over all runs: ``zenbook.sql("select * from runs order by metrics.accuracy desc limit 10")``."""
+"""Queries in SQL over all runs: ``zenbook.sql("select * from runs order by metrics.accuracy desc limit 10")``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
 
 from zenbook.display.table import Table
 from zenbook.engine.liveness import mark_crashed_runs
 from zenbook.errors import QueryError
 from zenbook.history.sql.mirror import Mirror, mirror_of
-from zenbook.history.sql.mirror.mirror import is_damage, undamaged
+from zenbook.history.sql.mirror.mirror import is_damage, retry_if_damaged
 from zenbook.history.sql.mirror.views import FUNCTIONS, VIEWS
-from zenbook.history.sql.query_errors import told
-from zenbook.history.sql.query_text import in_code
+from zenbook.history.sql.query_errors import to_query_error
+from zenbook.history.sql.query_result import QueryResult
 from zenbook.history.sql.relations import Parameters, with_relations
 from zenbook.stack.stack import OpenStack, open_stack
 
 if TYPE_CHECKING:
     import duckdb
-    import pandas as pd
-    import polars as pl
-    import pyarrow as pa
-
-SHOWN = 50  # rows of a result that people see
 
 
 def sql(
     query: str, params: Parameters | None = None, *, allow_files: bool = False, stack: str | None = None
 ) -> QueryResult:
-    """The answer to a query over the views `runs`, `steps`, `params`, `metrics`, `artifacts`, `edges`, `code`, `logs`.
+    """Query the views `runs`, `steps`, `params`, `metrics`, `artifacts`, `edges`, `code` and `logs`.
 
-    ``params`` are the values of ``$name`` (a dict) or ``?`` (a sequence). ``artifact('latest', 'split', 'test')`` is a
-    stored frame, table or array as a relation; ``artifacts_of(pipeline, step, output)`` those of all its runs. A query
-    reads, and can't do anything else; it reaches files only with ``allow_files``. Raises `QueryError`.
+    ``artifact('latest', 'split', 'test')`` is a stored frame, table or array as a relation;
+    ``artifacts_of(pipeline, step, output)`` has those of all its runs. A query can only read. An invalid query raises
+    `QueryError`.
+
+    Args:
+        query: One SELECT statement in DuckDB's SQL.
+        params: The values of ``$name`` (a dict) or of ``?`` (a sequence).
+        allow_files: Whether the query may read files of this machine.
+        stack: The name of the stack whose runs are queried; None is the active stack.
+
+    Returns:
+        The rows.
     """
-    return ask(open_stack(stack), query, {} if params is None else params, allow_files=allow_files)
+    return run_query(open_stack(stack), query, {} if params is None else params, allow_files=allow_files)
 
 
-def ask(stack: OpenStack, query: str, values: Parameters, *, allow_files: bool = False) -> QueryResult:
-    """The same of a stack that is open."""
+def run_query(stack: OpenStack, query: str, values: Parameters, *, allow_files: bool = False) -> QueryResult:
+    """Query the runs of an open stack, as `sql` does.
+
+    Args:
+        stack: The stack.
+        query: One SELECT statement.
+        values: The values of the query's parameters.
+        allow_files: Whether the query may read files of this machine.
+
+    Returns:
+        The rows.
+    """
     mirror = mirror_of(stack, allow_files=allow_files)
-    return undamaged(mirror, lambda: _answer(mirror, query, values, stack))
+    return retry_if_damaged(mirror, lambda: _answer(mirror, query, values, stack))
 
 
 def schema() -> Table:
@@ -50,7 +63,7 @@ def schema() -> Table:
     rows: list[tuple[str, str, str, str]] = []
     for view in VIEWS:
         rows += [(view.name, "", "", view.about)]
-        rows += [("", one.name, one.type, one.about) for one in view.columns]
+        rows += [("", column.name, column.type, column.about) for column in view.columns]
         if view.name == "runs":
             rows += [
                 (
@@ -63,15 +76,12 @@ def schema() -> Table:
             ]
     rows += [(name, "", "", about.partition(": ")[2]) for name, about in FUNCTIONS.items()]
     notes = [about.partition(": ")[0] for about in FUNCTIONS.values()]
-    return Table("What %zen sql can ask", ("view", "column", "type", "meaning"), rows, wide_last=True, notes=notes)
-
-
-# --- asking -----------------------------------------------------------------------------------------------------------
+    return Table("Views for %zen sql", ("view", "column", "type", "meaning"), rows, wide_last=True, notes=notes)
 
 
 def _answer(mirror: Mirror, query: str, params: Parameters, stack: OpenStack) -> QueryResult:
-    _see_crashes(mirror, stack)
-    with _cursor(mirror) as cursor, _plainly(mirror, query):
+    _mark_crashed_runs(mirror, stack)
+    with closing(mirror.cursor()) as cursor, _query_errors(mirror, query):
         _refuse_all_but_reading(cursor, query)
         text, rest = with_relations(cursor, query, params, stack)
         cursor.execute("BEGIN TRANSACTION READ ONLY")
@@ -79,25 +89,17 @@ def _answer(mirror: Mirror, query: str, params: Parameters, stack: OpenStack) ->
         return QueryResult(relation.to_arrow_table())
 
 
-def _see_crashes(mirror: Mirror, stack: OpenStack) -> None:
-    """Mark runs that seem to go on and whose process is gone."""
+def _mark_crashed_runs(mirror: Mirror, stack: OpenStack) -> None:
+    """Mark the runs that seem to be running although their process is gone."""
     mirror.cursor().close()
-    found = [one for run in mirror.going_on if (one := stack.metadata.run(run)) is not None]
-    if found:
-        mark_crashed_runs(stack.metadata, found)
+    runs = [run for run_id in mirror.unfinished_runs if (run := stack.metadata.run(run_id)) is not None]
+    if runs:
+        mark_crashed_runs(stack.metadata, runs)
 
 
 @contextmanager
-def _cursor(mirror: Mirror) -> Iterator[duckdb.DuckDBPyConnection]:
-    cursor = mirror.cursor()
-    try:
-        yield cursor
-    finally:
-        cursor.close()
-
-
-@contextmanager
-def _plainly(mirror: Mirror, query: str) -> Iterator[None]:
+def _query_errors(mirror: Mirror, query: str) -> Iterator[None]:
+    """Raise DuckDB's errors as `QueryError`, except those of a damaged file."""
     import duckdb
 
     try:
@@ -105,7 +107,7 @@ def _plainly(mirror: Mirror, query: str) -> Iterator[None]:
     except duckdb.Error as error:
         if is_damage(error):
             raise
-        raise told(error, query, {name: mirror.fields(name) for name in ("params", "metrics")}) from error
+        raise to_query_error(error, query, {name: mirror.fields(name) for name in ("params", "metrics")}) from error
 
 
 def _refuse_all_but_reading(cursor: duckdb.DuckDBPyConnection, query: str) -> None:
@@ -114,107 +116,13 @@ def _refuse_all_but_reading(cursor: duckdb.DuckDBPyConnection, query: str) -> No
     statements = cursor.extract_statements(query)
     if len(statements) != 1:
         raise QueryError(
-            f"This is {len(statements)} statements, and a query is one.", "Ask them one after another, without ';'."
+            f"Only one SQL statement is allowed; this text has {len(statements)}.", "Run them one by one, without ';'."
         )
     kind = statements[0].type
     if kind == duckdb.StatementType.MULTI:
-        raise QueryError(
-            "PIVOT without a list of values is no plain query.", "Say which: PIVOT … ON name IN ('a', 'b')."
-        )
+        raise QueryError("PIVOT needs a list of values here.", "Name the values: PIVOT … ON name IN ('a', 'b').")
     if kind not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
-        raise QueryError(f"A query only reads, and {kind.name} does more.", "Begin with SELECT, FROM or WITH.")
+        raise QueryError(f"Only SELECT queries are allowed, not {kind.name}.", "Start with SELECT, FROM or WITH.")
 
 
-# --- what comes back --------------------------------------------------------------------------------------------------
-
-
-class QueryResult(Sequence[dict[str, Any]]):
-    """The rows that answer a query; shows itself as a table, and is one call away from pandas, polars and Arrow."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self._table = table
-
-    @property
-    def columns(self) -> list[str]:
-        """The names of the columns."""
-        return list(self._table.column_names)
-
-    def arrow(self) -> pa.Table:
-        """As a pyarrow Table."""
-        return self._table
-
-    def df(self) -> pd.DataFrame:
-        """As a pandas DataFrame."""
-        made: pd.DataFrame = self._table.to_pandas()
-        return made
-
-    def pl(self) -> pl.DataFrame:
-        """As a polars DataFrame."""
-        try:
-            import polars as pl
-        except ImportError as error:
-            raise QueryError("polars is not installed.", "pip install polars, or take .df() or .arrow().") from error
-        made = pl.from_arrow(self._table)
-        assert isinstance(made, pl.DataFrame)  # a Table never becomes a Series
-        return made
-
-    def table(self) -> Table:
-        """The first rows for people."""
-        head = self._table.slice(0, SHOWN)
-        columns = [[_cell(one) for one in column.to_pylist()] for column in head.columns]
-        rows = [*zip(*columns, strict=True)] if columns else []
-        more = len(self) - len(rows)
-        count = f"{len(self)} row{'s' * (len(self) != 1)}"
-        title = count if not more else f"{count}, of which the first {len(rows)}"
-        return Table(title, self.columns, rows, "(no rows)")
-
-    def __getitem__(self, place: Any) -> Any:
-        if isinstance(place, str):
-            if place not in self.columns:
-                raise KeyError(place)
-            return self._table.column(place).to_pylist()
-        if isinstance(place, slice):
-            return self._table.to_pylist()[place]
-        size = len(self)
-        if not -size <= place < size:
-            raise IndexError(place)
-        return self._table.slice(place % size, 1).to_pylist()[0]
-
-    def __len__(self) -> int:
-        return int(self._table.num_rows)
-
-    def __repr__(self) -> str:
-        if self.columns == ["explain_key", "explain_value"]:
-            return "\n".join(self["explain_value"])
-        return repr(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, dict):
-        return ", ".join(f"{name}={_short(one)}" for name, one in value.items() if one is not None)
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        return value.astimezone()
-    if isinstance(value, list):
-        return ", ".join(map(_short, value))
-    return value
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def is_alone(expression: str) -> bool:
-    """Whether a text is one expression of SQL: its parentheses are balanced and it ends with no comment or string."""
-    depth = 0
-    outside = list(in_code(expression))
-    for at in outside:
-        depth += (expression[at] == "(") - (expression[at] == ")")
-        if depth < 0 or expression[at] == ";":
-            return False
-    return not depth and "--" not in expression and "/*" not in expression
-
-
-__all__ = ["QueryResult", "ask", "is_alone", "schema", "sql"]
+__all__ = ["QueryResult", "run_query", "schema", "sql"]

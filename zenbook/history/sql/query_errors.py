@@ -1,9 +1,10 @@
-"""What DuckDB says of a query that it can't answer, in plain words, with the place and names that are near."""
+"""Turn DuckDB's error about a query into a plain sentence with the line of the query and names that are similar."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zenbook.errors import QueryError, did_you_mean
@@ -12,72 +13,128 @@ from zenbook.history.sql.mirror.views import FUNCTIONS, VIEWS
 if TYPE_CHECKING:
     import duckdb
 
-_KIND = re.compile(r"^(?:\w+ )*Error: ")
-_KINDS = re.compile(r"_LITERAL$")  # the type of a number that stands in the query
-_CAST = "A parameter that was a text in some run is a text in all: write try_cast(params.name as double)."
-_LONGEST = 300  # characters of a hint: DuckDB may list every function
+_ERROR_CLASS = re.compile(r"^(?:\w+ )*Error: ")
+_LITERAL_TYPE = re.compile(r"_LITERAL$")  # the type of a number that stands in the query
+_CAST_HINT = "A parameter that is a text in some run is a text in all runs: write try_cast(params.name as double)."
+_MAX_HINT = 300  # characters: DuckDB may list every function
 _COLUMNS = sorted({column.name for view in VIEWS for column in view.columns} | {"params", "metrics"})
 
 
-def told(error: duckdb.Error, query: str, fields: Mapping[str, Sequence[str]]) -> QueryError:
-    """The error in one sentence, the line of the query with the place, and near names."""
-    text = str(error)
-    head, _, place = text.partition("\n\nLINE ")
-    sentence = " ".join(_KIND.sub("", head.split("\n")[0]).split()).rstrip(".!")
-    hint, found = "", None
-    if found := re.search(r'Could not find key "(.+?)" in struct', text):
-        sentence, hint = f"No run has a parameter or metric {found[1]!r}", _near_field(found[1], query, fields)
-    elif found := re.search(r'Referenced column "(.+?)" (?:was )?not found', text):
-        sentence, hint = (
-            f"There is no column {found[1]!r}",
-            did_you_mean(found[1], [*_COLUMNS, *_quoted_in(head)], noun="column"),
-        )
-    elif found := re.search(r'Table with name "?(.+?)"? does not exist', text):
-        sentence, hint = (
-            f"There is no view {found[1]!r}",
-            did_you_mean(found[1], [one.name for one in VIEWS], noun="view"),
-        )
-    elif found := re.search(r'(?:Table )?Function with name "?(.+?)"? does not exist', text):
-        sentence = f"There is no function {found[1]!r}"
-        hint = " ".join(line.strip() for line in head.split("\n")[1:] if line.strip()) or did_you_mean(
-            found[1], FUNCTIONS
-        )
-    elif found := re.search(r"No function matches the given name and argument types '(.+?)\((.*?)\)'", text):
-        sentence = f"{found[1]} can't be done with {' and '.join(_KINDS.sub('', one) for one in found[2].split(', '))}"
-        hint = _CAST if "VARCHAR" in found[2] else ""
-    elif "disabled by configuration" in text or "Permission Error" in text:
-        sentence, hint = "A query may not read files", "Use artifact(run, step, output), or say --allow-files."
-    elif "Out of Memory" in text:
-        sentence, hint = "The query needs more memory than it may take", "Name the columns that you need instead of *."
-    elif "read-only mode" in text:
-        sentence, hint = "A query only reads", "Begin with SELECT, FROM or WITH."
-    else:
-        hint = " ".join(line.strip() for line in head.split("\n")[1:] if line.strip())
-    place = place or _line_of(query, [found[1]] if found else re.findall(r"""['"]([^'"]+)['"]""", sentence))
-    shown = f"{sentence}." + (f"\n\nLINE {place}" if place else "")
-    return QueryError(shown, hint if len(hint) <= _LONGEST else "")
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """What DuckDB says about a query."""
+
+    text: str
+    query: str
+    fields: Mapping[str, Sequence[str]]  # of params and metrics
+
+    @property
+    def head(self) -> str:
+        """The text without the line of the query."""
+        return self.text.partition("\n\nLINE ")[0]
+
+    @property
+    def place(self) -> str:
+        """The line of the query, with a mark below it; empty if DuckDB gives none."""
+        return self.text.partition("\n\nLINE ")[2]
+
+    @property
+    def sentence(self) -> str:
+        """The first line, without the class of the error."""
+        return " ".join(_ERROR_CLASS.sub("", self.head.split("\n")[0]).split()).rstrip(".!")
+
+    @property
+    def hint(self) -> str:
+        """The other lines."""
+        return " ".join(line.strip() for line in self.head.split("\n")[1:] if line.strip())
 
 
-def _near_field(name: str, query: str, fields: Mapping[str, Sequence[str]]) -> str:
-    named = re.search(rf"(params|metrics)\s*\.\s*\"?{re.escape(name)}", query, re.IGNORECASE)
-    sections = [named[1].lower()] if named else ["params", "metrics"]
-    known = [f"{section}.{one}" for section in sections for one in fields.get(section, ())]
-    wanted = f"{sections[0]}.{name}" if named else name
-    return did_you_mean(wanted, known, noun="name")
+_Explained = tuple[str, str]  # a sentence without its full stop, and a hint
 
 
-def _quoted_in(text: str) -> list[str]:
-    """The names that DuckDB itself found near."""
-    _, _, candidates = text.partition("andidate bindings:")
-    return [one.rpartition(".")[2] for one in re.findall(r'"([^"]+)"', candidates)]
+def to_query_error(error: duckdb.Error, query: str, fields: Mapping[str, Sequence[str]]) -> QueryError:
+    """Explain an error of DuckDB.
+
+    Args:
+        error: What DuckDB raised.
+        query: The query's text.
+        fields: The names in ``params`` and ``metrics`` of the view ``runs``.
+
+    Returns:
+        An error with one sentence, the line of the query where it is known, and similar names as the hint.
+    """
+    report = _Report(str(error), query, fields)
+    sentence, hint = report.sentence, report.hint
+    names: list[str] | None = None
+    for pattern, explain in _RULES:
+        if match := pattern.search(report.text):
+            sentence, hint = explain(match, report)
+            names = [*match.groups()[:1]]
+            break
+    if names is None:
+        names = re.findall(r"""['"]([^'"]+)['"]""", sentence)
+    place = report.place or _line_of(query, names)
+    message = f"{sentence}." + (f"\n\nLINE {place}" if place else "")
+    return QueryError(message, hint if len(hint) <= _MAX_HINT else "")
+
+
+def _unknown_field(match: re.Match[str], report: _Report) -> _Explained:
+    name = match[1]
+    qualified = re.search(rf"(params|metrics)\s*\.\s*\"?{re.escape(name)}", report.query, re.IGNORECASE)
+    sections = [qualified[1].lower()] if qualified else ["params", "metrics"]
+    known = [f"{section}.{field}" for section in sections for field in report.fields.get(section, ())]
+    full_name = f"{sections[0]}.{name}" if qualified else name
+    return f"No run has a parameter or metric {name!r}", did_you_mean(full_name, known, noun="name")
+
+
+def _unknown_column(match: re.Match[str], report: _Report) -> _Explained:
+    _, _, candidates = report.head.partition("andidate bindings:")  # those that DuckDB found similar
+    similar = [name.rpartition(".")[2] for name in re.findall(r'"([^"]+)"', candidates)]
+    return f"Unknown column {match[1]!r}", did_you_mean(match[1], [*_COLUMNS, *similar], noun="column")
+
+
+def _unknown_view(match: re.Match[str], _report: _Report) -> _Explained:
+    return f"Unknown view {match[1]!r}", did_you_mean(match[1], [view.name for view in VIEWS], noun="view")
+
+
+def _unknown_function(match: re.Match[str], report: _Report) -> _Explained:
+    return f"Unknown function {match[1]!r}", report.hint or did_you_mean(match[1], FUNCTIONS)
+
+
+def _wrong_types(match: re.Match[str], _report: _Report) -> _Explained:
+    types = " and ".join(_LITERAL_TYPE.sub("", name) for name in match[2].split(", "))
+    return f"{match[1]} cannot be applied to {types}", _CAST_HINT if "VARCHAR" in match[2] else ""
+
+
+def _fixed(sentence: str, hint: str) -> Callable[[re.Match[str], _Report], _Explained]:
+    return lambda _match, _report: (sentence, hint)
+
+
+# The first pattern that is found explains the error. A pattern's first group is a name that stands in the query.
+_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Report], _Explained]], ...] = (
+    (re.compile(r'Could not find key "(.+?)" in struct'), _unknown_field),
+    (re.compile(r'Referenced column "(.+?)" (?:was )?not found'), _unknown_column),
+    (re.compile(r'Table with name "?(.+?)"? does not exist'), _unknown_view),
+    (re.compile(r'(?:Table )?Function with name "?(.+?)"? does not exist'), _unknown_function),
+    (re.compile(r"No function matches the given name and argument types '(.+?)\((.*?)\)'"), _wrong_types),
+    (
+        re.compile("disabled by configuration|Permission Error"),
+        _fixed("A query may not read files", "Use artifact(run, step, output), or add --allow-files."),
+    ),
+    (
+        re.compile("Out of Memory"),
+        _fixed("The query needs more memory than it may use", "Name the columns that you need instead of *."),
+    ),
+    (re.compile("read-only mode"), _fixed("A query can only read", "Start with SELECT, FROM or WITH.")),
+)
 
 
 def _line_of(query: str, names: Sequence[str]) -> str:
     """The line of the query that has the first of some names, with a mark below it, as DuckDB shows it."""
     for name in names:
         for number, line in enumerate(query.splitlines(), start=1):
-            at = line.lower().find(name.lower())
-            if at >= 0:
+            column = line.lower().find(name.lower())
+            if column >= 0:
                 head = f"{number}: "
-                return f"{head}{line}\n{' ' * (len('LINE ') + len(head) + at)}^"
+                return f"{head}{line}\n{' ' * (len('LINE ') + len(head) + column)}^"
     return ""

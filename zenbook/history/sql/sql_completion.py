@@ -1,4 +1,4 @@
-"""What may follow a query's text: views, columns, parameters, metrics, and the arguments of ``artifact(…)``."""
+"""Complete the text of a query: views, columns, parameters, metrics, and the arguments of ``artifact(…)``."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from zenbook.history.references import run_id_of
 from zenbook.history.sql.mirror import Mirror, mirror_of
 from zenbook.history.sql.mirror.mirror_schema import quoted
 from zenbook.history.sql.mirror.views import FUNCTIONS, VIEWS
-from zenbook.history.sql.query_text import in_code, still_open
+from zenbook.history.sql.query_text import code_positions, find_open_part
 from zenbook.history.step_runs import Steps, steps_of
 from zenbook.stack.records import RunQuery, RunRecord
 from zenbook.stack.stack import open_stack
 
-PATIENCE = 3.0  # seconds for the mirror to catch up: Tab never waits long
-_RECENT = 50  # runs that are offered
+MIRROR_TIMEOUT = 3.0  # seconds for the mirror to catch up, so that Tab never waits long
+_MAX_RUNS = 50  # runs that are offered
 _SECTIONS = ("params", "metrics")
-_WORDS = (
+_KEYWORDS = (
     *(
         "select",
         "from",
@@ -40,62 +40,68 @@ _WORDS = (
     *("and", "or", "not", "is null", "is not null", "count(*)", "avg(", "min(", "max(", "sum(", "round(", "union all"),
 )
 _NO_ALIAS = frozenset("where join on using group order limit having left right inner full cross union natural".split())
-_CALLED = rf"(?:{'|'.join(FUNCTIONS)})\s*\([^()]*\)"
-_SOURCE = re.compile(rf"\b(?:from|join)\s+({_CALLED}|\w+)(?:\s+(?:as\s+)?(\w+))?", re.IGNORECASE)
+_CALL_TEXT = rf"(?:{'|'.join(FUNCTIONS)})\s*\([^()]*\)"
+_SOURCE = re.compile(rf"\b(?:from|join)\s+({_CALL_TEXT}|\w+)(?:\s+(?:as\s+)?(\w+))?", re.IGNORECASE)
 _AT_SOURCE = re.compile(r"\b(?:from|join)\s+\w*$", re.IGNORECASE)
 _CALL = re.compile(rf"\b({'|'.join(FUNCTIONS)})\s*$", re.IGNORECASE)
 _LITERAL = re.compile(r"\s*'((?:[^']|'')*)'\s*")
 _NAME = r'\w+|"(?:[^"]|"")*"'
-_PATH = re.compile(rf'((?:(?:{_NAME})\s*\.\s*)*)("(?:[^"]|"")*|\w*)$')
-_NEAR = 1000  # characters before the cursor in which its name is looked for
+_DOTTED = re.compile(rf'((?:(?:{_NAME})\s*\.\s*)*)("(?:[^"]|"")*|\w*)$')
+_LOOK_BACK = 1000  # characters before the cursor that are searched for the name
 
 
 @dataclass(frozen=True, slots=True)
-class Completed:
-    """The part of the text that would be replaced, and what by."""
+class Completion:
+    """The part of the text that would be replaced, and the texts that may replace it."""
 
     part: str
     values: tuple[str, ...] = ()
 
 
-def completions(before: str, after: str = "", *, stack: str | None = None) -> Completed:
-    """What may follow the text of a query up to the cursor; ``after`` is the rest, which may name the views.
+def completions(before: str, after: str = "", *, stack: str | None = None) -> Completion:
+    """Complete the text of a query at the cursor. If the stores cannot be read now, nothing is completed.
 
-    What can't be looked up right now completes to nothing.
+    Args:
+        before: The text up to the cursor.
+        after: The rest of the text, which may name the views.
+        stack: The name of the stack whose runs are queried; None is the active stack.
+
+    Returns:
+        The part before the cursor that would be replaced, and the texts that may replace it.
     """
-    kind, at = still_open(before)
-    found = _PATH.search(before[-_NEAR:])
+    kind, at = find_open_part(before)
+    match = _DOTTED.search(before[-_LOOK_BACK:])
     try:
         if kind == "'":
-            return _beginning(before[at + 1 :], _arguments(before[:at], stack))
-        if found is None or kind not in ("", '"') or (not kind and found[2].startswith('"')):
-            return Completed("")
+            return _matching(before[at + 1 :], _arguments(before[:at], stack))
+        if match is None or kind not in ("", '"') or (not kind and match[2].startswith('"')):
+            return Completion("")
         sources = dict(_sources(before + " " + after))
-        if path := [_plain(one) for one in re.findall(_NAME, found[1])]:
-            return _beginning(found[2], _after_dot(path, sources, stack))
-        return _beginning(found[2], _names(before, sources, stack))
+        if path := [_unquoted(name) for name in re.findall(_NAME, match[1])]:
+            return _matching(match[2], _after_dot(path, sources, stack))
+        return _matching(match[2], _names(before, sources, stack))
     except ZenbookError:
-        return Completed("")
+        return Completion("")
 
 
-def _beginning(part: str, names: Iterable[str]) -> Completed:
-    bare = part.removeprefix('"').lower()
-    fits = (one for one in names if one.lower().startswith(part.lower()) or one.lower().startswith(f'"{bare}'))
-    return Completed(part, tuple(dict.fromkeys(fits)))
+def _matching(part: str, names: Iterable[str]) -> Completion:
+    """The names that start with a part, quoted or not."""
+    starts = (part.lower(), '"' + part.removeprefix('"').lower())
+    return Completion(part, tuple(dict.fromkeys(name for name in names if name.lower().startswith(starts))))
 
 
 def _names(before: str, sources: dict[str, str], stack: str | None) -> Iterator[str]:
-    """What may stand alone: after FROM a view or a function, elsewhere a column of what the query names."""
-    views = [*(view.name for view in VIEWS), *(f"{one}(" for one in FUNCTIONS)]
+    """Names without a dot: after FROM the views and functions, elsewhere the columns of what the query reads."""
+    views = [*(view.name for view in VIEWS), *(f"{name}(" for name in FUNCTIONS)]
     if _AT_SOURCE.search(before):
         yield from sorted(views)
         return
-    columns = {one for source in sources.values() for one in _columns(source, stack)}
+    columns = {column for source in sources.values() for column in _columns(source, stack)}
     if not columns:
         columns = {column.name for view in VIEWS for column in view.columns} | {*_SECTIONS}
     yield from sorted({*columns, *views})
     yield from (name for name in sources if name.isidentifier() and name not in {*columns, *views})
-    yield from _WORDS
+    yield from _KEYWORDS
 
 
 def _after_dot(path: list[str], sources: dict[str, str], stack: str | None) -> list[str]:
@@ -107,7 +113,7 @@ def _after_dot(path: list[str], sources: dict[str, str], stack: str | None) -> l
 
 
 def _sources(query: str) -> Iterator[tuple[str, str]]:
-    """What the query reads: a name by which it is known there, and the view or the call."""
+    """What the query reads: the name in the query, and the view or the call."""
     for source, alias in _SOURCE.findall(query):
         yield source.lower(), source
         if alias and alias.lower() not in _NO_ALIAS:
@@ -119,22 +125,22 @@ def _columns(source: str, stack: str | None) -> list[str]:
         if view.name == source.lower():
             return [column.name for column in view.columns] + ([*_SECTIONS] if view.name == "runs" else [])
     function, _, inner = source.partition("(")
-    given = [_LITERAL.fullmatch(one) for one in inner.removesuffix(")").split(",")]
-    if len(given) != 3 or None in given:
+    literals = [_LITERAL.fullmatch(argument) for argument in inner.removesuffix(")").split(",")]
+    if len(literals) != 3 or None in literals:
         return []
-    which, step, output = (one[1] for one in given if one is not None)
-    stored = _steps(function, which, stack)[step].outputs[output]
-    named = [_quoted(str(one[0])) for one in stored.preview.get("columns", ())]
-    return [*named, "run"] if function.strip().lower() == "artifacts_of" else named
+    reference, step, output = (literal[1] for literal in literals if literal is not None)
+    stored = _steps(function, reference, stack)[step].outputs[output]
+    columns = [_quoted(str(column[0])) for column in stored.preview.get("columns", ())]
+    return [*columns, "run"] if function.strip().lower() == "artifacts_of" else columns
 
 
 def _fields(section: str, stack: str | None) -> list[str]:
-    """The parameters or metrics that any run has; nothing while the mirror is still being made."""
+    """The parameters or metrics that any run has; none while the mirror is being built."""
     mirror = mirror_of(open_stack(stack))
-    asking = threading.Thread(target=_catch_up, args=(mirror,), daemon=True, name="zenbook-completion")
-    asking.start()
-    asking.join(PATIENCE)
-    return sorted(_quoted(one) for one in mirror.fields(section))
+    thread = threading.Thread(target=_catch_up, args=(mirror,), daemon=True, name="zenbook-completion")
+    thread.start()
+    thread.join(MIRROR_TIMEOUT)
+    return sorted(_quoted(field) for field in mirror.fields(section))
 
 
 def _catch_up(mirror: Mirror) -> None:
@@ -146,26 +152,26 @@ def _catch_up(mirror: Mirror) -> None:
 
 
 def _arguments(before: str, stack: str | None) -> list[str]:
-    """What may be the text that begins after ``before``, if it is an argument of one of our functions."""
-    opening = _opening(before)
+    """Completions of a text that starts after ``before``, if it is an argument of one of our functions."""
+    opening = _open_parenthesis(before)
     call = _CALL.search(before[:opening]) if opening >= 0 else None
     if call is None:
         return []
-    function, given = call[1].lower(), before[opening + 1 :].split(",")[:-1]
-    if not given:
-        return _pipelines(stack) if function == "artifacts_of" else ["latest", *_pipelines(stack), *_runs(stack)]
-    known = [_LITERAL.fullmatch(one) for one in given]
-    # A run that is an expression or a parameter is taken for the newest one: steps seldom differ.
-    steps = _steps(function, known[0][1] if known[0] else "latest", stack)
-    if len(given) == 1:
+    function, earlier = call[1].lower(), before[opening + 1 :].split(",")[:-1]
+    if not earlier:
+        return _pipelines(stack) if function == "artifacts_of" else ["latest", *_pipelines(stack), *_run_ids(stack)]
+    literals = [_LITERAL.fullmatch(argument) for argument in earlier]
+    # If the run is an expression or a parameter, the newest run is used instead: its steps are seldom others.
+    steps = _steps(function, literals[0][1] if literals[0] else "latest", stack)
+    if len(earlier) == 1:
         return [name for name, step in steps.items() if len(step.outputs)]
-    return [*steps[known[1][1]].outputs] if len(given) == 2 and known[1] else []
+    return [*steps[literals[1][1]].outputs] if len(earlier) == 2 and literals[1] else []
 
 
-def _opening(text: str) -> int:
-    """The parenthesis that is still open at the end of a text; -1 if none is."""
+def _open_parenthesis(text: str) -> int:
+    """The position of the last parenthesis that is still open at the end of a text; -1 if there is none."""
     opened: list[int] = []
-    for at in in_code(text):
+    for at in code_positions(text):
         if text[at] == "(":
             opened.append(at)
         elif text[at] == ")" and opened:
@@ -174,7 +180,7 @@ def _opening(text: str) -> int:
 
 
 def _steps(function: str, reference: str, stack: str | None) -> Steps:
-    """The steps of the run that a call of a function reads, of several the newest."""
+    """The steps of the run that a call reads; of several runs, the newest."""
     opened = open_stack(stack)
     metadata, runs = opened.metadata, list[RunRecord]()
     if function.strip().lower() == "artifacts_of":
@@ -183,19 +189,19 @@ def _steps(function: str, reference: str, stack: str | None) -> Steps:
     return steps_of(opened, run) if run is not None else Steps({})
 
 
-def _recent(stack: str | None) -> list[RunRecord]:
-    return open_stack(stack).metadata.runs(RunQuery(limit=_RECENT, kind="pipeline"))
+def _recent_runs(stack: str | None) -> list[RunRecord]:
+    return open_stack(stack).metadata.runs(RunQuery(limit=_MAX_RUNS, kind="pipeline"))
 
 
 def _pipelines(stack: str | None) -> list[str]:
-    return list(dict.fromkeys(one.pipeline for one in _recent(stack)))
+    return list(dict.fromkeys(run.pipeline for run in _recent_runs(stack)))
 
 
-def _runs(stack: str | None) -> list[str]:
-    return [one.id for one in _recent(stack)]
+def _run_ids(stack: str | None) -> list[str]:
+    return [run.id for run in _recent_runs(stack)]
 
 
-def _plain(name: str) -> str:
+def _unquoted(name: str) -> str:
     return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
@@ -203,4 +209,4 @@ def _quoted(name: str) -> str:
     return name if name.isidentifier() and name.isascii() else quoted(name)
 
 
-__all__ = ["Completed", "completions"]
+__all__ = ["Completion", "completions"]

@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import ssl
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 
-from zenbook.errors import RunError, StackError
-from zenbook.interrupts import pause
+from zenbook.integrations.airflow.connection import Account, Connection
 
-_EACH = 15.0  # seconds for one request
-_AGAIN = 1.0  # seconds until a request that failed is made again
-_AWAY = (429, 500, 502, 503, 504)  # answers after which another may be better
-ENDED = ("success", "failed", "upstream_failed", "skipped", "removed")
-
-
-class AirflowUnavailableError(RunError):
-    """Airflow that does not answer, or answers with a failure of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Who asks: a token, or a user with a password, or nobody."""
-
-    username: str = ""
-    password: str = ""
-    token: str = ""
+_PAGE_SIZE = 100
+ENDED = ("success", "failed", "upstream_failed", "skipped", "removed")  # states of a task instance
 
 
 @dataclass(frozen=True, slots=True)
 class DagInfo:
-    """What Airflow knows of a DAG."""
+    """What Airflow knows about a DAG."""
 
     tags: tuple[str, ...]
     paused: bool
@@ -46,202 +23,164 @@ class DagInfo:
 
 @dataclass(frozen=True, slots=True)
 class TaskInfo:
-    """What became of a task so far."""
+    """The state of a task instance."""
 
     state: str  # "" before it is scheduled
     attempt: int
 
 
 class AirflowApi:
-    """Asks one Airflow. Every method raises `AirflowUnavailableError` if it gets no answer for ``patience`` seconds.
+    """The REST API of one Airflow.
 
-    `StackError` is raised where Airflow refuses who asks.
+    A request that fails is sent again for some seconds. Then every method raises `AirflowUnavailableError`. Every
+    method raises `StackError` if Airflow refuses the account, and `RunError` if it refuses the request.
+
+    Args:
+        url: the address of Airflow's web page.
+        account: who sends the requests.
+        verify_tls: whether the server's certificate has to be valid.
+        patience: seconds for which a request that fails is sent again.
     """
 
     def __init__(self, url: str, account: Account, *, verify_tls: bool = True, patience: float = 30.0) -> None:
-        self.url = url.rstrip("/")
-        self.account = account
-        self.patience = patience
-        self._context = None if verify_tls else ssl._create_unverified_context()  # noqa: S323  # the user's setting
-        self._bearer = account.token
-
-    @cached_property
-    def version(self) -> int:
-        """Of the API: 2 or 1."""
-        for number in (2, 1):
-            if self._ask("GET", f"/api/v{number}/version", missing=None, signed=False) is not None:
-                return number
-        raise StackError(
-            f"There is no REST API of Airflow at {self.url}.", "Give the address of Airflow's web page: --url http://…"
-        )
+        self.connection = Connection(url, account, verify_tls=verify_tls, patience=patience)
 
     def health(self) -> dict[str, str]:
-        """The state of each part of Airflow."""
-        path = "/api/v2/monitor/health" if self.version == 2 else "/api/v1/health"
-        found = self._ask("GET", path, signed=False)
-        return {name: str(one["status"]) for name, one in found.items() if isinstance(one, dict) and one.get("status")}
+        """The state of each component of Airflow, such as "healthy"."""
+        path = "/api/v2/monitor/health" if self.connection.version == 2 else "/api/v1/health"
+        components = self.connection.ask("GET", path, signed=False)
+        return {
+            name: str(component["status"])
+            for name, component in components.items()
+            if isinstance(component, dict) and component.get("status")
+        }
 
     def dag(self, dag_id: str) -> DagInfo | None:
-        """A DAG that Airflow has parsed; None if it has none of that id."""
-        found = self._ask("GET", self._path("dags", dag_id), missing=None)
-        if found is None or found.get("is_active") is False or found.get("is_stale") is True:
+        """Look a DAG up.
+
+        Args:
+            dag_id: the DAG's id.
+
+        Returns:
+            The DAG as it was parsed last, None if Airflow has no such DAG.
+        """
+        dag = self.connection.ask("GET", self.connection.path("dags", dag_id), expected={404: None})
+        if dag is None or dag.get("is_active") is False or dag.get("is_stale") is True:
             return None
-        return DagInfo(tuple(one["name"] for one in found["tags"] or ()), bool(found["is_paused"]))
+        return DagInfo(tuple(tag["name"] for tag in dag["tags"] or ()), bool(dag["is_paused"]))
 
     def import_error(self, ending: str) -> str:
-        """The traceback of the file whose name ends so; "" if Airflow could read it, or has not tried."""
-        found = self._ask("GET", self._path("importErrors") + "?limit=100&order_by=-import_error_id")
-        errors = [one for one in found["import_errors"] if str(one["filename"]).endswith(ending)]
+        """The import error of a DAG's file.
+
+        Args:
+            ending: how the path of the file ends.
+
+        Returns:
+            The traceback; "" if Airflow has imported the file, or has not tried yet.
+        """
+        page = self.connection.ask(
+            "GET", self.connection.path("importErrors") + f"?limit={_PAGE_SIZE}&order_by=-import_error_id"
+        )
+        errors = [error for error in page["import_errors"] if str(error["filename"]).endswith(ending)]
         return str(errors[0]["stack_trace"]) if errors else ""
 
     def unpause(self, dag_id: str) -> None:
-        """Switch a DAG on."""
-        self._ask("PATCH", self._path("dags", dag_id), {"is_paused": False})
+        """Let the runs of a DAG start.
+
+        Args:
+            dag_id: the DAG's id.
+        """
+        self.connection.ask("PATCH", self.connection.path("dags", dag_id), {"is_paused": False})
 
     def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
-        """Begin a run of a DAG under an id of ours; one that exists already is left."""
+        """Start a run of a DAG, unless a run with this id exists already.
+
+        Args:
+            dag_id: the DAG's id.
+            run_id: the id that the run gets in Airflow.
+            conf: the run's configuration, which sets parameters of the DAG.
+        """
         body: dict[str, Any] = {"dag_run_id": run_id, "conf": conf}
-        if self.version == 2:
+        if self.connection.version == 2:
             body["logical_date"] = None
-        self._ask("POST", self._path("dags", dag_id, "dagRuns"), body, conflict={})
+        self.connection.ask("POST", self.connection.path("dags", dag_id, "dagRuns"), body, expected={409: {}})
 
     def state(self, dag_id: str, run_id: str) -> str | None:
-        """A run's state: queued, running, success, failed; None if there is no such run."""
-        found = self._ask("GET", self._path("dags", dag_id, "dagRuns", run_id), missing=None)
-        return None if found is None else str(found["state"])
+        """The state of a run.
+
+        Args:
+            dag_id: the DAG's id.
+            run_id: the id of the run in Airflow.
+
+        Returns:
+            "queued", "running", "success" or "failed"; None if the run does not exist.
+        """
+        run = self.connection.ask("GET", self._run_path(dag_id, run_id), expected={404: None})
+        return None if run is None else str(run["state"])
 
     def tasks(self, dag_id: str, run_id: str) -> dict[str, TaskInfo]:
-        """The tasks of a run by their ids."""
-        path = self._path("dags", dag_id, "dagRuns", run_id, "taskInstances")
-        found: dict[str, TaskInfo] = {}
+        """The task instances of a run.
+
+        Args:
+            dag_id: the DAG's id.
+            run_id: the id of the run in Airflow.
+
+        Returns:
+            The task instances by their tasks' ids.
+        """
+        path = self._run_path(dag_id, run_id, "taskInstances")
+        tasks: dict[str, TaskInfo] = {}
         while True:
-            page = self._ask("GET", f"{path}?limit=100&offset={len(found)}")
-            for one in page["task_instances"]:
-                found[one["task_id"]] = TaskInfo(str(one["state"] or ""), int(one["try_number"] or 0))
-            if not page["task_instances"] or len(found) >= page["total_entries"]:
-                return found
+            page = self.connection.ask("GET", f"{path}?limit={_PAGE_SIZE}&offset={len(tasks)}")
+            for task in page["task_instances"]:
+                tasks[task["task_id"]] = TaskInfo(str(task["state"] or ""), int(task["try_number"] or 0))
+            if not page["task_instances"] or len(tasks) >= page["total_entries"]:
+                return tasks
 
     def log(self, dag_id: str, run_id: str, task: str, attempt: int) -> str:
-        """What Airflow has logged of a task."""
-        path = self._path("dags", dag_id, "dagRuns", run_id, "taskInstances", task, "logs", str(attempt))
-        found = self._ask("GET", f"{path}?full_content=true", missing={"content": ""})
-        content = found["content"]
+        """Airflow's log of a task instance.
+
+        Args:
+            dag_id: the DAG's id.
+            run_id: the id of the run in Airflow.
+            task: the task's id.
+            attempt: the attempt whose log is read, from 1.
+
+        Returns:
+            The log's text, "" if there is none.
+        """
+        path = self._run_path(dag_id, run_id, "taskInstances", task, "logs", str(attempt))
+        content = self.connection.ask("GET", f"{path}?full_content=true", expected={404: {"content": ""}})["content"]
         if isinstance(content, str):
             return content
-        return "\n".join(str(one.get("event", "") if isinstance(one, dict) else one) for one in content)
+        return "\n".join(str(line.get("event", "") if isinstance(line, dict) else line) for line in content)
 
     def fail(self, dag_id: str, run_id: str) -> None:
-        """End a run: its running tasks are stopped."""
-        self._ask("PATCH", self._path("dags", dag_id, "dagRuns", run_id), {"state": "failed"}, missing=None)
+        """End a run as failed, which stops its running tasks. A run that does not exist is left out.
+
+        Args:
+            dag_id: the DAG's id.
+            run_id: the id of the run in Airflow.
+        """
+        self.connection.ask("PATCH", self._run_path(dag_id, run_id), {"state": "failed"}, expected={404: None})
 
     def page(self, dag_id: str, run_id: str) -> str:
-        """The address of a run for people."""
-        quoted = urllib.parse.quote(run_id, safe="")
-        if self.version == 2:
-            return f"{self.url}/dags/{dag_id}/runs/{quoted}"
-        return f"{self.url}/dags/{dag_id}/grid?dag_run_id={quoted}"
+        """The address of a run's web page.
 
-    # --- requests -------------------------------------------------------------------------------------------------
+        Args:
+            dag_id: the DAG's id.
+            run_id: the id of the run in Airflow.
 
-    def _path(self, *parts: str) -> str:
-        return "/".join([f"/api/v{self.version}", *(urllib.parse.quote(one, safe="") for one in parts)])
+        Returns:
+            A URL.
+        """
+        quoted = quote(run_id, safe="")
+        if self.connection.version == 2:
+            return f"{self.connection.url}/dags/{dag_id}/runs/{quoted}"
+        return f"{self.connection.url}/dags/{dag_id}/grid?dag_run_id={quoted}"
 
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None = None,
-        *,
-        missing: Any = ...,
-        conflict: Any = ...,
-        signed: bool = True,
-    ) -> Any:
-        """The answer as JSON; ``missing`` and ``conflict`` stand for the answers 404 and 409."""
-        renewed = False
-        until = time.monotonic() + self.patience
-        while True:
-            try:
-                return self._once(method, path, body, self._signature() if signed else {})
-            except urllib.error.HTTPError as error:
-                if error.code == 404 and missing is not ...:
-                    return missing
-                if error.code == 409 and conflict is not ...:
-                    return conflict
-                if error.code == 401 and self._can_renew() and not renewed:
-                    renewed, self._bearer = True, ""
-                    continue
-                self._refuse(error, method, path)
-                problem = f"it answers {error.code} {error.reason}"
-            except (OSError, ValueError) as error:
-                problem = str(getattr(error, "reason", "")) or str(error) or type(error).__name__
-            if time.monotonic() > until:
-                raise AirflowUnavailableError(
-                    f"Airflow at {self.url} does not answer for {self.patience:g} s: {problem}.",
-                    "Is it up, and is this its address? `zen stack check` tries again.",
-                )
-            pause(_AGAIN)
-
-    def _once(self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]) -> Any:
-        request = urllib.request.Request(  # noqa: S310  # the user's own address
-            self.url + path,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", "Accept": "application/json", **headers},
-        )
-        with urllib.request.urlopen(request, timeout=_EACH, context=self._context) as answer:  # noqa: S310
-            text = answer.read()
-        return json.loads(text) if text else {}
-
-    def _refuse(self, error: urllib.error.HTTPError, method: str, path: str) -> None:
-        """Raise for an answer that will be no other next time."""
-        if error.code in _AWAY:
-            return
-        told = _detail(error)
-        if error.code in (401, 403):
-            raise StackError(
-                f"Airflow at {self.url} refuses this user or token ({error.code}{told}).",
-                "Give --username and --password, or --token, of a user who may edit and trigger DAGs.",
-            ) from None
-        raise RunError(f"Airflow at {self.url} answers {error.code} to {method} {path}{told}.") from None
-
-    def _can_renew(self) -> bool:
-        return self.version == 2 and not self.account.token
-
-    def _signature(self) -> dict[str, str]:
-        if self.version == 1 and not self.account.token:
-            if not self.account.username:
-                return {}
-            pair = f"{self.account.username}:{self.account.password}".encode()
-            return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
-        if not self._bearer:
-            self._bearer = self._new_token()
-        return {"Authorization": f"Bearer {self._bearer}"}
-
-    def _new_token(self) -> str:
-        """A token of Airflow 3 for the user; for nobody where Airflow takes everybody for an administrator."""
-        account = self.account
-        made: Callable[[], Any] = lambda: self._once("GET", "/auth/token", None, {})  # noqa: E731
-        if account.username:
-            body = {"username": account.username, "password": account.password}
-            made = lambda: self._once("POST", "/auth/token", body, {})  # noqa: E731
-        try:
-            return str(made()["access_token"])
-        except urllib.error.HTTPError as error:
-            if error.code in _AWAY:
-                raise
-            raise StackError(
-                f"Airflow at {self.url} gives no token ({error.code}{_detail(error)}).",
-                "Give --username and --password, or --token, of a user who may edit and trigger DAGs.",
-            ) from None
+    def _run_path(self, dag_id: str, run_id: str, *parts: str) -> str:
+        return self.connection.path("dags", dag_id, "dagRuns", run_id, *parts)
 
 
-def _detail(error: urllib.error.HTTPError) -> str:
-    """What the answer says itself, in one line."""
-    try:
-        said = json.loads(error.read() or b"{}").get("detail", "")
-    except (OSError, ValueError, AttributeError):
-        return ""
-    return f": {' '.join(str(said).split())[:200]}" if said else ""
-
-
-__all__ = ["ENDED", "Account", "AirflowApi", "AirflowUnavailableError", "DagInfo", "TaskInfo"]
+__all__ = ["ENDED", "AirflowApi", "DagInfo", "TaskInfo"]

@@ -15,7 +15,7 @@ from zenbook.exporters.base import write_export
 from zenbook.stack.component_factory import BUILT_IN, entry_of
 from zenbook.stack.flavour import ComponentKind, flavour
 from zenbook.stack.orchestrator import Stores
-from zenbook.stack.secrets import VARIABLE, secret_fields
+from zenbook.stack.secrets import secret_fields, variables_in, without_secrets
 
 STORES = (ComponentKind.ARTIFACT_STORE, ComponentKind.METADATA_STORE)
 _VERSIONS = """\
@@ -39,7 +39,7 @@ def refuse_unreachable(stack: Stores, *, same_machine: bool) -> None:
     for kind, store in stores:
         if store.on_this_machine:
             raise StackError(
-                f"The {kind.spoken} of the stack {stack.stack.name!r} is in files of this machine "
+                f"The {kind.label} of the stack {stack.stack.name!r} is in files of this machine "
                 f"({store.describe()}), which Airflow's workers do not see.",
                 "Choose one that they reach (a database, a bucket); or, if Airflow runs here: "
                 "zen orchestrator update NAME --same-machine",
@@ -75,18 +75,11 @@ def _public(kind: ComponentKind, stack: Stores) -> tuple[dict[str, Any], list[st
         builtin = BUILT_IN.get((kind, choice.name))
         entry = {"flavour": builtin} if builtin else entry_of(kind, choice.name, stack.workspace)
     options = {**entry, **choice.options}
+    public, left_out = without_secrets(kind, options)
     secret = secret_fields(flavour(kind, str(entry["flavour"])).settings)
-    kept: dict[str, Any] = {}
-    missing = []
-    for key, value in options.items():
-        if key not in secret:
-            kept[key] = value
-        elif isinstance(value, str) and VARIABLE.fullmatch(value):
-            kept[key] = value
-            missing.append(value[2:-1])
-        elif value not in (None, ""):
-            missing.append(f"ZENBOOK_STACK_{kind.upper()}__{key.upper()}")
-    return kept, missing
+    missing = [variable for option in sorted(secret & public.keys()) for variable in variables_in(public[option])]
+    needed = [path for path in left_out if options[path[0]] not in (None, "")]
+    return public, [*missing, *("__".join((f"ZENBOOK_STACK_{kind}", *path)).upper() for path in needed)]
 
 
 def deploy(files: Mapping[str, str], folder: str) -> None:

@@ -6,14 +6,15 @@ import time
 from dataclasses import dataclass, replace
 
 from zenbook.core.events import Logged, StepFinished, StepStarted
-from zenbook.core.states import RunState, StepState
+from zenbook.core.states import StepState
 from zenbook.engine.run_context import RunContext
+from zenbook.engine.run_end import RunEnd
 from zenbook.engine.worker_pool import report_recorded_end
 from zenbook.errors import RunError
 from zenbook.integrations.airflow.client import ENDED, AirflowApi, DagInfo, TaskInfo
 from zenbook.integrations.airflow.task import finish_run_if_complete, task_ids
 from zenbook.interrupts import pause
-from zenbook.stack.records import Batch, LogRecord, RunUpdate, StepRecord
+from zenbook.stack.records import Batch, LogRecord, StepRecord
 
 GRACE = 20.0  # seconds that a run has to end after it was told to
 _ASK_EVERY = 2.0  # seconds between two questions to Airflow while steps run
@@ -103,7 +104,7 @@ class AirflowRun:
 
     def cancel(self) -> None:
         """End the run in Airflow, and wait a moment for its steps to say that they have ended."""
-        self.api.patience = 5.0
+        self.api.connection.patience = 5.0
         try:
             self.api.fail(self.dag_id, self.run_id)
             until = time.monotonic() + GRACE
@@ -116,7 +117,7 @@ class AirflowRun:
     def give_up(self, error: BaseException) -> None:
         """Say of steps that have no end why they get none, and let nothing of the run go on."""
         if not isinstance(error, RunError) or self.failing is not error:
-            self.api.patience = 2.0
+            self.api.connection.patience = 2.0
             try:
                 self.api.fail(self.dag_id, self.run_id)
             except Exception as unheard:  # noqa: BLE001  # what ended it matters more
@@ -131,11 +132,8 @@ class AirflowRun:
         if record is None or record.state.ended:
             return
         self._write_rest(StepState.CRASHED, "it ended in Airflow without a word")
-        failed = next((one for one in self._records().values() if one.state is StepState.CRASHED), None)
-        state = RunState.CRASHED if failed is not None else RunState.CANCELLED
-        error = failed.error if failed is not None else "ended in Airflow"
-        update = RunUpdate(record.id, state, record.started_at, time.time(), error)
-        context.metadata.write(Batch(runs=[update]))
+        end = RunEnd.of_lost_steps(self._records().values(), "ended in Airflow")
+        context.metadata.write(Batch(runs=[end.update(record.id, record.started_at, time.time())]))
 
     def has_running(self) -> bool:
         """Whether a step runs, or is about to say that it has ended."""

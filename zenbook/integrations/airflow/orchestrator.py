@@ -20,7 +20,8 @@ from zenbook.engine.run_context import RunContext
 from zenbook.errors import RunError, StackError
 from zenbook.exporters.base import find_exporter, make_files
 from zenbook.integrations.airflow import deploy
-from zenbook.integrations.airflow.client import Account, AirflowApi, AirflowUnavailableError
+from zenbook.integrations.airflow.client import AirflowApi
+from zenbook.integrations.airflow.connection import Account, AirflowUnavailableError
 from zenbook.integrations.airflow.follow import GRACE, AirflowRun, Limits, wait_until_parsed
 from zenbook.integrations.airflow.task import RESERVED, STACK_FILE
 from zenbook.interrupts import uninterrupted
@@ -101,7 +102,9 @@ class AirflowOrchestrator(Orchestrator):
         differing: list[str] = []
         if self.settings.same_machine:
             differing = list(deploy.differing_packages(self.python, ()))
-        return f"{self.describe()}, API version {self.api.version}" + "".join(f"; {one}" for one in differing)
+        return f"{self.describe()}, API version {self.api.connection.version}" + "".join(
+            f"; {one}" for one in differing
+        )
 
     def cancel(self, run: RunRecord, stack: Stores) -> None:
         """End a run in Airflow."""

@@ -26,17 +26,17 @@ from zenbook.core.plan import Plan
 from zenbook.core.plan_parameters import with_params
 from zenbook.core.states import RunState, StepState
 from zenbook.engine.environment import EnvironmentSnapshot, user_name
-from zenbook.engine.recorder import pending_step_records
 from zenbook.engine.run_context import HIDDEN, Attempt, RunContext
+from zenbook.engine.run_end import RunEnd
 from zenbook.engine.run_ids import DIGITS, new_run_id
-from zenbook.engine.run_records import external_input_records, param_records
+from zenbook.engine.run_records import RunRows
 from zenbook.engine.steps.installed_packages import with_installed_versions
 from zenbook.engine.steps.output_capture import proxied_streams
 from zenbook.engine.steps.step_runner import run_step
 from zenbook.engine.store_retry import retry_until_reachable
 from zenbook.errors import RunError
 from zenbook.stack.metadata_store import MetadataStore
-from zenbook.stack.records import Batch, CodeRecord, RunRecord, RunUpdate
+from zenbook.stack.records import Batch, RunRecord, RunUpdate
 from zenbook.stack.stack import OpenStack, open_stack
 
 RESERVED = "zenbook"  # the key of a trigger's `conf` that is zenbook's own: {"run": ID, "cache": false}
@@ -130,12 +130,14 @@ def run_task(plan_file: Path, exported: Plan) -> None:
     again = before is not None and before.state.has_outputs  # cleared in Airflow: whoever does that wants it to run
     reopen_run(record, node, plan, stack)
     plan, differing = with_installed_versions(plan, node.name)
-    attempt = Attempt(task.attempt, task.last, (task.note, *differing))
+    outer_attempt = Attempt(task.attempt, task.last, (task.note, *differing))
     use_cache = not again and task.own.get("cache") is not False
     try:
         with (
             proxied_streams(),
-            RunContext.recorded(plan, record.id, stack, Listeners(()), use_cache=use_cache, attempt=attempt) as context,
+            RunContext.recorded(
+                plan, record.id, stack, Listeners(()), use_cache=use_cache, outer_attempt=outer_attempt
+            ) as context,
         ):
             finished = run_step(context, node)
     finally:
@@ -161,17 +163,10 @@ def finish_run_if_complete(plan: Plan, run: str, metadata: MetadataStore) -> Non
             lost.add(node.name)
             skipped.append(replace(one, state=StepState.SKIPPED, why="a step above it did not succeed"))
     steps |= {one.name: one for one in skipped}
-    states = {one.state for one in steps.values()}
     batch = Batch(steps=skipped)
-    if record is not None and all(state.ended for state in states):
-        first = next((one for one in steps.values() if one.state in (StepState.FAILED, StepState.CRASHED)), None)
-        state = RunState.SUCCEEDED
-        if first is not None:
-            state = RunState.FAILED
-        elif any(not one.has_outputs for one in states):
-            state = RunState.CANCELLED
-        error = first.error if first is not None else "interrupted" if state is RunState.CANCELLED else ""
-        batch.runs.append(RunUpdate(run, state, record.started_at, time.time(), error))
+    end = RunEnd.of_steps(steps.values())
+    if record is not None and end is not None:
+        batch.runs.append(end.update(run, record.started_at, time.time()))
     if batch:
         metadata.write(batch)
 
@@ -229,20 +224,11 @@ def _written(task: AirflowTask, plan: Plan, stack: OpenStack, before: RunRecord 
         orchestrator="airflow",
         kind=plan.kind,
     )
-    record = replace(blank, plan=plan.to_json(), environment=environment.digest)
-    known = {one.name: one for one in stack.metadata.steps([record.id])}
-    pending = pending_step_records(plan, record.id)
-    stack.metadata.create_run(
-        record,
-        steps=[one for name, one in pending.items() if name not in known],
-        params=param_records(plan, record.id),
-        code=[CodeRecord(key, json.dumps(one.to_json(), ensure_ascii=False)) for key, one in plan.capsules.items()],
-        environment=environment,
-    )
-    given = external_input_records(plan, record)
-    if given:
-        stack.metadata.write(given)
-    return record
+    known = {step.name for step in stack.metadata.steps([blank.id])}
+    rows = RunRows.of(plan, blank, environment, recorded_steps=known)
+    rows.create_run(stack.metadata)
+    rows.write_external_inputs(stack.metadata)
+    return rows.run
 
 
 def _seconds(began: str) -> float:

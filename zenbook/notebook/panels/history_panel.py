@@ -155,9 +155,9 @@ class HistoryPanel:
         try:
             reply = self._reply(asked)
         except ZenbookError as error:
-            reply = {"sorry": _said(error)}
+            reply = {"error": _said(error)}
         except Exception as error:  # noqa: BLE001  # nobody sees what is raised here, so it is told in the browser
-            reply = {"sorry": f"The kernel can't answer: {one_line(error)}"}
+            reply = {"error": f"The kernel could not answer: {one_line(error)}"}
         if reply is not None:
             self._tell({"asked": asked, **reply})
 
@@ -194,7 +194,7 @@ class HistoryPanel:
         """The stack whose runs the browser shows. Raises `RunError` when another has been switched on since."""
         stack = self._stack
         if stack is None or stack.stack.label != asked.get("stack"):
-            raise RunError("Another stack has been switched on.", "Look at its runs, and try again.")
+            raise RunError("The active stack has changed.", "Reload the list and try again.")
         return stack
 
     def _page(self, wanted: Wanted, asked: dict[str, Any]) -> dict[str, Any]:
@@ -208,7 +208,7 @@ class HistoryPanel:
     def _open(self, run: Run) -> dict[str, Any]:
         self._close()
         self._opened = OpenedRun(run)
-        return {"opened": run.id, **self._opened.told()}
+        return {"opened": run.id, **self._opened.described()}
 
     def _close(self) -> None:
         if self._opened is not None:
@@ -217,9 +217,10 @@ class HistoryPanel:
 
     def _compare(self, runs: list[str], asked: dict[str, Any]) -> dict[str, Any]:
         from zenbook.history.comparison.compare import compare
+        from zenbook.history.comparison.run_data import read_run_data
 
         stack = self._shown(asked)
-        found = compare([Run(one, stack) for one in sorted(runs)])  # with the oldest
+        found = compare(read_run_data([(Run(one, stack).record, stack) for one in sorted(runs)]))  # with the oldest
         return {"html": found._repr_html_()}
 
     def _resume(self, run: Run) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from zenbook.notebook.panels.panel_widget import PanelWidget, joined
+from zenbook.notebook.panels.panel_widget import PanelWidget
+from zenbook.notebook.panels.script_bundle import bundle, read_static
 
 
 class HistoryWidget(PanelWidget):
-    """Shows the runs it is told of; its parts are plain files, and its first style has what panels share."""
+    """Shows the runs of the active stack; its first style sheet is what all panels share."""
 
-    _esm = joined("history_panel.js", "place.js", "history_table.js", "history_tools.js", "elements.js")
-    _css = joined("run_panel.css", "history_panel.css")
+    _esm = bundle("history_panel.js")
+    _css = read_static("run_panel.css", "history_panel.css")

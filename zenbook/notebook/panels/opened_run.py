@@ -1,19 +1,21 @@
-"""A run that is opened within another panel: a run panel of its own, held by that panel and not by an output."""
+"""A run that is opened within another panel: a run panel of its own, which that panel holds instead of an output."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-from zenbook.display.run_view import RunView, html
+from zenbook.core.events import RunFinished
+from zenbook.display.run_html import run_html
+from zenbook.display.run_view import RunView
 from zenbook.engine.follower import Follower
 from zenbook.history.run import Run
 from zenbook.notebook.panels.run_panel import RunPanel
+from zenbook.notebook.panels.step_answers import records_of
 from zenbook.notebook.progress import Output
 
 
 class OpenedRun:
-    """One opened run, followed while it goes on."""
+    """One opened run, followed while it is running."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -21,14 +23,14 @@ class OpenedRun:
         self._panel.show()
         self._follower: Follower | None = None
         if not run.state.ended:
-            self._follower = Follower(run.id, self._panel.records, self._panel).start()
+            self._follower = Follower(run.id, records_of(self._panel.view), self._panel).start()
 
-    def told(self) -> dict[str, Any]:
-        """What the browser shows it by: a widget's id, and a picture where there is no widget."""
-        return {"model": self._panel.model, "html": html(self._panel.view)}
+    def described(self) -> dict[str, Any]:
+        """What the page shows it by: a widget's id, and a picture where there is no widget."""
+        return {"model": self._panel.model, "html": run_html(self._panel.view)}
 
     def close(self) -> None:
-        """Follow no more, and take the widget away."""
+        """Stop following, and take the widget away."""
         if self._follower is not None:
             self._follower.stop()
         self._panel.close()
@@ -42,30 +44,20 @@ class _Nowhere(Output):
 
 
 class _HeldPanel(RunPanel):
-    """A run panel that stays a widget when its run has ended: nobody saves it."""
+    """A run panel that stays a widget when its run has ended: no notebook's file holds it."""
 
     def __init__(self, view: RunView) -> None:
-        super().__init__(view)
-        self._output = _Nowhere()
+        super().__init__(view, output=_Nowhere())
 
     @property
     def model(self) -> str:
         """The widget's id; empty if there is none."""
         return "" if self._widget is None else str(self._widget.model_id)
 
-    def show(self) -> None:
-        """Make the widget; the other panel shows it."""
-        with self._lock:
-            if self._widget is None:
-                self._widget = self._made()
-            self._opened_at = time.monotonic()
-
-    def end(self, bundle: dict[str, Any] | None) -> None:
-        """Tell the last of it; there is no output to put a picture in."""
-        self._over.set()
-        self._tell_all()
-        self.send()
-
     def close(self) -> None:
-        """Take the widget out of the browser."""
-        super().end(None)
+        """Take the widget out of the page."""
+        self.end(None)
+
+    def _finish(self, event: RunFinished) -> None:
+        """Send the last of it; there is no output to put a picture in."""
+        self._post(event)

@@ -11,9 +11,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from zenbook.core.events import Event, Logged, Measured, Progressed, StepFinished, StepRetried, StepStarted
 from zenbook.core.states import StepState
-from zenbook.display.run_graph_svg import SIGN_PATHS, drawn_edges, label, placed, wires
-from zenbook.display.run_view import RunView, StepView, circumstances
+from zenbook.display.graph_layout.paths import edge_paths
+from zenbook.display.run_graph_svg import SIGN_PATHS, box_label, drawn_edges, run_layout
+from zenbook.display.run_text import stack_and_params
+from zenbook.display.run_view import RunView, StepView
 from zenbook.display.table import cut, number, one_line
 from zenbook.display.theme import COLOURS, SIGNS
 
@@ -35,7 +38,27 @@ class Changes:
     steps: set[str] = field(default_factory=set)
     progress: set[str] = field(default_factory=set)
     metrics: bool = False
-    log: tuple[str, int, str] | None = None  # step, lines so far, the last of them
+    log_step: str = ""  # the step that has printed
+    log: tuple[int, str] | None = None  # of that step: lines so far, and the last of them
+
+    def note(self, event: Event) -> None:
+        """Take note of what an event changes.
+
+        Args:
+            event: An event of the run.
+        """
+        match event:
+            case StepStarted(step=name) | StepFinished(step=name) | StepRetried(step=name):
+                self.steps.add(name)
+                self.metrics = isinstance(event, StepFinished) or self.metrics
+            case Progressed(step=name):
+                self.progress.add(name)
+            case Logged(step=name):
+                self.log_step = name
+            case Measured():
+                self.metrics = True
+            case _:
+                self.run = True
 
     def __bool__(self) -> bool:
         return bool(self.run or self.steps or self.progress or self.metrics or self.log)
@@ -50,8 +73,8 @@ def everything(view: RunView) -> Changes:
 def description(view: RunView, base: float) -> dict[str, Any]:
     """The run as it is now: names, places, lines, looks and states."""
     names = tuple(view.steps)
-    place = placed(names, drawn_edges(names, tuple(view.edges)))
-    lines, heads = wires(place)
+    place = run_layout(names, drawn_edges(names, tuple(view.edges)))
+    lines, heads = edge_paths(place)
     boxes = [place.boxes[name] for name in names]
     state: dict[str, Any] = {}
     for patch in patches(view, everything(view), base):
@@ -60,12 +83,13 @@ def description(view: RunView, base: float) -> dict[str, Any]:
     return {
         "run": view.run,
         "pipeline": one_line(view.pipeline),
-        "facts": circumstances(view),
+        "facts": stack_and_params(view),
         "now": round(time.time() - base, 3),
         "size": [place.width, place.height],
         "box": [boxes[0].width, boxes[0].height] if boxes else [0, 0],
         "steps": [
-            [name, label(name, box), round(box.x, 1), round(box.y, 1)] for name, box in zip(names, boxes, strict=True)
+            [name, box_label(name, box), round(box.x, 1), round(box.y, 1)]
+            for name, box in zip(names, boxes, strict=True)
         ],
         "lines": lines,
         "heads": heads,
@@ -109,9 +133,8 @@ def _parts(
     if changes.metrics:
         shown = list(view.metrics.items())[-_METRICS:]
         yield "m", None, [f"{cut(one_line(name), 24)} {number(value)}" for name, value in shown]
-    if changes.log is not None and changes.log[0] in number_of:
-        name, lines, text = changes.log
-        yield "l", None, [number_of[name], lines, text]
+    if changes.log is not None and changes.log_step in number_of:
+        yield "l", None, [number_of[changes.log_step], *changes.log]
 
 
 def _known(names: Iterable[str], number_of: dict[str, int]) -> list[str]:

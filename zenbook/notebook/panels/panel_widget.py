@@ -1,30 +1,23 @@
-"""What the panels' widgets share: what they are told comes as messages, and nothing of it is in their saved state.
+"""What the widgets of all panels share: their content comes as messages, and their saved state holds none of it.
 
-No output holds a widget: it holds a still picture, in an element into which the page puts the live panel (`place.js`).
-So a notebook that is opened without its kernel, or by a reader that knows no widgets, shows the picture.
+No output holds a widget. It holds a still picture, in an element into which the page puts the live panel
+(`mount_panels.js`). So a notebook that is opened without its kernel, or by a reader without widgets, shows the
+picture.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
-from zenbook.display.table import escaped
+from zenbook.display.markup import Html
 
 SETTLED = 2.5  # seconds from which on a browser has made a widget; anywidget's own limit is 2
-_STATIC = Path(__file__).parent / "static"
-
-
-def joined(*parts: str) -> str:
-    """The files of one script or style as one text: there is no build step."""
-    return "\n".join((_STATIC / part).read_text(encoding="utf-8") for part in parts)
 
 
 class PanelWidget(anywidget.AnyWidget):
@@ -36,7 +29,7 @@ class PanelWidget(anywidget.AnyWidget):
         self.panel = uuid.uuid4().hex
         self.pages = 0  # that have been told of it, roughly: one that is loaded again counts again
         self._describe = describe
-        self._made_at = time.monotonic()
+        self.settled_at = time.monotonic() + SETTLED
         super().__init__()
         self.on_msg(lambda _widget, content, _buffers: answer(content))
         # ipykernel 7.4 moves a browser's message to where the widget last sent from: to the main thread, which a run
@@ -52,21 +45,17 @@ class PanelWidget(anywidget.AnyWidget):
     def placed(self, picture: dict[str, Any], way_on: str) -> dict[str, Any]:
         """The picture as the output in which the page shows the panel; who sees only the picture is told the way on."""
         words = f"This is how it was at {time.strftime('%Y-%m-%d %H:%M:%S')}. {way_on}"
-        told = f'<div style="opacity:.7;font-size:.9em">{escaped(words)}</div>'
+        told = Html('<div style="opacity:.7;font-size:.9em">{}</div>').format(words)
         shown = f'<div class="zb-at-{self.panel}">{picture["text/html"]}{told}</div>'
         return {**picture, "text/html": shown, "text/plain": f"{picture['text/plain']}\n{words}"}
 
     def end(self) -> None:
-        """Take the widget out of the browser, once it had the time to make it: else the console tells of a failure."""
-        rest = self._made_at + SETTLED - time.monotonic()
-        if rest > 0:
-            later = threading.Timer(rest, self._end)
-            later.daemon = True
-            later.start()
-        else:
-            self._end()
+        """Take the widget out of all pages that show it.
 
-    def _end(self) -> None:
+        A page that is still creating it would report a failure in its console, so wait until the page has sent a
+        message, or until ``settled_at``. A page that has cleared its widgets, for a restart of the kernel, reports an
+        unknown comm: so do not wait when the page has sent a message.
+        """
         layout = self.layout
         self.close()
         layout.close()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from zenbook.notebook.panels.panel_widget import PanelWidget, joined
+from zenbook.notebook.panels.panel_widget import PanelWidget
+from zenbook.notebook.panels.script_bundle import bundle, read_static
 
 
 class RunWidget(PanelWidget):
-    """Its script and its style are plain files."""
+    """Shows one run."""
 
-    _esm = joined("run_panel.js", "place.js", "run_graph.js", "step_details.js", "elements.js")
-    _css = joined("run_panel.css")
+    _esm = bundle("run_panel.js")
+    _css = read_static("run_panel.css")

@@ -112,7 +112,7 @@ def _complaints(chosen: Flavour, options: Mapping[str, Any]) -> dict[str, str]:
 def register_line(chosen: Flavour, name: str, options: Mapping[str, Any]) -> str:
     """The line that registers the same; a secret is a reference in it, or has no value."""
     secret = secret_fields(chosen.settings)
-    words = ["%zen", f"{chosen.kind.dashed} register", quoted(name), chosen.name]
+    words = ["%zen", f"{chosen.kind.cli_name} register", quoted(name), chosen.name]
     for field, value in options.items():
         words += _option(f"--{field.replace('_', '-')}", value, hidden=field in secret)
     return " ".join(words)

@@ -15,11 +15,10 @@ from zenbook.engine.steps.failure_text import one_line
 from zenbook.errors import ZenbookError
 from zenbook.notebook.panels.front_end import panels_work
 from zenbook.notebook.panels.stack_form import form, quoted, read, register_line, secrets_in
-from zenbook.notebook.panels.stack_state import description, signature, sorry, state
+from zenbook.notebook.panels.stack_state import description, error_message, signature, state
 from zenbook.notebook.progress import Output, bundle_of
 from zenbook.stack import component_registry, stacks
 from zenbook.stack.checks import Checked, check
-from zenbook.stack.component_choice import KINDS
 from zenbook.stack.flavour import ComponentKind, Flavour, flavour
 from zenbook.stack.stack import Stack, active_name
 from zenbook.stack.workspace import Workspace
@@ -73,10 +72,10 @@ class StackPanel:
         try:
             reply = self._reply(asked, hidden)
         except ZenbookError as error:
-            reply = sorry(error)
+            reply = error_message(error)
         except Exception as error:  # noqa: BLE001  # nobody sees what is raised here, so it is told in the browser
-            reply = {"sorry": f"The kernel can't answer: {one_line(error)}", "hint": ""}
-        for key in ("sorry", "hint", "found"):
+            reply = {"error": f"The kernel could not answer: {one_line(error)}", "hint": ""}
+        for key in ("error", "hint", "found"):
             for secret in hidden:
                 if isinstance(reply.get(key), str) and len(secret) >= _SHORT:
                     reply[key] = reply[key].replace(secret, "•••")
@@ -124,7 +123,7 @@ class StackPanel:
             found.extend(checked)
             self._tell({"health": [{"stack": name, **_health(each)} for each in checked]})
 
-        threads = [threading.Thread(target=one, args=(kind,), daemon=True) for kind in KINDS]
+        threads = [threading.Thread(target=one, args=(kind,), daemon=True) for kind in ComponentKind]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -136,8 +135,8 @@ class StackPanel:
 
     def _use(self, name: str, *, checked: bool) -> dict[str, Any]:
         if checked and (failed := self._check(name)["failed"]):
-            which = " and ".join(ComponentKind(one).spoken for one in failed)
-            return {"failed": failed, "sorry": f"Nothing was switched: its {which} failed the check.", "hint": ""}
+            which = " and ".join(ComponentKind(kind).label for kind in failed)
+            return {"failed": failed, "error": f"Nothing was switched: its {which} failed the check.", "hint": ""}
         stacks.use(name, check=False)
         line = f"%zen stack use {quoted(name)}" + ("" if checked else " --no-check")
         return {"line": line, "state": state()}
@@ -176,10 +175,10 @@ def _health(one: Checked) -> dict[str, Any]:
 
 def _register_stack(asked: Mapping[str, Any]) -> dict[str, Any]:
     name, chosen = str(asked["name"]).strip(), asked["components"]
-    components = {kind.value: chosen.get(kind.value) or None for kind in KINDS}
+    components = {kind.value: chosen.get(kind.value) or None for kind in ComponentKind}
     production = bool(asked.get("production"))
     stacks.register(name, **components, production=production)
-    words = [f"--{kind.dashed} {quoted(one)}" for kind in KINDS if (one := components[kind.value])]
+    words = [f"--{kind.cli_name} {quoted(one)}" for kind in ComponentKind if (one := components[kind.value])]
     line = " ".join(["%zen stack register", quoted(name), *words, *(["--production"] if production else [])])
     return {"line": line, "state": state()}
 
@@ -193,8 +192,8 @@ def _component(what: str, asked: Mapping[str, Any], hidden: list[str]) -> dict[s
     if what == "read" or mistakes:
         return {"mistakes": mistakes}
     name = str(asked["name"]).strip()
-    spoken = f"{kind.spoken} {name!r}" if name else kind.spoken
-    ready = component_registry.checked_options(chosen, options, spoken, Workspace.find())
+    label = f"{kind.label} {name!r}" if name else kind.label
+    ready = component_registry.checked_options(chosen, options, label, Workspace.find())
     hidden.extend(secrets_in(chosen, ready))
     return _test(chosen, ready) if what == "test" else _save(chosen, name, ready)
 
@@ -202,7 +201,7 @@ def _component(what: str, asked: Mapping[str, Any], hidden: list[str]) -> dict[s
 def _test(chosen: Flavour, ready: dict[str, Any]) -> dict[str, Any]:
     trial = Stack(**{chosen.kind.value: {"flavour": chosen.name, **ready}})
     (found,) = check(trial, kinds=(chosen.kind,))
-    return {"found": found.told} if found.ok else {"sorry": found.told, "hint": found.hint}
+    return {"found": found.told} if found.ok else {"error": found.told, "hint": found.hint}
 
 
 def _save(chosen: Flavour, name: str, ready: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from zenbook.errors import StackError, ZenbookError
 from zenbook.notebook.panels.panel_state import LOOK
-from zenbook.stack.component_choice import KINDS, Choice
+from zenbook.stack.component_choice import Choice
 from zenbook.stack.component_factory import component_names, entry_of
 from zenbook.stack.flavour import ComponentKind, flavours
 from zenbook.stack.stack import Stack, active_name, stack_names
@@ -16,7 +16,7 @@ from zenbook.stack.workspace import Workspace
 
 def description() -> dict[str, Any]:
     """What stays as it is while the panel is open, and the state."""
-    kinds = [{"kind": one.value, "spoken": one.spoken, "flavours": flavours(one)} for one in KINDS]
+    kinds = [{"kind": one.value, "label": one.label, "flavours": flavours(one)} for one in ComponentKind]
     return {"kinds": kinds, "look": LOOK, "state": state()}
 
 
@@ -27,15 +27,15 @@ def state() -> dict[str, Any]:
         return {
             "active": active_name(),
             "stacks": [_stack(name, workspace) for name in stack_names()],
-            "components": {kind.value: _components(kind, workspace) for kind in KINDS},
+            "components": {kind.value: _components(kind, workspace) for kind in ComponentKind},
         }
     except ZenbookError as error:
-        return sorry(error)
+        return error_message(error)
 
 
-def sorry(error: ZenbookError) -> dict[str, Any]:
+def error_message(error: ZenbookError) -> dict[str, Any]:
     """An error as the panel shows it."""
-    return {"sorry": error.message, "hint": error.hint}
+    return {"error": error.message, "hint": error.hint}
 
 
 def signature() -> tuple[Any, ...]:
@@ -51,7 +51,7 @@ def signature() -> tuple[Any, ...]:
 
 def _stack(name: str, workspace: Workspace) -> dict[str, Any]:
     one = Stack(name=name)
-    components = [{"name": str(one.choice(kind)), "flavour": _flavour(kind, one, workspace)} for kind in KINDS]
+    components = [{"name": str(one.choice(kind)), "flavour": _flavour(kind, one, workspace)} for kind in ComponentKind]
     return {"name": name, "production": one.production, "components": components}
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from zenbook.notebook.panels.panel_widget import PanelWidget, joined
+from zenbook.notebook.panels.panel_widget import PanelWidget
+from zenbook.notebook.panels.script_bundle import bundle, read_static
 
 
 class StackWidget(PanelWidget):
-    """Its script and its style are plain files."""
+    """Shows the stacks, and forms to register them."""
 
-    _esm = joined("stack_panel.js", "place.js", "stack_picker.js", "stack_form.js", "elements.js")
-    _css = joined("run_panel.css", "stack_panel.css")
+    _esm = bundle("stack_panel.js")
+    _css = read_static("run_panel.css", "stack_panel.css")

@@ -8,11 +8,10 @@ from typing import Any
 
 from zenbook.core.events import Stored
 from zenbook.core.plain_values import show
-from zenbook.display.table import number
+from zenbook.display.table import file_size, number
 from zenbook.engine.artifact_io import Reader
 from zenbook.engine.run_context import HIDDEN, as_stored
 from zenbook.errors import ZenbookError
-from zenbook.history.outputs import file_size
 from zenbook.history.run import Run
 from zenbook.history.step_runs import StepRun
 from zenbook.notebook.panels.log_tail import cut_lines

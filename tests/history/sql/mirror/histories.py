@@ -56,7 +56,7 @@ def _create(n: int, kind: str, state: RunState, params: Sequence[tuple[str, str,
         ParamRecord(run.id, step, name, json.dumps(encode(value)), "f" * 64 if value == "0.5" else "")
         for step, name, value in params
     ]
-    unique = list({(one.step, one.name): one for one in rows}.values())
+    unique = list({(row.step, row.name): row for row in rows}.values())
     code = CodeRecord(f"{place:064x}", json.dumps(_capsule(place).to_json()))
     steps = [
         StepRecord(run.id, "fit", 0, StepState.PENDING, "f", code.digest, notes=("größer",)),
@@ -78,7 +78,7 @@ def _environment(place: int) -> EnvironmentRecord | None:
 
 def _measure(n: int, values: Sequence[tuple[str, str, int, float, float]]) -> Write:
     rows = [MetricRecord(run_id(n), step, name, m, value, at) for step, name, m, value, at in values]
-    return lambda store: store.write(Batch(metrics=list({(one.step, one.name, one.n): one for one in rows}.values())))
+    return lambda store: store.write(Batch(metrics=list({(row.step, row.name, row.n): row for row in rows}.values())))
 
 
 def _finish(n: int, state: RunState, text: str) -> Write:
@@ -182,26 +182,26 @@ histories = st.lists(events, min_size=1, max_size=25)
 
 def expected_runs(store: MetadataStore) -> dict[str, dict[str, Any]]:
     """Each run's own facts, parameters and metrics by the names that they have in the store."""
-    found = {}
+    expected = {}
     for run in store.runs(RunQuery(limit=None)):
         params = {
-            one.name: json.loads(one.value) for one in store.params([run.id]) if not one.step or run.kind != "pipeline"
+            row.name: json.loads(row.value) for row in store.params([run.id]) if not row.step or run.kind != "pipeline"
         }
         marks = store.marks([run.id])
-        found[run.id] = {
+        expected[run.id] = {
             "pipeline": run.pipeline,
             "kind": run.kind,
             "state": run.state.value,
             "error": run.error,
             "seconds": None if run.ended_at is None else run.ended_at - (run.started_at or 0.0),
-            "starred": any(one.kind == "star" for one in marks),
-            "tags": sorted(one.name for one in marks if one.kind == "tag"),
-            "note": "".join(one.text for one in marks if one.kind == "note"),
+            "starred": any(row.kind == "star" for row in marks),
+            "tags": sorted(row.name for row in marks if row.kind == "tag"),
+            "note": "".join(row.text for row in marks if row.kind == "note"),
             **_surroundings(store, run.environment),
             "params": params,
-            "metrics": {one.name: one.value for one in store.metrics([run.id])},
+            "metrics": {row.name: row.value for row in store.metrics([run.id])},
         }
-    return found
+    return expected
 
 
 def _surroundings(store: MetadataStore, digest: str) -> dict[str, Any]:
@@ -216,42 +216,42 @@ def expected_rows(store: MetadataStore, runs: Sequence[str]) -> dict[str, list[d
     steps = store.steps(runs)
     return {
         "steps": [
-            {"run": one.run, "step": one.name, "position": one.position, "state": one.state.value, "attempt": one.attempt,
-             "started_at": one.started_at, "ended_at": one.ended_at, "why": one.why, "cached_from": one.cached_from,
-             "seconds": None if one.ended_at is None or one.started_at is None else one.ended_at - one.started_at,
-             "error": one.error, "traceback": one.traceback, "notes": [*one.notes], "fingerprint": one.fingerprint,
-             "cache_key": one.cache_key}
-            for one in steps
+            {"run": row.run, "step": row.name, "position": row.position, "state": row.state.value, "attempt": row.attempt,
+             "started_at": row.started_at, "ended_at": row.ended_at, "why": row.why, "cached_from": row.cached_from,
+             "seconds": None if row.ended_at is None or row.started_at is None else row.ended_at - row.started_at,
+             "error": row.error, "traceback": row.traceback, "notes": [*row.notes], "fingerprint": row.fingerprint,
+             "cache_key": row.cache_key}
+            for row in steps
         ],
         "code": [
-            {"run": one.run, "step": one.name, "digest": one.capsule,
-             "source": Capsule.from_json(json.loads(found.capsule)).source}
-            for one in steps if (found := store.code(one.capsule)) is not None
+            {"run": row.run, "step": row.name, "digest": row.capsule,
+             "source": Capsule.from_json(json.loads(code.capsule)).source}
+            for row in steps if (code := store.code(row.capsule)) is not None
         ],
         "params": [
-            {"run": one.run, "step": one.step, "name": one.name, "number": _as_number(json.loads(one.value)),
-             "text": json.loads(one.value) if one.value.startswith('"') else one.value, "json": one.value,
-             "content": one.content}
-            for one in store.params(runs)
+            {"run": row.run, "step": row.step, "name": row.name, "number": _as_number(json.loads(row.value)),
+             "text": json.loads(row.value) if row.value.startswith('"') else row.value, "json": row.value,
+             "content": row.content}
+            for row in store.params(runs)
         ],
         "metrics": [
-            {"run": one.run, "step": one.step, "name": one.name, "n": one.n, "index": one.index,
-             "value": None if math.isnan(one.value) else one.value, "at": one.at}
-            for one in store.metrics(runs)
+            {"run": row.run, "step": row.step, "name": row.name, "n": row.n, "index": row.index,
+             "value": None if math.isnan(row.value) else row.value, "at": row.at}
+            for row in store.metrics(runs)
         ],
         "artifacts": [
-            {"run": one.run, "step": one.step, "output": one.name, "type": one.type, "format": one.format, "size": one.size,
-             "digest": one.digest, "member": one.member, "address": one.address, "preview": one.preview, "note": one.note}
-            for one in store.outputs(runs) if one.name not in HIDDEN
+            {"run": row.run, "step": row.step, "output": row.name, "type": row.type, "format": row.format, "size": row.size,
+             "digest": row.digest, "member": row.member, "address": row.address, "preview": row.preview, "note": row.note}
+            for row in store.outputs(runs) if row.name not in HIDDEN
         ],
         "edges": [
-            {"run": one.run, "step": one.step, "input": one.name, "source_step": one.source_step,
-             "source_output": one.source_output, "format": one.format, "digest": one.digest}
-            for one in store.inputs(runs) if one.name not in HIDDEN
+            {"run": row.run, "step": row.step, "input": row.name, "source_step": row.source_step,
+             "source_output": row.source_output, "format": row.format, "digest": row.digest}
+            for row in store.inputs(runs) if row.name not in HIDDEN
         ],
         "logs": [
-            {"run": one.run, "step": one.step, "n": one.n, "at": one.at, "stream": one.stream, "text": one.text}
-            for run in runs for one in store.logs(run)
+            {"run": row.run, "step": row.step, "n": row.n, "at": row.at, "stream": row.stream, "text": row.text}
+            for run in runs for row in store.logs(run)
         ],
     }  # fmt: skip
 
@@ -267,17 +267,17 @@ def _as_number(value: Any) -> float | None:
 
 def as_sql(values: Sequence[Any]) -> list[Any]:
     """The values of one parameter or metric in many runs, as SQL has them: all of one type."""
-    plain = [_plain(one) for one in values]
-    known = [one for one in plain if one is not None]
-    if all(type(one) in (int, float) for one in known):
-        whole = all(type(one) is int for one in known)
-        return [one if one is None or whole else float(one) for one in plain]
-    if all(type(one) is bool for one in known) or all(type(one) is str for one in known):
+    plain = [_to_sql_value(value) for value in values]
+    known = [value for value in plain if value is not None]
+    if all(type(value) in (int, float) for value in known):
+        whole = all(type(value) is int for value in known)
+        return [value if value is None or whole else float(value) for value in plain]
+    if all(type(value) is bool for value in known) or all(type(value) is str for value in known):
         return plain
-    return [None if one is None else _text(one) for one in plain]
+    return [None if value is None else _text(value) for value in plain]
 
 
-def _plain(value: Any) -> Any:
+def _to_sql_value(value: Any) -> Any:
     if isinstance(value, dict) and len(value) == 1:
         ((tag, body),) = value.items()
         if tag == "$float":
@@ -311,30 +311,30 @@ def _compare(section: str, name: str, sign: str, bound: float) -> Condition:
     }
 
     def holds(run: dict[str, Any]) -> bool | None:
-        value = _plain(run[section].get(name))
+        value = _to_sql_value(run[section].get(name))
         return None if value is None else tests[sign](value)
 
     field = name.replace('"', '""')
     return Condition(f'({section}."{field}" {sign} {bound})', holds)
 
 
-def _both(one: Condition, other: Condition, every: bool) -> Condition:
+def _combine(condition: Condition, other: Condition, every: bool) -> Condition:
     def holds(run: dict[str, Any]) -> bool | None:
-        found = (one.holds(run), other.holds(run))
+        answers = (condition.holds(run), other.holds(run))
         decisive = not every
-        if decisive in found:
+        if decisive in answers:
             return decisive
-        return None if None in found else every
+        return None if None in answers else every
 
-    return Condition(f"({one.sql} {'AND' if every else 'OR'} {other.sql})", holds)
+    return Condition(f"({condition.sql} {'AND' if every else 'OR'} {other.sql})", holds)
 
 
-def _negated(one: Condition) -> Condition:
+def _negate(condition: Condition) -> Condition:
     def holds(run: dict[str, Any]) -> bool | None:
-        found = one.holds(run)
-        return None if found is None else not found
+        answer = condition.holds(run)
+        return None if answer is None else not answer
 
-    return Condition(f"(NOT {one.sql})", holds)
+    return Condition(f"(NOT {condition.sql})", holds)
 
 
 def conditions(names_of: dict[str, list[str]]) -> st.SearchStrategy[Condition]:
@@ -348,7 +348,7 @@ def conditions(names_of: dict[str, list[str]]) -> st.SearchStrategy[Condition]:
     )
     return st.recursive(
         simple,
-        lambda inner: st.builds(_both, inner, inner, st.booleans()) | st.builds(_negated, inner),
+        lambda inner: st.builds(_combine, inner, inner, st.booleans()) | st.builds(_negate, inner),
         max_leaves=4,
     )
 

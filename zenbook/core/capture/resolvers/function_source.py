@@ -146,7 +146,7 @@ def refuse_hidden_state(names: Names, namespace: dict[str, Any], where: str, con
         )
     for name, node in names.mutated_globals.items():
         value = unwrap_step(namespace.get(name, MISSING))
-        if value is MISSING or context.roles.provided(name):
+        if value is MISSING or name in context.provided:
             continue
         if isinstance(value, types.ModuleType | types.FunctionType):
             continue

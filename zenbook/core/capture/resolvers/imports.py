@@ -69,7 +69,7 @@ def add_effect_imports(context: CaptureContext) -> None:
         name = alias_node.name
         if not isinstance(node, ast.ImportFrom) or node.level or not node.module or name in context.items:
             continue
-        if (node.module, name) in context.roles.own_imports or context.roles.absent(alias_node.asname or name):
+        if (node.module, name) in context.own_imports or (alias_node.asname or name) in context.hidden:
             continue
         loaded = sys.modules.get(f"{node.module}.{name}")
         if node.module.partition(".")[0] in packages and loaded is not None and not _defines_anything(loaded):

@@ -1,6 +1,6 @@
-"""The analytical mirror: the metadata store's rows in DuckDB, where questions over all runs take milliseconds.
+"""The mirror: the metadata store's rows in DuckDB, where queries over all runs take milliseconds.
 
-It is never the only copy of anything, and may be deleted at any time.
+The mirror holds nothing that the metadata store lacks, so it may be deleted at any time.
 """
 
 from zenbook.history.sql.mirror.mirror import Mirror, mirror_of

@@ -1,4 +1,4 @@
-"""The mirror's tables: what is copied, and in which columns. The views that users see are made of them."""
+"""The mirror's tables and their columns. The views that users see read these tables."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from zenbook.stack.records import InputRecord, LogRecord, MetricRecord, OutputRecord, ParamRecord, StepRecord
 
-VERSION = 2  # of these tables; a mirror of another version is made anew
+VERSION = 2  # of these tables; a file of another version is built again. Import the module: tests change it
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
-    """A table whose rows are a record's fields as they are."""
+class ReplicatedTable:
+    """A table whose rows are a record's fields, unchanged."""
 
     name: str
     record: type[Any]
@@ -21,7 +21,7 @@ class Copied:
 
 T, I, D = "VARCHAR", "BIGINT", "DOUBLE"  # noqa: E741
 
-STEPS = Copied(
+STEPS = ReplicatedTable(
     "steps",
     StepRecord,
     (
@@ -30,7 +30,7 @@ STEPS = Copied(
         *(("why", T), ("cached_from", T), ("random_in", T), ("notes", T)),
     ),
 )
-OUTPUTS = Copied(
+OUTPUTS = ReplicatedTable(
     "outputs",
     OutputRecord,
     (
@@ -38,7 +38,7 @@ OUTPUTS = Copied(
         *(("preview", T), ("note", T), ("address", T), ("size", I)),
     ),
 )
-INPUTS = Copied(
+INPUTS = ReplicatedTable(
     "inputs",
     InputRecord,
     (
@@ -46,13 +46,13 @@ INPUTS = Copied(
         *(("digest", T), ("format", T), ("member", T)),
     ),
 )
-PARAMS = Copied("params", ParamRecord, (("run", T), ("step", T), ("name", T), ("value", T), ("content", T)))
-METRICS = Copied(
+PARAMS = ReplicatedTable("params", ParamRecord, (("run", T), ("step", T), ("name", T), ("value", T), ("content", T)))
+METRICS = ReplicatedTable(
     "metrics",
     MetricRecord,
     (("run", T), ("step", T), ("name", T), ("n", I), ("value", D), ("at", D), ("index", I)),
 )
-LOGS = Copied("logs", LogRecord, (("run", T), ("step", T), ("n", I), ("at", D), ("stream", T), ("text", T)))
+LOGS = ReplicatedTable("logs", LogRecord, (("run", T), ("step", T), ("n", I), ("at", D), ("stream", T), ("text", T)))
 
 REPLICATED = (STEPS, OUTPUTS, INPUTS, PARAMS, METRICS, LOGS)
 
@@ -62,7 +62,7 @@ RUN_COLUMNS = (
     *(("python", T), ("git_commit", T), ("git_branch", T), ("git_dirty", "BOOLEAN")),
     *(("kind", T), ("starred", "BOOLEAN"), ("tags", "VARCHAR[]"), ("note", T)),
 )
-OTHERS = {
+OTHER_TABLES = {
     "facts": (("version", I), ("store", T), ("revision", I)),
     "revisions": (("run", T), ("revision", I)),
     "columns": (("section", T), ("name", T), ("kind", T), ("place", T)),
@@ -71,15 +71,36 @@ OTHERS = {
 
 
 def quoted(name: str) -> str:
-    """A name as SQL takes it."""
+    """Quote a name for SQL.
+
+    Args:
+        name: The name of a table, a column or a field.
+
+    Returns:
+        The name in double quotes.
+    """
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
-    """A text as SQL takes it."""
+    """Quote a text for SQL.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        The text as a string literal.
+    """
     return "'" + text.replace("'", "''") + "'"
 
 
 def ddl(columns: tuple[tuple[str, str], ...]) -> str:
-    """The columns of CREATE TABLE."""
+    """Write the column list of CREATE TABLE.
+
+    Args:
+        columns: Pairs of a name and an SQL type.
+
+    Returns:
+        The list without parentheses.
+    """
     return ", ".join(f"{quoted(name)} {kind}" for name, kind in columns)

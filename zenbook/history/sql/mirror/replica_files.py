@@ -1,4 +1,4 @@
-"""The files of a workspace's mirrors: each is whole from the moment it has its name, and is never written again."""
+"""The files of a workspace's mirrors: each is complete when it gets its name, and never changes afterwards."""
 
 from __future__ import annotations
 
@@ -10,92 +10,112 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zenbook.history.sql.mirror.mirror_schema import VERSION, quoted
+from zenbook.history.sql.mirror import mirror_schema
+from zenbook.history.sql.mirror.mirror_schema import quoted
 from zenbook.history.sql.mirror.replica_tables import ReplicaTables
 from zenbook.stack.metadata_store import MetadataStore
 
 if TYPE_CHECKING:
     import duckdb
 
-WRITING = "80MB"  # while a file is made, beside the rows that Python has
-COMMITTED = 3000  # runs in a transaction on a file
-PATIENCE = 120.0  # seconds that one waits for another process that makes a file
-OLD = 7 * 86400.0  # seconds after which files of other versions are taken for left behind
+WRITER_MEMORY = "80MB"  # for DuckDB while it writes a file, in addition to the rows in Python's memory
+RUNS_PER_COMMIT = 3000  # in a transaction on a file
+LOCK_TIMEOUT = 120.0  # seconds to wait for another process that writes a file
+MAX_AGE = 7 * 86400.0  # seconds after which files of other versions count as abandoned
 
 
 class ReplicaFiles:
-    """A folder with files whose names say of which store, version and revision they are."""
+    """A folder of files, whose names say which store, version and revision they hold."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def of(self, store: str) -> list[Path]:
-        """A store's files that this zenbook with this DuckDB can read, newest first."""
+    def files_of(self, store: str) -> list[Path]:
+        """List a store's files that this version of zenbook and DuckDB can read.
+
+        Args:
+            store: The id of the store's history.
+
+        Returns:
+            The paths, newest first.
+        """
         return sorted(self.folder.glob(f"{_prefix(store)}*.duckdb"), reverse=True)
 
-    def forget(self, store: str) -> None:
-        """Remove a store's files; ``*`` is every store."""
-        _remove(self.folder.glob(f"{store}-*.duckdb"))
+    def delete(self, store: str) -> None:
+        """Delete a store's files.
 
-    def make_next(self, metadata: MetadataStore, store: str, revision: int, *, on_last: bool) -> bool:
-        """Make the next file, or wait for the process that does; whether there is one newer than a revision.
+        Args:
+            store: The id of the store's history; ``*`` means every store.
+        """
+        _unlink(self.folder.glob(f"{store}-*.duckdb"))
 
-        ``on_last`` makes it out of a copy of the newest one.
+    def write_next(self, metadata: MetadataStore, store: str, revision: int, *, from_last: bool) -> bool:
+        """Write the next file, or wait for the process that is writing it.
+
+        Args:
+            metadata: The metadata store.
+            store: The id of the store's history.
+            revision: The revision that the caller has; the file should be newer.
+            from_last: Whether to start from a copy of the newest file.
+
+        Returns:
+            Whether there is a newer file now. There is none if the disk is full or read-only; newer rows then stay in
+            memory.
         """
         import duckdb
         from filelock import FileLock, Timeout
 
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.folder / "writing.lock", timeout=PATIENCE):
-                if any(_revision_of(path) > revision for path in self.of(store)):
-                    return True  # another process has made one meanwhile
-                self._make(metadata, store, next(iter(self.of(store)), None) if on_last else None)
+            with FileLock(self.folder / "writing.lock", timeout=LOCK_TIMEOUT):
+                if any(_revision_of(path) > revision for path in self.files_of(store)):
+                    return True  # another process has written one meanwhile
+                self._write(metadata, store, next(iter(self.files_of(store)), None) if from_last else None)
                 return True
-        except (OSError, Timeout, duckdb.IOException):  # a full or read-only disk: what is new stays in memory
+        except (OSError, Timeout, duckdb.IOException):
             return False
 
-    def _make(self, metadata: MetadataStore, store: str, last: Path | None) -> None:
+    def _write(self, metadata: MetadataStore, store: str, last: Path | None) -> None:
         import duckdb
 
-        making = self.folder / f"{uuid.uuid4().hex}.making"
+        unfinished = self.folder / f"{uuid.uuid4().hex}.making"
         try:
             if last is not None:
-                shutil.copyfile(last, making)
-            connection = duckdb.connect(str(making), config={"memory_limit": WRITING})
+                shutil.copyfile(last, unfinished)
+            connection = duckdb.connect(str(unfinished), config={"memory_limit": WRITER_MEMORY})
             try:
-                copy = ReplicaTables(connection, f"{_catalog_of(connection)}.main")
-                revision = _fill(copy, metadata, store, exists=last is not None)
+                tables = ReplicaTables(connection, f"{_catalog_of(connection)}.main")
+                revision = _fill(tables, metadata, store, exists=last is not None)
                 connection.execute("CHECKPOINT")
             finally:
                 connection.close()
-            making.replace(self.folder / f"{_prefix(store)}{revision:020}.duckdb")
+            unfinished.replace(self.folder / f"{_prefix(store)}{revision:020}.duckdb")
         finally:
-            _remove(self.folder.glob(f"{making.name}*"))
-        self._sweep(store)
+            _unlink(self.folder.glob(f"{unfinished.name}*"))
+        self._delete_old(store)
 
-    def _sweep(self, store: str) -> None:
-        """Remove what is older than the newest file, and what others have left behind."""
-        newest = self.of(store)[:1]
+    def _delete_old(self, store: str) -> None:
+        """Delete the store's files except the newest, and files that others abandoned."""
+        newest = self.files_of(store)[:1]
         for path in self.folder.iterdir():
-            ours = path.name.startswith(_prefix(store)) and path not in newest
-            left = path.suffix in (".duckdb", ".making") and path not in newest
+            is_older = path.name.startswith(_prefix(store)) and path not in newest
+            is_foreign = path.suffix in (".duckdb", ".making") and path not in newest
             with suppress(OSError):
-                if ours or (left and time.time() - path.stat().st_mtime > OLD):
+                if is_older or (is_foreign and time.time() - path.stat().st_mtime > MAX_AGE):
                     path.unlink()
 
 
 def _prefix(store: str) -> str:
     import duckdb
 
-    return f"{store}-{VERSION}-{duckdb.__version__}-"
+    return f"{store}-{mirror_schema.VERSION}-{duckdb.__version__}-"
 
 
 def _revision_of(file: Path) -> int:
     return int(file.stem.rpartition("-")[2])
 
 
-def _remove(paths: Iterable[Path]) -> None:
+def _unlink(paths: Iterable[Path]) -> None:
     for path in paths:
         with suppress(OSError):
             path.unlink()
@@ -106,22 +126,24 @@ def _catalog_of(connection: duckdb.DuckDBPyConnection) -> str:
     return quoted(name)
 
 
-def _fill(copy: ReplicaTables, metadata: MetadataStore, store: str, *, exists: bool) -> int:
-    """Bring a file up to date, and give the revision up to which it then is."""
+def _fill(tables: ReplicaTables, metadata: MetadataStore, store: str, *, exists: bool) -> int:
+    """Bring a file up to date; gives the revision that it then has."""
     revision = 0
     if exists:
-        revision = copy.open()[2]
+        revision = tables.open()[2]
     else:
-        copy.create(store, 0)
+        tables.create(store, 0)
     changes = metadata.changes(revision)
-    news = [(one.run, one.revision) for one in changes.runs if not one.gone]
-    gone = [one.run for one in changes.runs if one.gone]
-    for start in range(0, max(len(news), 1), COMMITTED):  # a transaction's rows are in memory, beyond DuckDB's limit
-        copy.begin()
-        copy.replace(metadata, dict(news[start : start + COMMITTED]), gone if not start else (), new=not exists)
-        copy.commit()
-    copy.begin()
-    copy.settle()
-    copy.set_revision(changes.revision)
-    copy.commit()
+    present = [(change.run, change.revision) for change in changes.runs if not change.gone]
+    gone = [change.run for change in changes.runs if change.gone]
+    # DuckDB holds a transaction's rows in memory, beyond its memory limit.
+    for start in range(0, max(len(present), 1), RUNS_PER_COMMIT):
+        tables.begin()
+        part = dict(present[start : start + RUNS_PER_COMMIT])
+        tables.replace(metadata, part, gone if not start else (), new=not exists)
+        tables.commit()
+    tables.begin()
+    tables.save_columns()
+    tables.set_revision(changes.revision)
+    tables.commit()
     return changes.revision

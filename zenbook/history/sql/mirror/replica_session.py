@@ -1,4 +1,4 @@
-"""A mirror that has been opened: a base that nobody changes, what is newer in memory, and views over both."""
+"""An open mirror: a base that never changes, the newer rows in memory, and views over both."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from zenbook.stack.records import Change, Changes
 if TYPE_CHECKING:
     import duckdb
 
-# A computer that loses power may lose the last transactions of a SQLite file that the mirror has seen. The runs that
-# changed at the newest revisions are compared each time, and when they differ the mirror is made anew.
-COMPARED = 100
-_GOING_ON = [RunState.PENDING.value, RunState.RUNNING.value]
+# A computer that loses power may lose the last transactions of a SQLite file that the mirror has already copied. So the
+# runs that changed at the newest revisions are compared each time; if they differ, the mirror is built again.
+COMPARED_REVISIONS = 100
+_UNFINISHED = [RunState.PENDING.value, RunState.RUNNING.value]
 
 
 class ReplicaSession:
-    """A base, what is newer, and views over both."""
+    """A base, the newer rows, and views over both."""
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, store: str, revision: int, base: ReplicaTables | None
@@ -29,60 +29,78 @@ class ReplicaSession:
         self.store = store
         self.revision = revision
         self.base = base
-        connection.execute("CREATE SCHEMA news")
-        connection.execute("CREATE TABLE news.touched (run VARCHAR)")  # runs of which the base is out of date
-        self.news = ReplicaTables(connection, "memory.news")
-        self.news.create(store, 0)
+        connection.execute("CREATE SCHEMA newer")
+        connection.execute("CREATE TABLE newer.outdated (run VARCHAR)")  # runs for which the base is out of date
+        self.newer = ReplicaTables(connection, "memory.newer")
+        self.newer.create(store, 0)
         if base is not None:
-            connection.execute("DROP TABLE news.runs")
-            connection.execute("CREATE TABLE news.runs AS SELECT * FROM base.main.runs LIMIT 0")
-            self.news.places, self.news.known = base.places.copy(), set(base.known)
-        self._recent = base.revisions(revision - COMPARED) if base else {}
-        self._touched: set[str] = set()
-        self._in_base = base.present() if base else set()
+            connection.execute("DROP TABLE newer.runs")
+            connection.execute("CREATE TABLE newer.runs AS SELECT * FROM base.main.runs LIMIT 0")
+            self.newer.columns, self.newer.code_digests = base.columns.copy(), set(base.code_digests)
+        self._recent = base.revisions(revision - COMPARED_REVISIONS) if base else {}
+        self._outdated: set[str] = set()
+        self._names_in_base = base.present() if base else set()
         self.fields: dict[str, dict[str, str]] = {}
-        self.going_on: list[str] = []
-        self._define()
+        self.unfinished_runs: list[str] = []
+        self._define_views()
 
     def agrees_with(self, changes: Changes) -> bool:
-        """Whether the store's history is the one that was copied, as far as the newest changes tell."""
+        """Check that the store still has the history that was copied.
+
+        Args:
+            changes: The store's changes since `COMPARED_REVISIONS` before this session's revision.
+
+        Returns:
+            Whether the copied runs that changed last have the same revisions in the store.
+        """
         if changes.store != self.store or changes.revision < self.revision:
             return False
-        moved = {one.run for one in changes.runs if one.revision > self.revision}
-        theirs = {one.run: one.revision for one in changes.runs if one.revision <= self.revision and not one.gone}
-        least = self.revision - COMPARED
-        ours = {run: at for run, at in self._recent.items() if at > least and run not in moved}
+        changed = {change.run for change in changes.runs if change.revision > self.revision}
+        theirs = {
+            change.run: change.revision
+            for change in changes.runs
+            if change.revision <= self.revision and not change.gone
+        }
+        oldest = self.revision - COMPARED_REVISIONS
+        ours = {run: revision for run, revision in self._recent.items() if revision > oldest and run not in changed}
         return ours == theirs
 
-    def take(self, store: MetadataStore, news: list[Change], revision: int) -> None:
-        """Take over what changed."""
-        present = {one.run: one.revision for one in news if not one.gone}
-        gone = [one.run for one in news if one.gone]
-        self.news.begin()
-        outdated = self._outdated([one.run for one in news if one.run not in self._touched])
-        if outdated:
-            self.connection.execute("INSERT INTO news.touched SELECT unnest(?)", [outdated])
-            self._touched.update(outdated)
-        self.news.replace(store, present, gone, new=not self.news.size)
-        self.revision = revision
-        self._recent = {run: at for run, at in self._recent.items() if at > revision - COMPARED and run not in gone}
-        self._recent |= {run: at for run, at in present.items() if at > revision - COMPARED}
-        if self.base is not None and outdated:
-            self._in_base = self.base.present("ANTI JOIN news.touched ON id = run")
-        self._define()
-        self.news.commit()
+    def apply(self, store: MetadataStore, changes: list[Change], revision: int) -> None:
+        """Copy what changed in the store since this session's revision.
 
-    def _outdated(self, runs: list[str]) -> list[str]:
+        Args:
+            store: The metadata store.
+            changes: The runs that changed or were deleted.
+            revision: The store's revision after these changes.
+        """
+        present = {change.run: change.revision for change in changes if not change.gone}
+        gone = [change.run for change in changes if change.gone]
+        self.newer.begin()
+        outdated = self._in_base([change.run for change in changes if change.run not in self._outdated])
+        if outdated:
+            self.connection.execute("INSERT INTO newer.outdated SELECT unnest(?)", [outdated])
+            self._outdated.update(outdated)
+        self.newer.replace(store, present, gone, new=not self.newer.size)
+        self.revision = revision
+        oldest = revision - COMPARED_REVISIONS
+        self._recent = {run: changed for run, changed in self._recent.items() if changed > oldest and run not in gone}
+        self._recent |= {run: changed for run, changed in present.items() if changed > oldest}
+        if self.base is not None and outdated:
+            self._names_in_base = self.base.present("ANTI JOIN newer.outdated ON id = run")
+        self._define_views()
+        self.newer.commit()
+
+    def _in_base(self, runs: list[str]) -> list[str]:
         """Those of some runs that the base has."""
         if self.base is None or not runs:
             return []
-        found = self.connection.execute("SELECT run FROM base.main.revisions WHERE run IN (SELECT unnest(?))", [runs])
-        return [run for (run,) in found.fetchall()]
+        rows = self.connection.execute("SELECT run FROM base.main.revisions WHERE run IN (SELECT unnest(?))", [runs])
+        return [run for (run,) in rows.fetchall()]
 
-    def _define(self) -> None:
-        names = self._in_base | self.news.present()
-        places = {one: self.news.places[one] for one in names}
-        parts = Parts(base=self.base is not None, touched=bool(self._touched), news=bool(self.news.size))
-        self.fields = define_views(self.connection, places, parts)
-        found = self.connection.execute("SELECT id FROM memory.main.runs WHERE state IN (?, ?)", _GOING_ON).fetchall()
-        self.going_on = [run for (run,) in found]
+    def _define_views(self) -> None:
+        names = self._names_in_base | self.newer.present()
+        columns = {name: self.newer.columns[name] for name in names}
+        parts = Parts(base=self.base is not None, outdated=bool(self._outdated), newer=bool(self.newer.size))
+        self.fields = define_views(self.connection, columns, parts)
+        rows = self.connection.execute("SELECT id FROM memory.main.runs WHERE state IN (?, ?)", _UNFINISHED).fetchall()
+        self.unfinished_runs = [run for (run,) in rows]

@@ -1,4 +1,4 @@
-"""A copy of some runs of a metadata store in one schema of a DuckDB connection: made, and brought up to date."""
+"""Copy runs of a metadata store to the tables of one DuckDB schema, and keep them up to date."""
 
 # ruff: noqa: S608  # names are ours, values are bound
 
@@ -13,128 +13,155 @@ from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from zenbook.core.capsule import Capsule
+from zenbook.history.sql.mirror import mirror_schema
 from zenbook.history.sql.mirror.mirror_schema import (
     METRICS,
-    OTHERS,
+    OTHER_TABLES,
     PARAMS,
     REPLICATED,
     RUN_COLUMNS,
-    VERSION,
-    Copied,
+    ReplicatedTable,
     ddl,
     quoted,
 )
 from zenbook.history.sql.mirror.typed_values import TYPES, Kind
-from zenbook.history.sql.mirror.wide_runs import Name, Places, values_of
+from zenbook.history.sql.mirror.wide_runs import ValueColumns, ValueName, collect_value_columns
 from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import MarkRecord, RunRecord
 
 if TYPE_CHECKING:
     import duckdb
 
-AT_ONCE = 1000  # runs whose rows are in Python's memory at once
+BATCH_RUNS = 1000  # runs whose rows are in Python's memory at the same time
 _GIT = ("commit", "branch", "dirty")
 _ARROW = {"VARCHAR": "string", "BIGINT": "int64", "DOUBLE": "float64", "BOOLEAN": "bool"}
 
 
 class ReplicaTables:
-    """Tables in one schema. Who calls sees to it that only one thread does so at a time."""
+    """The tables of one schema. The caller makes sure that only one thread uses them at a time."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, schema: str) -> None:
         self._connection = connection
         self._schema = schema
-        self.places = Places()
-        self.size = 0  # runs
-        self.known: set[str] = set()  # digests of code that need not be copied again
-        self._environments: dict[str, dict[str, Any]] = {"": {}}  # what is told of each, by digest
+        self.columns = ValueColumns()
+        self.size = 0  # number of runs
+        self.code_digests: set[str] = set()  # of the code that has been copied
+        self._environments: dict[str, dict[str, Any]] = {"": {}}  # columns of the runs, by digest
 
     def create(self, store: str, revision: int) -> None:
-        """Make empty tables."""
-        tables = {one.name: one.columns for one in REPLICATED} | {"runs": RUN_COLUMNS} | OTHERS
+        """Create empty tables.
+
+        Args:
+            store: The id of the metadata store's history.
+            revision: The revision of the store up to which the tables are complete.
+        """
+        tables = {table.name: table.columns for table in REPLICATED} | {"runs": RUN_COLUMNS} | OTHER_TABLES
         for name, columns in tables.items():
-            self._do(f"CREATE TABLE {self._schema}.{name} ({ddl(columns)})")
-        self._do(f"INSERT INTO {self._schema}.facts VALUES (?, ?, ?)", [VERSION, store, revision])
+            self._execute(f"CREATE TABLE {self._schema}.{name} ({ddl(columns)})")
+        self._execute(f"INSERT INTO {self._schema}.facts VALUES (?, ?, ?)", [mirror_schema.VERSION, store, revision])
 
     def open(self) -> tuple[int, str, int]:
-        """Read what is there of a copy that was made before: its version, store and revision."""
-        version, store, revision = self._one(f"SELECT version, store, revision FROM {self._schema}.facts")
-        if version == VERSION:
-            rows = self._all(f"SELECT section, name, kind, place FROM {self._schema}.columns")
-            columns = [row[0] for row in self._all(f"DESCRIBE {self._schema}.runs")]
+        """Read the state of existing tables: their version, store and revision."""
+        version, store, revision = self._fetch_one(f"SELECT version, store, revision FROM {self._schema}.facts")
+        if version == mirror_schema.VERSION:
+            rows = self._fetch_all(f"SELECT section, name, kind, place FROM {self._schema}.columns")
+            columns = [row[0] for row in self._fetch_all(f"DESCRIBE {self._schema}.runs")]
             numbers = [int(name[1:]) for name in columns if name[0] == "v" and name[1:].isdecimal()]
-            of = {Name(section, name, Kind(kind)): place for section, name, kind, place in rows}
-            self.places = Places(of, max(numbers, default=-1) + 1)
-            self.size = self._one(f"SELECT count(*) FROM {self._schema}.revisions")[0]
-            self.known = {digest for (digest,) in self._all(f"SELECT digest FROM {self._schema}.code")}
+            of = {ValueName(section, name, Kind(kind)): place for section, name, kind, place in rows}
+            self.columns = ValueColumns(of, max(numbers, default=-1) + 1)
+            self.size = self._fetch_one(f"SELECT count(*) FROM {self._schema}.revisions")[0]
+            self.code_digests = {digest for (digest,) in self._fetch_all(f"SELECT digest FROM {self._schema}.code")}
         return version, store, revision
 
     def revisions(self, above: int) -> dict[str, int]:
-        """The runs that changed last after a revision."""
-        return dict(self._all(f"SELECT run, revision FROM {self._schema}.revisions WHERE revision > ?", [above]))
+        """List the runs whose last change is after a revision.
+
+        Args:
+            above: The revision.
+
+        Returns:
+            The revision of each run's last change, by run id.
+        """
+        return dict(self._fetch_all(f"SELECT run, revision FROM {self._schema}.revisions WHERE revision > ?", [above]))
 
     def replace(self, store: MetadataStore, revisions: dict[str, int], gone: Collection[str], *, new: bool) -> None:
-        """Take over some runs as they are now in the store, and forget others.
+        """Copy some runs as they are now in the store, and remove others.
 
-        ``new`` says that none of them is here, so that nothing need be looked for. The caller has begun a transaction:
-        whoever reads meanwhile sees all of it or nothing.
+        The caller has begun a transaction, so that readers see all of it or nothing.
+
+        Args:
+            store: The metadata store.
+            revisions: The runs to copy, with the revision of each one's last change.
+            gone: The runs to remove.
+            new: Whether the tables have none of these runs, so that no old rows need to be removed.
         """
         if not new:
-            self._forget([*revisions, *gone])
+            self._remove([*revisions, *gone])
         runs = [*revisions]
-        with _no_collecting() if len(runs) > AT_ONCE else nullcontext():
-            for start in range(0, len(runs), AT_ONCE):
-                some = runs[start : start + AT_ONCE]
-                self._add(store, {run: revisions[run] for run in some})
+        with _without_garbage_collection() if len(runs) > BATCH_RUNS else nullcontext():
+            for start in range(0, len(runs), BATCH_RUNS):
+                self._add(store, {run: revisions[run] for run in runs[start : start + BATCH_RUNS]})
 
     def begin(self) -> None:
-        """Begin a transaction. When something fails in it, the connection is closed: there is no way back."""
-        self._do("BEGIN")
+        """Begin a transaction. If something fails in it, the caller closes the connection; nothing is rolled back."""
+        self._execute("BEGIN")
 
     def commit(self) -> None:
-        """End it."""
-        self._do("COMMIT")
+        """Commit the transaction."""
+        self._execute("COMMIT")
 
     def set_revision(self, revision: int) -> None:
-        """Say up to which revision of the store this is complete."""
-        self._do(f"UPDATE {self._schema}.facts SET revision = ?", [revision])
+        """Record up to which revision of the store the tables are complete.
 
-    def settle(self) -> None:
-        """Forget the names that no run has any more, and write down where the others are."""
+        Args:
+            revision: The revision.
+        """
+        self._execute(f"UPDATE {self._schema}.facts SET revision = ?", [revision])
+
+    def save_columns(self) -> None:
+        """Remove the names that no run has any more, and write down the columns of the others."""
         present = self.present()
-        self.places.of = {name: place for name, place in self.places.of.items() if name in present}
-        self._do(f"DELETE FROM {self._schema}.columns")
-        if self.places.of:
-            names = [*self.places.of]
+        self.columns.of = {name: column for name, column in self.columns.of.items() if name in present}
+        self._execute(f"DELETE FROM {self._schema}.columns")
+        if self.columns.of:
+            names = [*self.columns.of]
             columns = [
-                ("section", "VARCHAR", [one.section for one in names]),
-                ("name", "VARCHAR", [one.name for one in names]),
-                ("kind", "VARCHAR", [str(one.kind) for one in names]),
-                ("place", "VARCHAR", [self.places[one] for one in names]),
+                ("section", "VARCHAR", [name.section for name in names]),
+                ("name", "VARCHAR", [name.name for name in names]),
+                ("kind", "VARCHAR", [str(name.kind) for name in names]),
+                ("place", "VARCHAR", [self.columns[name] for name in names]),
             ]
-            with self._as_table("names", columns) as given:
-                self._do(f"INSERT INTO {self._schema}.columns SELECT * FROM {given}")
+            with self._as_table("names", columns) as table:
+                self._execute(f"INSERT INTO {self._schema}.columns SELECT * FROM {table}")
 
-    def present(self, but: str = "") -> set[Name]:
-        """The names that runs have, leaving out those that the SQL text ``but`` excludes."""
-        names = [*self.places.of]
+    def present(self, join: str = "") -> set[ValueName]:
+        """Find the names for which some run has a value.
+
+        Args:
+            join: SQL after the table ``runs``, to leave out some runs.
+
+        Returns:
+            The names.
+        """
+        names = [*self.columns.of]
         if not names:
             return set()
-        counts = self._one(
-            f"SELECT {', '.join(f'count({self.places[one]})' for one in names)} FROM {self._schema}.runs {but}"
+        counts = self._fetch_one(
+            f"SELECT {', '.join(f'count({self.columns[name]})' for name in names)} FROM {self._schema}.runs {join}"
         )
         return {name for name, count in zip(names, counts, strict=True) if count}
 
     # --- rows -------------------------------------------------------------------------------------------------------
 
-    def _forget(self, runs: list[str]) -> None:
-        with self._as_table("gone_runs", [("run", "VARCHAR", runs)]) as given:
+    def _remove(self, runs: list[str]) -> None:
+        with self._as_table("gone_runs", [("run", "VARCHAR", runs)]) as gone:
             for table in REPLICATED:
-                self._do(f"DELETE FROM {self._schema}.{table.name} WHERE run IN (SELECT run FROM {given})")
-            self._do(f"DELETE FROM {self._schema}.runs WHERE id IN (SELECT run FROM {given})")
+                self._execute(f"DELETE FROM {self._schema}.{table.name} WHERE run IN (SELECT run FROM {gone})")
+            self._execute(f"DELETE FROM {self._schema}.runs WHERE id IN (SELECT run FROM {gone})")
             before = self.size
-            self._do(f"DELETE FROM {self._schema}.revisions WHERE run IN (SELECT run FROM {given})")
+            self._execute(f"DELETE FROM {self._schema}.revisions WHERE run IN (SELECT run FROM {gone})")
         if before:
-            self.size = self._one(f"SELECT count(*) FROM {self._schema}.revisions")[0]
+            self.size = self._fetch_one(f"SELECT count(*) FROM {self._schema}.revisions")[0]
 
     def _add(self, store: MetadataStore, revisions: dict[str, int]) -> None:
         runs = [*revisions]
@@ -142,81 +169,82 @@ class ReplicaTables:
         for table in REPLICATED:
             self._insert(table, rows[table.name])
         self._add_runs(store, runs, rows[PARAMS.name], rows[METRICS.name])
-        self._add_described(store, {row[5] for row in rows["steps"]})
+        self._add_code(store, {row[5] for row in rows["steps"]})
         revised: list[tuple[str, str, Sequence[Any]]] = [
             ("run", "VARCHAR", runs),
             ("revision", "BIGINT", [*revisions.values()]),
         ]
-        with self._as_table("revised", revised) as given:
-            self._do(f"INSERT INTO {self._schema}.revisions SELECT * FROM {given}")
+        with self._as_table("revised", revised) as source:
+            self._execute(f"INSERT INTO {self._schema}.revisions SELECT * FROM {source}")
         self.size += len(runs)
 
-    def _insert(self, table: Copied, rows: Sequence[Sequence[Any]]) -> None:
+    def _insert(self, table: ReplicatedTable, rows: Sequence[Sequence[Any]]) -> None:
         if not rows:
             return
         columns: list[Sequence[Any]] = [*zip(*rows, strict=True)]
         if table.name == "steps":
-            columns[3] = [str(one) for one in columns[3]]
-            columns[-1] = [one if isinstance(one, str) else json.dumps(one) for one in columns[-1]]
+            columns[3] = [str(state) for state in columns[3]]
+            columns[-1] = [notes if isinstance(notes, str) else json.dumps(notes) for notes in columns[-1]]
         if table.name == "metrics":
             columns[4] = [None if value is None or isnan(value) else value for value in columns[4]]
         typed = [(name, kind, values) for (name, kind), values in zip(table.columns, columns, strict=True)]
-        with self._as_table("copied", typed) as given:
-            self._do(f"INSERT INTO {self._schema}.{table.name} SELECT * FROM {given}")
+        with self._as_table("copied", typed) as source:
+            self._execute(f"INSERT INTO {self._schema}.{table.name} SELECT * FROM {source}")
 
     def _add_runs(
         self, store: MetadataStore, runs: list[str], params: Sequence[Sequence[Any]], metrics: Sequence[Sequence[Any]]
     ) -> None:
         names = [field.name for field in dataclasses.fields(RunRecord)]
         rows = sorted(
-            (dict(zip(names, row, strict=True)) for row in store.rows(RunRecord, runs)), key=lambda one: one["id"]
+            (dict(zip(names, row, strict=True)) for row in store.rows(RunRecord, runs)), key=lambda row: row["id"]
         )
         if not rows:
             return
         marks: dict[str, list[MarkRecord]] = {}
         for row in store.rows(MarkRecord, runs):
             marks.setdefault(row[0], []).append(MarkRecord(*row))
-        for one in rows:
-            mine = sorted(marks.get(one["id"], ()), key=lambda mark: mark.name)
-            one["state"] = str(one["state"])
-            one["starred"] = any(mark.kind == "star" for mark in mine)
-            one["tags"] = [mark.name for mark in mine if mark.kind == "tag"]
-            one.update(self._environment(store, one["environment"]))
-            one["note"] = next((mark.text for mark in mine if mark.kind == "note"), "")
-        columns = [(name, kind, [one.get(name) for one in rows]) for name, kind in RUN_COLUMNS]
-        for name, values in values_of({one["id"]: one["kind"] for one in rows}, params, metrics).items():
-            columns.append((self._place(name), TYPES[name.kind], values))
-        with self._as_table("wide", columns) as given:
-            self._do(f"INSERT INTO {self._schema}.runs BY NAME SELECT * FROM {given}")
+        for run in rows:
+            own = sorted(marks.get(run["id"], ()), key=lambda mark: mark.name)
+            run["state"] = str(run["state"])
+            run["starred"] = any(mark.kind == "star" for mark in own)
+            run["tags"] = [mark.name for mark in own if mark.kind == "tag"]
+            run.update(self._environment(store, run["environment"]))
+            run["note"] = next((mark.text for mark in own if mark.kind == "note"), "")
+        columns = [(name, kind, [run.get(name) for run in rows]) for name, kind in RUN_COLUMNS]
+        for name, values in collect_value_columns({run["id"]: run["kind"] for run in rows}, params, metrics).items():
+            columns.append((self._column(name), TYPES[name.kind], values))
+        with self._as_table("wide", columns) as table:
+            self._execute(f"INSERT INTO {self._schema}.runs BY NAME SELECT * FROM {table}")
 
-    def _place(self, name: Name) -> str:
-        known = name in self.places.of
-        place = self.places[name]
-        if not known:
-            self._do(f"ALTER TABLE {self._schema}.runs ADD COLUMN {place} {TYPES[name.kind]}")
-        return place
+    def _column(self, name: ValueName) -> str:
+        """The column of a name; it is created if the name is new."""
+        is_new = name not in self.columns.of
+        column = self.columns[name]
+        if is_new:
+            self._execute(f"ALTER TABLE {self._schema}.runs ADD COLUMN {column} {TYPES[name.kind]}")
+        return column
 
-    def _add_described(self, store: MetadataStore, capsules: set[str]) -> None:
-        for digest in sorted(capsules - self.known - {""}):
-            found = store.code(digest)
-            if found is not None:
-                source = Capsule.from_json(json.loads(found.capsule)).source if found.capsule.startswith("{") else ""
-                self._do(f"INSERT INTO {self._schema}.code VALUES (?, ?)", [digest, source])
-                self.known.add(digest)
+    def _add_code(self, store: MetadataStore, capsules: set[str]) -> None:
+        for digest in sorted(capsules - self.code_digests - {""}):
+            record = store.code(digest)
+            if record is not None:
+                source = Capsule.from_json(json.loads(record.capsule)).source if record.capsule.startswith("{") else ""
+                self._execute(f"INSERT INTO {self._schema}.code VALUES (?, ?)", [digest, source])
+                self.code_digests.add(digest)
 
     def _environment(self, store: MetadataStore, digest: str) -> dict[str, Any]:
-        found = self._environments.get(digest)
-        if found is None:
+        columns = self._environments.get(digest)
+        if columns is None:
             record = store.environment(digest)
             body = json.loads(record.description) if record is not None else {}
             git = body.get("git") or {}
-            found = {"python": body.get("python")} | {f"git_{name}": git.get(name) for name in _GIT}
-            self._environments[digest] = found
-        return found
+            columns = {"python": body.get("python")} | {f"git_{name}": git.get(name) for name in _GIT}
+            self._environments[digest] = columns
+        return columns
 
     # --- DuckDB -----------------------------------------------------------------------------------------------------
 
-    def _as_table(self, name: str, columns: Sequence[tuple[str, str, Sequence[Any]]]) -> _Registered:
+    def _as_table(self, name: str, columns: Sequence[tuple[str, str, Sequence[Any]]]) -> _RegisteredTable:
         import pyarrow as pa
 
         types = {
@@ -225,21 +253,21 @@ class ReplicaTables:
             "DECIMAL(38, 0)": pa.decimal128(38, 0),
         }
         arrays = [pa.array(values, types[kind]) for _, kind, values in columns]
-        return _Registered(self._connection, name, pa.table(arrays, names=[one for one, _, _ in columns]))
+        return _RegisteredTable(self._connection, name, pa.table(arrays, names=[column for column, _, _ in columns]))
 
-    def _do(self, sql: str, values: Sequence[Any] | None = None) -> None:
+    def _execute(self, sql: str, values: Sequence[Any] | None = None) -> None:
         self._connection.execute(sql, values)
 
-    def _all(self, sql: str, values: Sequence[Any] | None = None) -> list[Any]:
+    def _fetch_all(self, sql: str, values: Sequence[Any] | None = None) -> list[Any]:
         return self._connection.execute(sql, values).fetchall()
 
-    def _one(self, sql: str, values: Sequence[Any] | None = None) -> Any:
+    def _fetch_one(self, sql: str, values: Sequence[Any] | None = None) -> Any:
         return self._connection.execute(sql, values).fetchall()[0]
 
 
 @contextmanager
-def _no_collecting() -> Iterator[None]:
-    """Millions of rows make Python look for cycles again and again, a fifth of the time; rows have none."""
+def _without_garbage_collection() -> Iterator[None]:
+    """Pause the search for reference cycles: over millions of rows it takes a fifth of the time, and finds none."""
     if not gc.isenabled():
         yield
         return
@@ -250,8 +278,8 @@ def _no_collecting() -> Iterator[None]:
         gc.enable()
 
 
-class _Registered:
-    """An Arrow table under a name that DuckDB knows, for as long as the block lasts."""
+class _RegisteredTable:
+    """An Arrow table that DuckDB knows by a name while the block runs."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, name: str, table: Any) -> None:
         self._connection, self._name, self._table = connection, f"zenbook_{name}", table

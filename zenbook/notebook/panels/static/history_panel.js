@@ -1,9 +1,11 @@
 // The history panel in the browser. What the kernel says is kept in a store for each panel; views draw it, once a frame.
 // Texts of the user only ever become text nodes; pictures and comparisons are HTML that zenbook made and escaped.
 
-const SVG = "http://www.w3.org/2000/svg";
-const ENDED = ["succeeded", "cached", "failed", "crashed", "cancelled", "skipped"]; // of steps, for the shared parts
-const STATES = ["running", "pending", "succeeded", "failed", "cancelled", "crashed"];
+import { node } from "./elements.js";
+import { HIDDEN, createRunTable, listColumns, matchingRows } from "./history_table.js";
+import { createRunSections, createToolbar } from "./history_tools.js";
+import { mountPanels } from "./mount_panels.js";
+
 const HEARTBEAT = 10_000; // ms; the kernel stops looking when it hears nothing for three times as long
 const stores = new Map();
 
@@ -11,7 +13,7 @@ export default { initialize, render };
 
 function initialize({ model, signal }) {
   const store = storeOf(model), { panel } = model.get("start");
-  settle(model, panel, signal);
+  mountPanels(render, model, panel, signal);
   signal.addEventListener("abort", () => { clearInterval(store.beats); stores.delete(panel); });
 }
 
@@ -115,13 +117,13 @@ function render({ model, el }) {
   const view = { store, text: "", sort: null, hidden: new Set(HIDDEN), shownToo: new Set(), ticked: new Set(), at: "", opened: "" };
   let frame = 0;
   view.dirty = () => { frame ||= requestAnimationFrame(paint); };
-  const tools = toolsOf(view), table = tableOf(view), below = belowOf(view, table);
+  const tools = createToolbar(view), table = createRunTable(view), below = createRunSections(view, table);
   Object.assign(view, { open: below.open, remove: below.remove, compare: below.compare, say: below.say });
   const paint = () => {
     frame = 0;
     for (const id of view.ticked) if (!store.rows.has(id)) view.ticked.delete(id);
-    view.columns = columnsOf(store, view);
-    view.list = listed(view);
+    view.columns = listColumns(store, view);
+    view.list = matchingRows(view);
     root.classList.toggle("zb-gone", store.gone);
     tools.paint();
     table.paint();
@@ -148,10 +150,4 @@ function render({ model, el }) {
     store.views.delete(view);
     if (view.opened) store.send({ ask: "close" });
   };
-}
-
-function button(text, act, kind = "") {
-  const made = node("button", `zb-button ${kind}`, text);
-  made.onclick = act;
-  return made;
 }

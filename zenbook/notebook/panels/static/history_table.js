@@ -1,11 +1,13 @@
-// The table of runs: only the rows that are in sight are in the page. A part of history_panel.js.
+// The table of runs: only the rows that are in sight are in the page.
+
+import { button, closest, duration, find, focused, mark, node, setText } from "./elements.js";
 
 const ROW = 26; // px, as in history_panel.css
 const FIXED = [["state", "state"], ["pipeline", "pipeline"], ["id", "run"], ["started", "started"], ["took", "took"], ["stack", "stack"], ["error", "error"]];
-const HIDDEN = ["stack", "error"]; // until they are chosen
+export const HIDDEN = ["stack", "error"]; // until they are chosen
 const MANY = 10; // columns of values that are shown before any is chosen
 
-function columnsOf(store, view) {
+export function listColumns(store, view) {
   const found = new Map();
   for (const row of store.rows.values()) for (const key in row.values) found.set(key, (found.get(key) ?? 0) + 1);
   const keys = [...found.keys()].sort((a, b) => (a[0] === b[0] ? found.get(b) - found.get(a) || (a < b ? -1 : 1) : a[0] === "p" ? -1 : 1));
@@ -17,18 +19,18 @@ function columnsOf(store, view) {
   }));
 }
 
-function valueOf(row, key, store) {
+function cellValue(row, key, store) {
   if (key === "started") return row.from;
   if (key === "took") return row.from == null ? null : (row.to ?? (ended(row) ? row.from : store.now())) - row.from;
   return key[1] === ":" ? row.values[key] : row[key];
 }
 
-const ended = (row) => !["pending", "running"].includes(row.state);
+export const ended = (row) => !["pending", "running"].includes(row.state);
 
-function textOf(row, key, store) {
-  const value = valueOf(row, key, store);
+function cellText(row, key, store) {
+  const value = cellValue(row, key, store);
   if (value == null) return "";
-  if (key === "started") return momentOf(value);
+  if (key === "started") return momentText(value);
   if (key === "took") return duration(value, !ended(row));
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value !== "number") return String(value);
@@ -36,14 +38,14 @@ function textOf(row, key, store) {
   return Math.abs(value) >= 1e4 && Math.abs(value) < 1e15 ? value.toFixed(0) : String(+value.toPrecision(4));
 }
 
-function momentOf(seconds) {
+function momentText(seconds) {
   const two = (value) => String(value).padStart(2, "0"), at = new Date(seconds * 1000);
   const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`, time = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
   return at.toDateString() === new Date().toDateString() ? time : `${day} ${time.slice(0, 5)}`;
 }
 
 // The rows that match the text, in the order that was asked for; without one the newest first.
-function listed({ store, text, sort }) {
+export function matchingRows({ store, text, sort }) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   let rows = [...store.rows.values()].sort((a, b) => (a.id < b.id ? 1 : -1));
   if (words.length) {
@@ -55,14 +57,14 @@ function listed({ store, text, sort }) {
   }
   if (!sort) return rows;
   const rank = (value) => (value == null || value === "" ? 2 : typeof value === "number" ? 0 : 1);
-  return rows.map((row) => [valueOf(row, sort.key, store), row]).sort(([a], [b]) => {
+  return rows.map((row) => [cellValue(row, sort.key, store), row]).sort(([a], [b]) => {
     if (rank(a) !== rank(b)) return rank(a) - rank(b); // what has no value comes last, whichever way
     const order = typeof a === "number" ? a - b : String(a ?? "").localeCompare(String(b ?? ""));
     return sort.down ? -order : order;
   }).map(([, row]) => row);
 }
 
-function tableOf(view) {
+export function createRunTable(view) {
   const { store } = view;
   const frame = node("div", "zb-runs"), table = node("table"), cols = node("colgroup"), head = node("thead"), body = node("tbody"), foot = node("div", "zb-foot");
   table.setAttribute("aria-multiselectable", "true");
@@ -84,22 +86,23 @@ function tableOf(view) {
     const some = view.list.slice(0, 200), keys = shown();
     numeric = new Set(keys.filter(({ key }) => key === "took" || (key[1] === ":" && some.every((row) => [undefined, null].includes(row.values[key]) || typeof row.values[key] === "number"))).map(({ key }) => key));
     const widths = keys.map(({ key, name }) => {
-      const longest = some.reduce((most, row) => Math.max(most, textOf(row, key, store).length), 0);
+      const longest = some.reduce((most, row) => Math.max(most, cellText(row, key, store).length), 0);
       return Math.min(key === "error" ? 60 : 30, Math.max(longest + (key === "state" ? 4 : 0), name.length + 1, key === "took" ? 7 : 3));
     });
     const now = JSON.stringify([keys, widths, [...numeric], view.sort]);
     if (now === shape) return;
     shape = now;
     drawn.clear();
-    cols.replaceChildren(node("col"), ...widths.map((width) => { const col = node("col"); col.style.width = `calc(${width * 0.94}ch + 18px)`; return col; }));
-    cols.firstChild.style.width = "30px";
+    const tickColumn = node("col");
+    tickColumn.style.width = "30px";
+    cols.replaceChildren(tickColumn, ...widths.map((width) => { const col = node("col"); col.style.width = `calc(${width * 0.94}ch + 18px)`; return col; }));
     table.style.width = `calc(${widths.reduce((sum, width) => sum + width * 0.94, 0)}ch + ${30 + 18 * widths.length}px)`;
-    const held = head.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    const held = head.contains(focused()) ? focused().dataset.key : null;
     const line = node("tr"), corner = node("th");
     corner.setAttribute("aria-label", "Ticked");
     line.append(corner, ...keys.map(headOf));
     head.replaceChildren(line);
-    if (held) head.querySelector(`[data-key="${CSS.escape(held)}"]`)?.focus({ preventScroll: true });
+    if (held) find(head, `[data-key="${CSS.escape(held)}"]`)?.focus({ preventScroll: true });
   };
   const headOf = ({ key, name, kind }) => {
     const cell = node("th", numeric.has(key) ? "zb-right" : ""), sorter = node("button", "zb-sort", name), down = view.sort?.down;
@@ -139,7 +142,7 @@ function tableOf(view) {
     tick.setAttribute("aria-label", `Tick ${row.id}`);
     first.append(tick);
     line.replaceChildren(first, ...shown().map(({ key }) => {
-      const text = textOf(row, key, store), cell = node("td", numeric.has(key) ? "zb-right" : "");
+      const text = cellText(row, key, store), cell = node("td", numeric.has(key) ? "zb-right" : "");
       if (key === "state") {
         const sign = mark(node("span", "zb-sign"), store.look, row.state);
         cell.append(sign, " ", text);
@@ -159,9 +162,9 @@ function tableOf(view) {
     const { list } = view, sight = Math.ceil((frame.clientHeight || 420) / ROW);
     if (!list.some((row) => row.id === view.at)) view.at = list[0]?.id ?? "";
     const first = Math.max(0, Math.min(Math.floor(frame.scrollTop / ROW) - 8, list.length - sight)), last = Math.min(list.length, first + sight + 16);
-    const held = body.contains(document.activeElement) ? document.activeElement.closest("tr").dataset.run : null;
+    const held = body.contains(focused()) ? focused().closest("tr").dataset.run : null;
     const lines = list.slice(first, last).map((row, at) => rowOf(row, first + at));
-    const now = [...body.children].filter((one) => one.dataset.run), same = now.length === lines.length && now.every((one, at) => one === lines[at]);
+    const now = [...body.rows].filter((line) => line.dataset.run), same = now.length === lines.length && now.every((one, at) => one === lines[at]);
     const top = frame.scrollTop; // lost where somebody measures while the row with the focus is away
     if (!same || body.dataset.all !== `${first} ${list.length}`) body.replaceChildren(...(first ? [spacer(first)] : []), ...lines, ...(last < list.length ? [spacer(list.length - last)] : []));
     body.dataset.all = `${first} ${list.length}`;
@@ -174,15 +177,15 @@ function tableOf(view) {
     table.setAttribute("aria-rowcount", view.list.length + 1);
     draw();
     const { size } = store.rows, filtered = view.text.trim();
-    const none = store.loading ? "Looking…" : store.wrong ? "" : store.wanted.pipeline || store.wanted.state || store.wanted.where ? "No run is like that." : "There are no runs yet.";
+    const none = store.loading ? "Looking…" : store.wrong ? "" : store.wanted.pipeline || store.wanted.state || store.wanted.where ? "No runs match this filter." : "There are no runs yet.";
     const count = filtered ? `${view.list.length} of ${size.toLocaleString("en")} loaded runs` : `${size.toLocaleString("en")} run${size === 1 ? "" : "s"}${store.more ? " loaded" : ""}`;
     const sorted = view.sort && !store.wanted.order;
     const within = store.wanted.order && store.more ? ", the first of all in this order" : (sorted || filtered) && store.more ? `; ${[sorted && "sorted", filtered && "searched"].filter(Boolean).join(" and ")} among these, and there are older ones` : store.more ? ", and there are older ones" : "";
-    put(told, size ? count + within : none);
+    setText(told, size ? count + within : none);
     older.hidden = !store.more;
     all.hidden = !(sorted && store.more);
     older.disabled = store.older;
-    put(older, store.older ? "Loading…" : store.wanted.order ? "Load more" : "Load older");
+    setText(older, store.older ? "Loading…" : store.wanted.order ? "Load more" : "Load older");
   };
   const go = (to) => {
     const at = Math.max(0, Math.min(view.list.length - 1, to)), row = view.list[at];
@@ -202,22 +205,22 @@ function tableOf(view) {
     if (!view.sort && !view.text.trim() && frame.scrollTop + frame.clientHeight > frame.scrollHeight - 12 * ROW) store.loadOlder();
   };
   body.addEventListener("focusin", (event) => { // by Tab, too
-    const id = event.target.closest("tr").dataset.run;
+    const id = closest(event, "tr")?.dataset.run;
     if (!id || id === view.at) return;
     view.at = id;
-    for (const line of body.children) if (line.dataset.run) line.tabIndex = line.dataset.run === id ? 0 : -1;
+    for (const line of body.rows) if (line.dataset.run) line.tabIndex = line.dataset.run === id ? 0 : -1;
   });
   frame.onclick = (event) => {
-    const id = event.target.closest("tr[data-run]")?.dataset.run;
+    const id = closest(event, "tr[data-run]")?.dataset.run;
     if (!id) return;
-    const first = event.target.closest("td:first-child");
+    const first = closest(event, "td:first-child");
     if (first) {
       tick(id);
-      event.target.closest("tr").focus({ preventScroll: true });
+      closest(event, "tr")?.focus({ preventScroll: true });
     } else if (!String(getSelection())) view.open(id);
   };
   frame.onkeydown = (event) => {
-    if (head.contains(event.target)) return;
+    if (closest(event, "thead")) return;
     const at = view.list.findIndex((row) => row.id === view.at), sight = Math.floor(frame.clientHeight / ROW) - 2;
     const to = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + sight, PageUp: at - sight, Home: 0, End: view.list.length - 1 }[event.key];
     if (to !== undefined) go(to);
@@ -232,9 +235,10 @@ function tableOf(view) {
     frame, foot, paint,
     focus: () => go(view.list.findIndex((row) => row.id === view.at)),
     tick() { // what goes on takes longer and longer
-      for (const line of body.querySelectorAll("tr[data-state=running]")) {
+      for (const line of body.rows) {
+        if (line.dataset.state !== "running") continue;
         const row = store.rows.get(line.dataset.run), cell = line.querySelector("[data-key=took]");
-        if (row && cell && !store.gone) put(cell, textOf(row, "took", store));
+        if (row && cell && !store.gone) setText(cell, cellText(row, "took", store));
       }
     },
   };

@@ -1,7 +1,11 @@
-// Filters, columns and what can be done with the ticked runs; below the table an opened run and a comparison. A part of
-// history_panel.js.
+// Filters, columns and what can be done with the ticked runs; below the table an opened run and a comparison.
 
-function toolsOf(view) {
+import { button, doneLine, faint, find, node, pre, setText } from "./elements.js";
+import { ended } from "./history_table.js";
+
+const STATES = ["running", "pending", "succeeded", "failed", "cancelled", "crashed"];
+
+export function createToolbar(view) {
   const { store } = view;
   const bar = node("div", "zb-tools-bar"), title = node("b", "", "Runs"), stack = node("span", "zb-stack");
   const pipeline = field("input", "Pipeline", "any pipeline"), state = field("select", "State"), text = field("input", "Text", "id, pipeline, lr=0.3");
@@ -29,7 +33,7 @@ function toolsOf(view) {
   pipeline.oninput = () => { if (!pipeline.value.trim() || store.pipelines.has(pipeline.value.trim())) filter(); }; // typed in full or chosen
   pipeline.onkeydown = (event) => { if (event.key === "Enter") filter(); };
   text.oninput = () => { view.text = text.value; view.dirty(); };
-  const columns = columnChoice(view), ticked = node("span", "zb-ticked"), count = node("span");
+  const columns = createColumnChoice(view), ticked = node("span", "zb-ticked"), count = node("span");
   const compare = button("Compare", () => view.compare([...view.ticked])), remove = button("Delete…", () => view.remove([...view.ticked]));
   const none = button("Untick", () => { view.ticked.clear(); view.dirty(); });
   ticked.append(count, compare, remove, none);
@@ -37,15 +41,15 @@ function toolsOf(view) {
   return {
     bar,
     paint() {
-      put(stack, store.stack ? `on ${store.stack}` : "");
+      setText(stack, store.stack ? `on ${store.stack}` : "");
       stack.classList.toggle("zb-production", store.production);
       const names = [...store.pipelines].sort();
       if (known.childElementCount !== names.length) known.replaceChildren(...names.map((one) => { const made = node("option"); made.value = one; return made; }));
-      put(mistake, store.wrong);
+      setText(mistake, store.wrong);
       mistake.hidden = !store.wrong;
       where.setAttribute("aria-invalid", Boolean(store.wrong));
       ticked.hidden = !view.ticked.size;
-      put(count, `${view.ticked.size} ticked`);
+      setText(count, `${view.ticked.size} ticked`);
       compare.disabled = view.ticked.size < 2;
       compare.title = view.ticked.size < 2 ? "Tick two runs or more" : "";
       columns.paint();
@@ -60,11 +64,12 @@ function field(tag, label, placeholder = "") {
   return made;
 }
 
-function columnChoice(view) {
+function createColumnChoice(view) {
   const box = node("details", "zb-columns"), list = node("div", "zb-choice");
-  box.append(node("summary", "zb-button", "Columns"), list);
-  box.onkeydown = (event) => { if (event.key === "Escape" && box.open) { box.open = false; box.firstChild.focus(); event.stopPropagation(); } };
-  box.onfocusout = (event) => { if (event.relatedTarget && !box.contains(event.relatedTarget)) box.open = false; };
+  const summary = node("summary", "zb-button", "Columns");
+  box.append(summary, list);
+  box.onkeydown = (event) => { if (event.key === "Escape" && box.open) { box.open = false; summary.focus(); event.stopPropagation(); } };
+  box.addEventListener("focusout", ({ relatedTarget }) => { if (relatedTarget && !box.contains(/** @type {Node} */ (relatedTarget))) box.open = false; });
   box.ontoggle = () => view.dirty();
   const one = ({ key, name, kind, shown }) => {
     const label = node("label"), tick = node("input");
@@ -89,7 +94,7 @@ function columnChoice(view) {
   };
 }
 
-function belowOf(view, table) {
+export function createRunSections(view, table) {
   const { store } = view;
   const note = node("div", "zb-note"), question = node("div", "zb-question"), opened = section("Run"), compared = section("Comparison");
   note.setAttribute("role", "status");
@@ -111,7 +116,7 @@ function belowOf(view, table) {
     opened.show(`Run ${id}`, acts, faint("…"));
     exportation.box.hidden = true;
     opened.body.before(exportation.box);
-    opened.box.querySelector(".zb-resume").hidden = !row || !ended(row);
+    find(opened.box, ".zb-resume").hidden = !row || !ended(row);
     store.send({ ask: "open", runs: [id] });
     say("");
   };
@@ -133,7 +138,7 @@ function belowOf(view, table) {
     store.send({ ask: "compare", runs });
     say("");
   };
-  const exportation = exportOf(store, () => opened.box.querySelector(".zb-head button")?.focus());
+  const exportation = createExportForm(store, () => find(opened.box, ".zb-head button")?.focus());
   const remove = (runs) => {
     const what = runs.length === 1 ? `run ${runs[0]}` : `${runs.length} runs`;
     const where = store.production ? ` The stack ${store.stack.replace(" (production)", "")} is for production.` : "";
@@ -141,7 +146,7 @@ function belowOf(view, table) {
     const sure = button(`Delete ${what.replace(/^run .*/, "it")}`, () => { question.hidden = true; store.send({ ask: "delete", runs }); table.focus(); }, "zb-danger");
     question.replaceChildren(node("span", "", `Delete ${what}, with logs and metrics?${where}`), sure, keep);
     question.setAttribute("aria-label", `Delete ${what}?`);
-    question.onkeydown = (event) => { if (event.key === "Escape") { keep.onclick(); event.stopPropagation(); } };
+    question.onkeydown = (event) => { if (event.key === "Escape") { keep.click(); event.stopPropagation(); } };
     question.hidden = false;
     keep.focus();
   };
@@ -154,22 +159,22 @@ function belowOf(view, table) {
       if (ask === "export") return exportation.answered(message);
       if (message.deleted?.includes(view.opened)) opened.close();
       if (message.done) say(message.done);
-      if (!message.sorry) return;
-      if (ask === "open" && runs[0] === view.opened) opened.body.replaceChildren(faint(message.sorry));
-      else if (ask === "compare") compared.body.replaceChildren(faint(message.sorry));
-      else say(message.sorry, true);
+      if (!message.error) return;
+      if (ask === "open" && runs[0] === view.opened) opened.body.replaceChildren(faint(message.error));
+      else if (ask === "compare") compared.body.replaceChildren(faint(message.error));
+      else say(message.error, true);
     },
     paint() {
-      const row = store.rows.get(view.opened), resume = opened.box.querySelector(".zb-resume");
+      const row = store.rows.get(view.opened), resume = find(opened.box, ".zb-resume");
       if (row && resume) resume.hidden = !ended(row);
-      put(note, store.gone ? "The kernel is gone, so this shows how it was. In a new one: %zen panel runs" : store.away || said);
+      setText(note, store.gone ? "The kernel is gone, so this shows how it was. In a new one: %zen panel runs" : store.away || said);
       note.classList.toggle("zb-wrong", Boolean(store.away) || wrong);
     },
   };
 }
 
 // Where a run's plan is to be written, and as what; then the line that does the same.
-function exportOf(store, back) {
+function createExportForm(store, back) {
   const box = node("form", "zb-export"), target = field("select", "Export as"), folder = field("input", "Folder"), said = node("div", "zb-exported");
   const close = button("Close", () => { box.hidden = true; back(); });
   let run = "", guessed = "";
@@ -189,7 +194,7 @@ function exportOf(store, back) {
     store.send({ ask: "export", runs: [run], target: target.value, folder: folder.value });
   };
   box.onkeydown = (event) => {
-    if (event.key === "Escape") close.onclick();
+    if (event.key === "Escape") close.click();
     event.stopPropagation();
   };
   return {
@@ -204,7 +209,7 @@ function exportOf(store, back) {
     },
     answered(message) {
       if (message.asked.runs[0] !== run) return;
-      if (message.sorry) return said.replaceChildren(node("span", "zb-wrong", message.sorry));
+      if (message.error) return said.replaceChildren(node("span", "zb-wrong", message.error));
       said.replaceChildren(pre(message.exported), doneLine(message.line));
     },
   };

@@ -1,6 +1,8 @@
-// The graph of a run: boxes that can be clicked, reached by keys, zoomed and scrolled. A part of run_panel.js.
+// The graph of a run: boxes that can be clicked, reached by keys, zoomed and scrolled.
 
-function graphOf(store, open) {
+import { duration, icon, node, setText, shape, share, timeTaken } from "./elements.js";
+
+export function createGraph(store, open) {
   const { start } = store;
   const [width, height] = start.size, [wide, high] = start.box;
   const frame = node("div", "zb-frame"), scroll = node("div", "zb-scroll"), tools = node("div", "zb-tools");
@@ -43,19 +45,21 @@ function graphOf(store, open) {
   const fit = () => Math.min(1, Math.max(0.72, (scroll.clientWidth - 2) / width));
   const zoom = (to) => {
     scale = Math.min(2, Math.max(0.3, to));
-    svg.setAttribute("width", width * scale);
-    svg.setAttribute("height", height * scale);
+    svg.setAttribute("width", String(width * scale));
+    svg.setAttribute("height", String(height * scale));
     const fits = width * scale <= scroll.clientWidth + 2 && height * scale <= 422;
     tools.hidden = !chosen && fits;
   };
-  for (const [sign, words, to] of [["−", "Smaller", () => scale / 1.2], ["+", "Larger", () => scale * 1.2],
-    ["Fit", "Fit to the width", () => Math.min(1, (scroll.clientWidth - 2) / width)]]) {
+  const addTool = (sign, title, scaleTo) => {
     const button = node("button", "zb-tool", sign);
-    button.setAttribute("aria-label", words);
-    button.title = words;
-    button.onclick = () => { chosen = true; zoom(to()); };
+    button.setAttribute("aria-label", title);
+    button.title = title;
+    button.onclick = () => { chosen = true; zoom(scaleTo()); };
     tools.append(button);
-  }
+  };
+  addTool("−", "Smaller", () => scale / 1.2);
+  addTool("+", "Larger", () => scale * 1.2);
+  addTool("Fit", "Fit to the width", () => Math.min(1, (scroll.clientWidth - 2) / width));
   new ResizeObserver(() => {
     if (chosen || !scroll.clientWidth) return;
     zoom(fit());
@@ -71,7 +75,7 @@ function graphOf(store, open) {
       if (far != null) return `running, ${Math.round(100 * far)} %`;
       return step.from == null || store.gone ? "running" : duration(store.elapsed() - step.from, true);
     }
-    return took(step) ? took(step) + (step.attempt > 1 ? ` ×${step.attempt}` : "") : step.state;
+    return timeTaken(step) ? timeTaken(step) + (step.attempt > 1 ? ` ×${step.attempt}` : "") : step.state;
   };
   const paint = (changed) => {
     if (!scale && scroll.clientWidth) zoom(fit());
@@ -82,11 +86,11 @@ function graphOf(store, open) {
         one.box.style.setProperty("--zb-state", start.look.colours[step.state]);
         icon(one.sign, start.look, step.state);
       }
-      put(one.second, words(step));
+      setText(one.second, words(step));
       const far = share(step.progress);
       one.rail.style.display = one.done.style.display = far == null ? "none" : "";
       if (far != null) one.done.setAttribute("width", (wide - 16) * far);
-      one.box.setAttribute("aria-label", `${step.name}: ${step.state}${took(step) ? " in " + took(step) : ""}`);
+      one.box.setAttribute("aria-label", `${step.name}: ${step.state}${timeTaken(step) ? " in " + timeTaken(step) : ""}`);
       if (step.state === "running" && !touched && !tools.hidden) follow(index);
     }
   };
@@ -97,7 +101,7 @@ function graphOf(store, open) {
   };
   return {
     frame, paint,
-    tick: () => store.steps.forEach((step, index) => step.state === "running" && put(boxes[index].second, words(step))),
+    tick: () => store.steps.forEach((step, index) => step.state === "running" && setText(boxes[index].second, words(step))),
     focus: (index) => boxes[index].box.focus(),
   };
 }

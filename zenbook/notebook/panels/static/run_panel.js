@@ -1,13 +1,14 @@
 // The run panel in the browser. What the kernel says is kept in a store for each panel; views draw what has changed,
 // once a frame. Texts of the user only ever become text nodes.
 
-const SVG = "http://www.w3.org/2000/svg";
-const ENDED = ["succeeded", "cached", "failed", "crashed", "cancelled", "skipped"];
+import { ENDED, countStates, duration, mark, node, progressText, setText, share } from "./elements.js";
+import { mountPanels } from "./mount_panels.js";
+import { createGraph } from "./run_graph.js";
+import { ACK, createStepDetails } from "./step_details.js";
+
 const GOING = ["pending", "running"]; // of a run
 const SAID = { succeeded: "ran", pending: "to come" };
-const ACK = 1200; // ms to wait for the kernel before the server is asked to interrupt it
 const HEARS = 5000; // the same for one that hears while a cell runs: it is only slow, and two interrupts are one too many
-const LINES = 2000; // of a log that are kept on the page
 const stores = new Map();
 
 export default { initialize, render };
@@ -15,7 +16,7 @@ export default { initialize, render };
 function initialize({ model, signal }) {
   const store = storeOf(model), { panel } = store.start;
   store.send({ ask: "state" }); // the kernel hears that somebody looks
-  settle(model, panel, signal, () => store.picture);
+  mountPanels(render, model, panel, signal, () => store.picture);
   signal.addEventListener("abort", () => { store.over = true; stores.delete(panel); });
 }
 
@@ -78,9 +79,9 @@ function render({ model, el }) {
   root.setAttribute("aria-label", start.small ? `Step ${start.steps[0]?.[0]}` : `Run ${start.pipeline} ${start.run}`);
   root.dataset.lmSuppressShortcuts = "true"; // arrows and Enter are for the steps, not for the notebook's cells
   const head = header(store, root);
-  const graph = start.small ? null : graphOf(store, (index) => details.open(index));
+  const graph = start.small ? null : createGraph(store, (index) => details.open(index));
   const tail = node("div", "zb-tail");
-  const details = detailsOf(store, (index) => graph.focus(index));
+  const details = createStepDetails(store, (index) => graph?.focus(index));
   root.append(head.bar, head.track, ...(graph ? [graph.frame, tail, details.section] : [tail]));
   el.append(root);
 
@@ -127,16 +128,16 @@ function header(store, root) {
     const [now, from, to] = store.run;
     const step = start.small ? store.steps[0] : null;
     const begun = step ? step.from : from;
-    put(time, begun == null || store.gone ? "" : duration((to ?? store.elapsed()) - begun, to == null));
-    put(state, now);
+    setText(time, begun == null || store.gone ? "" : duration((to ?? store.elapsed()) - begun, to == null));
+    setText(state, now);
   };
   const paint = () => {
     const [now, , , error] = store.run;
     mark(sign, start.look, start.small ? store.steps[0].state : now);
     tick();
-    const many = tally(store.steps);
-    put(facts, [start.facts, ...store.metrics].filter(Boolean).join(" · "));
-    if (error) put(note, error);
+    const many = countStates(store.steps);
+    setText(facts, [start.facts, ...store.metrics].filter(Boolean).join(" · "));
+    if (error) setText(note, error);
     note.style.color = error ? start.look.colours.failed : "";
     if (!start.small) {
       counts.replaceChildren(...[...ENDED, "running", "pending"].filter((one) => many[one]).map((one) => {
@@ -165,15 +166,15 @@ function header(store, root) {
     bar, track: lines, paint, tick,
     answered(message) {
       store.cancelling = "acknowledged";
-      if (!message.sorry) return;
-      put(note, message.sorry);
+      if (!message.error) return;
+      setText(note, message.error);
       cancel.disabled = store.cancelling = false;
-      put(cancel, "Cancel");
+      setText(cancel, "Cancel");
     },
     lost() {
       cancel.hidden = true;
       root.classList.add("zb-gone");
-      put(note, `The kernel is gone, so this shows how it was. See the run as it is: %zen show ${start.run}`);
+      setText(note, `The kernel is gone, so this shows how it was. See the run as it is: %zen show ${start.run}`);
       tick();
     },
   };
@@ -181,7 +182,7 @@ function header(store, root) {
 
 async function cancelRun(store, button, note) {
   button.disabled = true;
-  put(button, "Cancelling…");
+  setText(button, "Cancelling…");
   store.cancelling = "asked";
   store.send({ ask: "cancel" });
   await new Promise((done) => setTimeout(done, store.start.hears ? HEARS : ACK));
@@ -196,9 +197,9 @@ async function cancelRun(store, button, note) {
     const reply = await fetch(`${base}api/kernels/${store.start.kernel}/interrupt`, { method: "POST", headers });
     if (!reply.ok) throw new Error(reply.statusText);
   } catch {
-    put(note, "The server did not interrupt the kernel: use the stop button.");
+    setText(note, "The server did not interrupt the kernel: use the stop button.");
     button.disabled = false;
-    put(button, "Cancel");
+    setText(button, "Cancel");
   }
 }
 
@@ -208,7 +209,7 @@ function paintTail(store, element) {
   const step = store.steps[index];
   const lines = [];
   if (store.tail && store.tail[0] === index) lines.push(...store.tail[2].split("\n"));
-  if (step?.progress) lines.push(counted(step.progress));
+  if (step?.progress) lines.push(progressText(step.progress));
   element.hidden = !lines.some(Boolean);
   if (element.hidden) return;
   const key = `${index} ${lines.join("\n")}`;

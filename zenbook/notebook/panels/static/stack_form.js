@@ -1,18 +1,20 @@
-// Forms to register a component, by its flavour's settings, and a stack of components. A part of stack_panel.js.
+// Forms to register a component, by its flavour's settings, and a stack of components.
+
+import { node, setText } from "./elements.js";
+import { createLabel, say, setOptions, typedButton } from "./form_elements.js";
 
 const SHOWN = 6; // fields; the others are folded
 
-function formsOf(context) {
+export function createForms(context) {
   const section = node("section", "zb-forms"), bar = node("div", "zb-choices"), place = node("div");
   const component = componentForm(context, () => open(null)), stack = stackForm(context, () => open(null));
   const openers = [[component, "Register a component"], [stack, "Register a stack"]].map(([form, text]) => {
-    const button = buttonOf(text, () => open(button.getAttribute("aria-expanded") === "true" ? null : form));
-    button.form_ = form;
+    const button = typedButton(text, () => open(button.getAttribute("aria-expanded") === "true" ? null : form));
     bar.append(button);
-    return button;
+    return { button, form };
   });
   const open = (form) => {
-    openers.forEach((one) => one.setAttribute("aria-expanded", String(one.form_ === form)));
+    openers.forEach((opener) => opener.button.setAttribute("aria-expanded", String(opener.form === form)));
     place.replaceChildren(...(form ? [form.element] : []));
     form?.open();
   };
@@ -40,15 +42,15 @@ function textInput(type = "text") {
 }
 
 // A row of the grid: label, input, and below it what is wrong or what it is.
-function line(grid, text, input, help = "", required = false) {
-  const cell = node("div", "zb-cell"), wrong = node("div", "zb-wrong"), label = labelled(text, input);
+export function line(grid, text, input, help = "", required = false) {
+  const cell = node("div", "zb-cell"), wrong = node("div", "zb-wrong"), label = createLabel(text, input);
   if (required) label.append(node("span", "zb-required", " *"));
   wrong.id = `${input.id}-wrong`;
   input.setAttribute("aria-describedby", wrong.id);
   cell.append(input, wrong, ...(help ? [node("div", "zb-help", help)] : []));
   grid.append(label, cell);
   return (words = "") => {
-    put(wrong, words);
+    setText(wrong, words);
     input.setAttribute("aria-invalid", String(!!words));
   };
 }
@@ -62,17 +64,17 @@ function componentForm({ start, ask, lines }, close) {
   line(grid, "Flavour", flavour);
   flavour.after(does);
   line(grid, "Name", name, "", true);
-  options(kind, start.kinds.map((one) => one.kind), start.kinds.map((one) => one.spoken));
+  setOptions(kind, start.kinds.map((one) => one.kind), start.kinds.map((one) => one.label));
   more.append(node("summary", "", "More options"), rest);
   grid.after(options_, more);
-  const test = buttonOf("Test connection", () => tryIt()), done = buttonOf("Save", () => {}, "zb-first");
+  const test = typedButton("Test connection", () => tryIt()), done = typedButton("Save", () => {}, "zb-first");
   done.type = "submit";
   done.onclick = null;
-  foot.append(done, test, buttonOf("Close", close));
+  foot.append(done, test, typedButton("Close", close));
 
   kind.onchange = () => { flavoursOf(); fill(); };
   flavour.onchange = () => fill();
-  const flavoursOf = () => options(flavour, start.kinds.find((one) => one.kind === kind.value).flavours);
+  const flavoursOf = () => setOptions(flavour, start.kinds.find((one) => one.kind === kind.value).flavours);
 
   async function fill() {
     const mine = (asked += 1);
@@ -81,16 +83,16 @@ function componentForm({ start, ask, lines }, close) {
     [fields, touched] = [new Map(), new Set()];
     options_.replaceChildren();
     rest.replaceChildren();
-    say(note, "failed", start.look, answer.sorry, answer.hint);
-    put(does, answer.does ?? "");
+    say(note, "failed", start.look, answer.error, answer.hint);
+    setText(does, answer.does ?? "");
     for (const [at, one] of (answer.fields ?? []).entries()) {
-      const input = inputOf(one);
+      const input = createInput(one);
       const wrong = line(at < SHOWN || one.required ? options_ : rest, one.label, input, one.help, one.required);
       fields.set(one.name, { one, input, wrong });
       input.onchange = () => { touched.add(one.name); look(); };
     }
     more.hidden = !rest.childElementCount;
-    done.disabled = test.disabled = !!answer.sorry;
+    done.disabled = test.disabled = !!answer.error;
   }
 
   const values = () => Object.fromEntries([...fields].flatMap(([key, { one, input }]) => {
@@ -124,7 +126,7 @@ function componentForm({ start, ask, lines }, close) {
     done.disabled = test.disabled = false;
     say(note);
     wrong(answer.mistakes);
-    if (answer.sorry) say(note, "failed", start.look, answer.sorry, answer.hint);
+    if (answer.error) say(note, "failed", start.look, answer.error, answer.hint);
     return answer;
   }
 
@@ -145,7 +147,7 @@ function componentForm({ start, ask, lines }, close) {
   return { element: form, open() { if (!flavour.value) { flavoursOf(); fill(); } kind.focus(); } };
 }
 
-function inputOf(field) {
+function createInput(field) {
   if (field.input === "switch") {
     const input = textInput("checkbox");
     input.checked = !!field.default;
@@ -153,7 +155,7 @@ function inputOf(field) {
   }
   if (field.input === "choice") {
     const input = node("select", "zb-input");
-    options(input, ["", ...field.choices], [field.default ? `${field.default} (default)` : "", ...field.choices]);
+    setOptions(input, ["", ...field.choices], [field.default ? `${field.default} (default)` : "", ...field.choices]);
     return input;
   }
   if (field.input === "pairs") {
@@ -170,23 +172,23 @@ function stackForm({ start, known, ask, lines }, close) {
   const { form, grid, foot, note } = frame("Register a stack", () => save(), close);
   const name = textInput(), production = textInput("checkbox");
   line(grid, "Name", name, "", true);
-  const parts = start.kinds.map(({ kind, spoken }) => {
+  const parts = start.kinds.map(({ kind, label }) => {
     const select = node("select", "zb-input");
-    line(grid, spoken, select);
+    line(grid, label, select);
     return [kind, select];
   });
   line(grid, "for production", production, "Show its name everywhere, and ask before something is destroyed.");
-  const done = buttonOf("Save", () => {}, "zb-first");
+  const done = typedButton("Save", () => {}, "zb-first");
   done.type = "submit";
   done.onclick = null;
-  foot.append(done, buttonOf("Close", close));
+  foot.append(done, typedButton("Close", close));
 
   async function save() {
     done.disabled = true;
     const components = Object.fromEntries(parts.map(([kind, select]) => [kind, select.value]));
     const answer = await ask({ ask: "stack", name: name.value, production: production.checked, components });
     done.disabled = false;
-    if (answer.sorry) return say(note, "failed", start.look, answer.sorry, answer.hint);
+    if (answer.error) return say(note, "failed", start.look, answer.error, answer.hint);
     lines.add(answer.line);
     say(note, "succeeded", start.look, `Registered ${name.value}: pick it above to switch to it.`);
     name.value = "";
@@ -198,7 +200,7 @@ function stackForm({ start, known, ask, lines }, close) {
     paint() {
       for (const [kind, select] of parts) {
         const there = known.state.components?.[kind] ?? [];
-        options(select, there.map((one) => one.name), there.map((one) => (one.flavour === one.name ? one.name : `${one.name} (${one.flavour})`)));
+        setOptions(select, there.map((one) => one.name), there.map((one) => (one.flavour === one.name ? one.name : `${one.name} (${one.flavour})`)));
       }
     },
   };

@@ -1,10 +1,14 @@
 // The stack panel in the browser: a picker, and forms to register. Texts of the user only ever become text nodes.
 
-const SVG = "http://www.w3.org/2000/svg";
+import { doneLine, node } from "./elements.js";
+import { mountPanels } from "./mount_panels.js";
+import { createForms } from "./stack_form.js";
+import { createStackPicker } from "./stack_picker.js";
+
 const WATCHED = 60_000; // ms after which the kernel is told again that somebody looks
 const UNHEARD = 1500; // ms after which it is told again when it has not answered
 
-export default { initialize: ({ model, signal }) => settle(model, model.get("start").panel, signal), render };
+export default { initialize: ({ model, signal }) => mountPanels(render, model, model.get("start").panel, signal), render };
 
 function render({ model, el }) {
   const start = model.get("start");
@@ -27,8 +31,8 @@ function render({ model, el }) {
     picker.paint();
     forms.paint();
   };
-  const context = { start, known, ask, lines, change, chosen: () => picker.chosen() };
-  const picker = pickerOf(context), forms = formsOf(context);
+  const context = { start, known, ask, lines, chosen: () => picker.chosen() };
+  const picker = createStackPicker(context), forms = createForms(context);
   root.append(picker.section, told, forms.section);
   el.append(root);
 
@@ -42,7 +46,7 @@ function render({ model, el }) {
     clearInterval(clock);
     clearInterval(knocking);
     root.classList.add("zb-gone");
-    root.querySelectorAll("button, select, input, textarea").forEach((one) => { one.disabled = true; });
+    for (const control of root.querySelectorAll("button, select, input, textarea")) /** @type {HTMLInputElement} */ (control).disabled = true;
     picker.note("The kernel is gone, so this shows how it was. See the stacks as they are: %zen panel", "");
   };
   const watch = () => ask({ ask: "watch" });
@@ -62,33 +66,4 @@ function render({ model, el }) {
     model.off("msg:custom", receive);
     model.off("comm_live_update", lost);
   };
-}
-
-function buttonOf(text, onclick, kind = "") {
-  const button = node("button", `zb-button ${kind}`, text);
-  button.type = "button";
-  button.onclick = onclick;
-  return button;
-}
-
-let lastId = 0;
-function labelled(text, input) {
-  const label = node("label", "", text);
-  input.id ||= `zb-input-${(lastId += 1)}-${Date.now()}`;
-  label.htmlFor = input.id;
-  return label;
-}
-
-function options(select, names, texts = names) {
-  const before = select.value;
-  select.replaceChildren(...names.map((name, at) => Object.assign(node("option", "", texts[at]), { value: name })));
-  if (names.includes(before)) select.value = before;
-}
-
-function say(element, state, look, text, hint = "") {
-  element.replaceChildren();
-  if (!text) return;
-  const sign = mark(node("span", "zb-sign"), look, state), words = node("span", "", text);
-  if (hint) words.append(node("span", "zb-hint", hint));
-  element.append(sign, words);
 }

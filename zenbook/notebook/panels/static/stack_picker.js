@@ -1,14 +1,17 @@
-// Pick a stack: what it is made of, whether that works, what a switch changes. A part of stack_panel.js.
+// Pick a stack: what it is made of, whether that works, what a switch changes.
 
-function pickerOf({ start, known, ask, lines, change }) {
+import { mark, node, setText } from "./elements.js";
+import { createLabel, say, setOptions, typedButton } from "./form_elements.js";
+
+export function createStackPicker({ start, known, ask, lines }) {
   const section = node("section"), head = node("div", "zb-head"), left = node("div", "zb-left");
   const select = node("select", "zb-input"), told = node("span", "zb-told"), note = node("div", "zb-note zb-said");
   note.setAttribute("role", "status");
-  const use = buttonOf("Use", () => switchTo(true), "zb-first"), check = buttonOf("Check", () => checkChosen());
-  const anyway = buttonOf("Use without checking", () => switchTo(false));
+  const use = typedButton("Use", () => switchTo(true), "zb-first"), check = typedButton("Check", () => checkChosen());
+  const anyway = typedButton("Use without checking", () => switchTo(false));
   const rows = node("div", "zb-rows");
   const health = new Map(); // of the stacks that were checked, by stack and kind
-  left.append(labelled("Stack", select), select, told);
+  left.append(createLabel("Stack", select), select, told);
   const buttons = node("div", "zb-choices");
   buttons.append(anyway, use, check);
   head.append(left, buttons);
@@ -30,24 +33,24 @@ function pickerOf({ start, known, ask, lines, change }) {
 
   function paint() {
     const { state } = known;
-    if (state.sorry) return say(note, "failed", start.look, state.sorry, state.hint);
+    if (state.error) return say(note, "failed", start.look, state.error, state.hint);
     const names = state.stacks.map((one) => one.name);
     const texts = state.stacks.map((one) => one.name + (one.production ? " (production)" : "") + (one.name === state.active ? " – active" : ""));
-    if (select.dataset.key !== texts.join("\n")) options(select, names, texts);
+    if (select.dataset.key !== texts.join("\n")) setOptions(select, names, texts);
     select.dataset.key = texts.join("\n");
     if (following || !names.includes(select.value)) { select.value = state.active; following = true; }
     const now = stackOf(state.active), next = stackOf(select.value), other = next !== now;
-    put(told, other ? `instead of ${state.active}, which is active` : "");
+    setText(told, other ? `instead of ${state.active}, which is active` : "");
     use.hidden = !other;
     use.disabled = check.disabled = busy;
-    const lines_ = start.kinds.map(({ kind, spoken }, at) => row(spoken, now?.components[at], next?.components[at], other, health.get(key(select.value, kind))));
+    const lines_ = start.kinds.map(({ kind, label }, at) => row(label, now?.components[at], next?.components[at], other, health.get(key(select.value, kind))));
     if (other && now?.production !== next.production) lines_.push(row("for production", yes(now?.production), yes(next.production), true));
     rows.replaceChildren(...lines_.flat());
   }
 
   const yes = (value) => ({ name: value ? "yes" : "no", flavour: "" });
 
-  function row(spoken, before, after, other, found) {
+  function row(label, before, after, other, found) {
     const is = node("span", "zb-is"), dot = node("span", "zb-dot");
     const changed = other && (before?.name !== after.name || before?.flavour !== after.flavour);
     if (changed) is.append(component(before, "zb-old"), node("span", "zb-arrow", " → "), component(after, "zb-new"));
@@ -59,7 +62,7 @@ function pickerOf({ start, known, ask, lines, change }) {
     }
     const says = node("span", `zb-found ${found?.state === "failed" ? "zb-failed" : ""}`, found?.told ?? "");
     if (found?.hint) says.append(node("span", "zb-hint", found.hint));
-    return [node("span", "zb-kind", spoken), is, dot, says];
+    return [node("span", "zb-kind", label), is, dot, says];
   }
 
   function component(one, kind = "") {
@@ -80,7 +83,7 @@ function pickerOf({ start, known, ask, lines, change }) {
     starting(stack);
     const answer = await ask({ ask: "check", stack });
     busy = false;
-    if (answer.sorry) fail(stack, answer);
+    if (answer.error) fail(stack, answer);
     paint();
     return answer;
   }
@@ -92,7 +95,7 @@ function pickerOf({ start, known, ask, lines, change }) {
     if (checked) starting(stack);
     const answer = await ask({ ask: "use", stack, check: checked });
     busy = false;
-    if (answer.sorry) {
+    if (answer.error) {
       anyway.hidden = !answer.failed;
       fail(stack, answer);
       if (answer.failed) anyway.focus();
@@ -108,7 +111,7 @@ function pickerOf({ start, known, ask, lines, change }) {
     start.kinds.forEach(({ kind }) => {
       if (health.get(key(stack, kind))?.state === "running") health.delete(key(stack, kind));
     });
-    say(note, "failed", start.look, answer.sorry, answer.hint);
+    say(note, "failed", start.look, answer.error, answer.hint);
   }
 
   return {

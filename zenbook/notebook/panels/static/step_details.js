@@ -1,6 +1,11 @@
-// All about one step: its log, artifacts, parameters, code and traceback. A part of run_panel.js.
+// All about one step: its log, artifacts, parameters, code and traceback.
 
-function detailsOf(store, focusStep) {
+import { ENDED, duration, faint, find, lineCount, mark, node, pairs, pre, setText, timeTaken, withLinks } from "./elements.js";
+
+export const ACK = 1200; // ms to wait for the kernel before the server is asked to interrupt it
+const LINES = 2000; // of a log that are kept on the page
+
+export function createStepDetails(store, focusStep) {
   const { start } = store;
   const section = node("section", "zb-details");
   section.hidden = true;
@@ -33,12 +38,12 @@ function detailsOf(store, focusStep) {
     tab = store.steps[at].state === "failed" ? "Error" : tab && kinds().includes(tab) ? tab : "Log";
     section.hidden = false;
     section.setAttribute("aria-label", `Step ${store.steps[at].name}`);
-    put(name, store.steps[at].name);
+    setText(name, store.steps[at].name);
     askDetails();
     askLog(null);
     paint();
     section.scrollIntoView({ block: "nearest" });
-    tabs.querySelector("[aria-selected=true]")?.focus({ preventScroll: true });
+    find(tabs, "[aria-selected=true]")?.focus({ preventScroll: true });
   };
   const shut = () => { section.hidden = true; focusStep(at); at = -1; };
   close.onclick = shut;
@@ -48,8 +53,8 @@ function detailsOf(store, focusStep) {
     const step = store.steps[at];
     mark(sign, start.look, step.state);
     const running = step.state === "running" && step.from != null && !store.gone;
-    const time = running ? duration(store.elapsed() - step.from, true) : took(step);
-    put(told, [step.state + (time ? (step.state === "succeeded" ? " in " : running ? " for " : " after ") + time : ""),
+    const time = running ? duration(store.elapsed() - step.from, true) : timeTaken(step);
+    setText(told, [step.state + (time ? (step.state === "succeeded" ? " in " : running ? " for " : " after ") + time : ""),
       step.attempt > 1 && step.state !== "cached" ? `attempt ${step.attempt}` : "", facts?.why || (step.state === "cached" && step.error)].filter(Boolean).join(" · "));
   };
   const paint = () => {
@@ -58,7 +63,7 @@ function detailsOf(store, focusStep) {
     tabs.replaceChildren(...kinds().map((kind) => {
       const one = node("button", "zb-tab", kind + (count(kind) != null ? ` ${count(kind)}` : ""));
       one.setAttribute("role", "tab");
-      one.setAttribute("aria-selected", kind === tab);
+      one.setAttribute("aria-selected", String(kind === tab));
       one.tabIndex = kind === tab ? 0 : -1;
       one.onclick = () => choose(kind);
       one.onkeydown = (event) => {
@@ -70,15 +75,15 @@ function detailsOf(store, focusStep) {
       };
       return one;
     }));
-    if (held) tabs.querySelector("[aria-selected=true]").focus({ preventScroll: true });
+    if (held) find(tabs, "[aria-selected=true]").focus({ preventScroll: true });
     content();
   };
-  const choose = (kind) => { tab = kind; paint(); catchUp(); tabs.querySelector("[aria-selected=true]").focus({ preventScroll: true }); };
+  const choose = (kind) => { tab = kind; paint(); catchUp(); find(tabs, "[aria-selected=true]").focus({ preventScroll: true }); };
   const content = () => {
     const step = store.steps[at];
     if (tab === "Log") return showLog();
-    if (!facts) return body.replaceChildren(node("p", "zb-faint", tab === "Error" ? step.error : late ? busyWords(store) : "…"));
-    const notes = facts.notes.map((note) => linked(`Note: ${note}`));
+    if (!facts) return body.replaceChildren(node("p", "zb-faint", tab === "Error" ? step.error : late ? busyText(store) : "…"));
+    const notes = facts.notes.map((note) => withLinks(`Note: ${note}`));
     if (tab === "Error") body.replaceChildren(pre(facts.traceback || facts.error || step.error), ...notes);
     else if (tab === "Code") body.replaceChildren(pre(facts.code || "(not recorded)"));
     else if (tab === "Parameters") body.replaceChildren(facts.params.length ? pairs(facts.params) : faint("It has no parameters."));
@@ -91,10 +96,10 @@ function detailsOf(store, focusStep) {
   };
   const showLog = () => {
     const step = store.steps[at];
-    let text = body.querySelector(".zb-log");
+    let text = find(body, ".zb-log");
     const tail = store.tails.get(at); // what is here until the kernel answers
     const shown = log ?? (tail && { first: Math.max(0, tail[1] - lineCount(tail[2])), total: tail[1], text: tail[2] });
-    if (!shown) return body.replaceChildren(faint(late ? busyWords(store) : "…"));
+    if (!shown) return body.replaceChildren(faint(late ? busyText(store) : "…"));
     if (!shown?.total) return body.replaceChildren(faint(step.state === "running" ? "It has printed nothing yet." : step.state === "cached" ? "It was served from the cache and printed nothing." : "It printed nothing."));
     const bottom = !text || text.scrollTop + text.clientHeight >= text.scrollHeight - 30;
     if (!text) {
@@ -105,9 +110,9 @@ function detailsOf(store, focusStep) {
       more.onclick = () => { askLog(Math.max(0, log.first - 500)); };
       body.replaceChildren(more, text);
     }
-    const more = body.querySelector(".zb-more");
+    const more = find(body, ".zb-more");
     more.hidden = !shown.first || !log;
-    put(more, `Load earlier lines (${shown.first.toLocaleString("en")} above)`);
+    setText(more, `Load earlier lines (${shown.first.toLocaleString("en")} above)`);
     if (text.textContent !== shown.text) text.textContent = shown.text;
     if (bottom) text.scrollTop = text.scrollHeight;
   };
@@ -121,7 +126,7 @@ function detailsOf(store, focusStep) {
   };
   const merge = (asked, now) => {
     if (!log || asked.first == null || now.first > log.first + log.count) log = { ...now, count: lineCount(now.text) };
-    else if (now.first < log.first) { // what is earlier, put before
+    else if (now.first < log.first) { // earlier lines, put before
       const kept = now.text.split("\n").slice(0, log.first - now.first).join("\n");
       log = { first: now.first, total: now.total, text: kept + "\n" + log.text, count: log.count + log.first - now.first };
     } else { // what is newer; the last line may have grown
@@ -151,7 +156,7 @@ function detailsOf(store, focusStep) {
     },
     answered(message) {
       if (at < 0 || message.asked.step !== store.steps[at].name) return;
-      if (message.sorry) return body.replaceChildren(faint(message.sorry));
+      if (message.error) return body.replaceChildren(faint(message.error));
       if (message.details) { facts = message.details; paint(); }
       if (!message.log) return;
       busy = false;
@@ -164,14 +169,14 @@ function detailsOf(store, focusStep) {
 
 const lastLine = (text) => text.slice(text.trimEnd().lastIndexOf("\n") + 1).trimEnd();
 
-function busyWords({ start }) {
-  if (start.hears) return "The kernel is busy: this comes when it is free.";
-  return `This kernel answers nothing while a cell runs (ipykernel 7.1 and later do). When it is free: %zen panel ${start.run}`;
+function busyText({ start }) {
+  if (start.hears) return "The kernel is busy. The details appear when it is free.";
+  return `This kernel cannot respond while a cell is running. Update to ipykernel 7.1 or later, or run this after the cell: %zen panel ${start.run}`;
 }
 
 function artifact(one) {
   const box = node("div", "zb-artifact"), head = node("div"), preview = one.preview ?? {};
-  head.append(node("b", "", one.name), node("span", "zb-faint", [one.source && `from ${one.source}`, one.type, shapeOf(preview), one.size, one.note].filter(Boolean).join(" · ")));
+  head.append(node("b", "", one.name), node("span", "zb-faint", [one.source && `from ${one.source}`, one.type, shapeText(preview), one.size, one.note].filter(Boolean).join(" · ")));
   box.append(head);
   if (preview.png) {
     const picture = node("img");
@@ -192,7 +197,7 @@ function brief(cell) {
   return /^-?\d+\.\d{6,}$/.test(cell) ? String(+Number(cell).toPrecision(6)) : cell;
 }
 
-function shapeOf(preview) {
+function shapeText(preview) {
   const shown = Array.isArray(preview.shape) ? preview.shape.map((one) => one.toLocaleString("en")).join(" × ") : "";
   return [shown, preview.dtype].filter(Boolean).join(" ") || (preview.length != null ? `length ${preview.length}` : "");
 }

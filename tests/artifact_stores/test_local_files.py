@@ -20,7 +20,7 @@ from blake3 import blake3
 
 from zenbook.artifact_stores.content_addressed import STALE_SECONDS
 from zenbook.artifact_stores.hashed_file import BUFFER_BYTES
-from zenbook.artifact_stores.local_store import LocalArtifactStore
+from zenbook.artifact_stores.local_files import LocalArtifactStore
 from zenbook.errors import ArtifactError, StoreError
 
 
@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> LocalArtifactStore:
 
 
 def files_below(folder: Path) -> list[Path]:
-    return sorted(one for one in folder.rglob("*") if one.is_file())
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def content(store: LocalArtifactStore, address: str) -> bytes:
@@ -53,17 +53,17 @@ def test_bytes_come_back_under_the_digest_of_their_content(store: LocalArtifactS
 
 def test_many_small_and_some_large_writes_are_hashed_in_their_order(store: LocalArtifactStore) -> None:
     pieces = [b"ab", b"", b"x" * (BUFFER_BYTES - 3), b"cd", b"y" * (2 * BUFFER_BYTES), b"e"] * 3
-    told = []
+    positions = []
 
     def write(file: io.BufferedIOBase) -> None:
         for piece in pieces:
             assert file.write(piece) == len(piece)
-            told.append(file.tell())
+            positions.append(file.tell())
             file.flush()
 
     stored = store.put(write, suffix="")  # type: ignore[arg-type]
     whole = b"".join(pieces)
-    assert (stored.digest, stored.size, told[-1]) == (blake3(whole).hexdigest(), len(whole), len(whole))
+    assert (stored.digest, stored.size, positions[-1]) == (blake3(whole).hexdigest(), len(whole), len(whole))
     assert content(store, stored.address) == whole
 
 
@@ -146,11 +146,11 @@ def test_addresses_lists_artifacts_and_nothing_else(store: LocalArtifactStore, t
     (tmp_path / "artifacts/tmp/left").write_bytes(b"")
     (tmp_path / "artifacts/ab").mkdir(exist_ok=True)
     (tmp_path / "artifacts/ab/notes").write_bytes(b"")
-    assert {one.address for one in store.listing()} == stored
-    assert [one.address for one in store.listing()] == sorted(stored)
+    assert {file.address for file in store.listing()} == stored
+    assert [file.address for file in store.listing()] == sorted(stored)
 
 
-def test_a_missing_artifact_is_named_with_the_way_out(store: LocalArtifactStore) -> None:
+def test_a_missing_artifact_is_reported_with_a_hint(store: LocalArtifactStore) -> None:
     address = f"ab/{'0' * 62}.arrow"
     assert not store.exists(address)
     for read in (store.open, store.local_path):
@@ -164,7 +164,7 @@ def test_a_missing_artifact_is_named_with_the_way_out(store: LocalArtifactStore)
 )
 def test_an_address_can_not_leave_the_store(store: LocalArtifactStore, address: str) -> None:
     for use in (store.open, store.local_path, store.exists, store.uri, store.delete):
-        with pytest.raises(ArtifactError, match="no artifact's address"):
+        with pytest.raises(ArtifactError, match="is not the address of an artifact"):
             use(address)
 
 
@@ -191,9 +191,9 @@ def test_no_descriptor_is_left_open(store: LocalArtifactStore) -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(small_disk: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_nothing(small_disk: Path) -> None:
     store = LocalArtifactStore(small_disk / "artifacts")
-    kept = store.put_bytes(b"kept", suffix=".txt")
+    existing = store.put_bytes(b"existing", suffix=".txt")
     large = os.urandom(2_000_000)
 
     def swallow(file: io.BufferedIOBase) -> None:
@@ -218,16 +218,16 @@ def test_a_full_disk_is_told_and_leaves_nothing(small_disk: Path) -> None:
             put()
         assert str(small_disk / "artifacts") in caught.value.message
         assert isinstance(caught.value.__cause__, OSError)
-        assert files_below(small_disk) == [store.local_path(kept.address)]
+        assert files_below(small_disk) == [store.local_path(existing.address)]
     assert content(store, store.put_bytes(b"small", suffix=".txt").address) == b"small"
 
 
-def test_a_limit_on_file_size_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_limit_on_file_size_is_reported_and_leaves_nothing(tmp_path: Path) -> None:
     script = """
         import signal, sys
         from pathlib import Path
         from zenbook.errors import StoreError
-        from zenbook.artifact_stores.local_store import LocalArtifactStore
+        from zenbook.artifact_stores.local_files import LocalArtifactStore
         store = LocalArtifactStore(Path(sys.argv[1]))
         try:
             store.put(lambda file: file.write(bytes(1_000_000)), suffix=".bin")
@@ -249,31 +249,31 @@ def test_a_limit_on_file_size_is_told_and_leaves_nothing(tmp_path: Path) -> None
     assert files_below(tmp_path) == []
 
 
-def test_a_read_only_folder_is_told(tmp_path: Path, read_only: Callable[[Path], None]) -> None:
+def test_a_read_only_folder_is_reported(tmp_path: Path, read_only: Callable[[Path], None]) -> None:
     folder = tmp_path / "artifacts"
     store = LocalArtifactStore(folder)
     address = store.put_bytes(b"here", suffix=".txt").address
     read_only(folder)
     for write in (lambda: store.put_bytes(b"new", suffix=".txt"), lambda: store.delete(address)):
-        with pytest.raises(StoreError, match=r"read-only|may not write") as caught:
+        with pytest.raises(StoreError, match=r"read-only|write permission") as caught:
             write()
         assert str(folder) in caught.value.message
         assert caught.value.hint
     assert content(store, address) == b"here"
 
 
-def test_a_root_that_is_a_file_is_told(tmp_path: Path) -> None:
+def test_a_root_that_is_a_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "artifacts").write_bytes(b"")
-    with pytest.raises(StoreError, match="can't be written"):
+    with pytest.raises(StoreError, match="Cannot write to the artifact store"):
         LocalArtifactStore(tmp_path / "artifacts").put_bytes(b"x", suffix="")
 
 
-def test_old_temporary_files_are_swept_and_young_ones_left(tmp_path: Path) -> None:
+def test_old_temporary_files_are_removed_and_young_ones_left(tmp_path: Path) -> None:
     folder = tmp_path / "artifacts"
     LocalArtifactStore(folder).put_bytes(b"x", suffix="")
     old, young = folder / "tmp/old", folder / "tmp/young"
-    for one in (old, young):
-        one.write_bytes(b"half")
+    for file in (old, young):
+        file.write_bytes(b"half")
     os.utime(old, (old.stat().st_atime, old.stat().st_mtime - STALE_SECONDS - 60))
     LocalArtifactStore(folder).put_bytes(b"y", suffix="")
     assert not old.exists()
@@ -284,7 +284,7 @@ def test_a_writer_killed_in_the_middle_leaves_no_artifact(tmp_path: Path) -> Non
     script = """
         import os, signal, sys
         from pathlib import Path
-        from zenbook.artifact_stores.local_store import LocalArtifactStore
+        from zenbook.artifact_stores.local_files import LocalArtifactStore
         def write(file):
             file.write(bytes(1_000_000))
             os.kill(os.getpid(), signal.SIGKILL)
@@ -296,7 +296,7 @@ def test_a_writer_killed_in_the_middle_leaves_no_artifact(tmp_path: Path) -> Non
     assert list(LocalArtifactStore(tmp_path / "artifacts").listing()) == []
 
 
-def test_a_deleted_folder_is_made_again(store: LocalArtifactStore, tmp_path: Path) -> None:
+def test_a_deleted_folder_is_created_again(store: LocalArtifactStore, tmp_path: Path) -> None:
     store.put_bytes(b"x", suffix="")
     (tmp_path / "artifacts").rename(tmp_path / "moved away")
     assert content(store, store.put_bytes(b"x", suffix="").address) == b"x"
