@@ -260,7 +260,7 @@ def _clock(stack: OpenStack) -> Finding:
     if abs(written - now) > _MAX_SKEW:
         return (
             "!",
-            f"the clocks of this machine and of the workspace's disk differ by {duration(abs(written - now))}: correct one",
+            f"this clock and that of the workspace's disk differ by {duration(abs(written - now))}: correct one",
         )
     return "✓", time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(now))
 
