@@ -19,6 +19,21 @@ from pathlib import Path
 from zenbook import step, pipeline, log_metrics
 """
 
+SLOW = """
+@step
+def waits() -> int:
+    print("waiting", flush=True)
+    time.sleep(60)
+    return 1
+
+@pipeline
+def slow():
+    waits()
+
+if __name__ == "__main__":
+    slow()
+"""
+
 
 def write_script(folder: Path, body: str, name: str = "script.py") -> Path:
     """A script below the usual imports."""

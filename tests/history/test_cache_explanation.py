@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -52,25 +50,6 @@ def read(file: Path) -> str:
 def reading(file: Path):
     read(file)
 """
-
-
-@pytest.fixture
-def project(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ModuleType]:
-    """A project's module, written anew with some words replaced."""
-    monkeypatch.syspath_prepend(str(workspace))
-    name = f"explained_{workspace.name.replace('-', '_')}"
-
-    def make(*changes: tuple[str, str]) -> ModuleType:
-        text = PROJECT
-        for old, new in changes:
-            assert old in text
-            text = text.replace(old, new)
-        (workspace / f"{name}.py").write_text(text)
-        sys.modules.pop(name, None)
-        importlib.invalidate_caches()
-        return importlib.import_module(name)
-
-    return make
 
 
 def test_an_edited_helper_is_shown_with_its_diff(project: Callable[..., ModuleType]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scripts import Started, write_script
+from tests.scripts import SLOW, Started, write_script
 from zenbook.artifact_stores.local_files import LocalArtifactStore
 from zenbook.core.states import RunState
 from zenbook.errors import StoreError
@@ -159,21 +159,7 @@ def test_a_run_from_the_future_is_reported() -> None:
 
 
 def test_running_and_crashed_runs_are_reported(workspace: Path) -> None:
-    body = """
-    @step
-    def waits() -> int:
-        print("waiting", flush=True)
-        time.sleep(60)
-        return 1
-
-    @pipeline
-    def slow():
-        waits()
-
-    if __name__ == "__main__":
-        slow()
-    """
-    with Started(write_script(workspace, body)) as script:
+    with Started(write_script(workspace, SLOW)) as script:
         script.wait_for("waiting")
         assert examine()["runs"][1].startswith("1 running (")
         script.process.kill()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scripts import Started, write_script
+from tests.scripts import SLOW, Started, write_script
 from zenbook import find_run, pipeline, step
 from zenbook.core.states import RunState
 from zenbook.errors import ArtifactError, RunError, StoreError
@@ -147,22 +147,8 @@ def test_files_without_a_row_are_deleted_only_when_asked_for() -> None:
 
 
 def test_while_a_run_goes_on_nothing_is_deleted_unless_forced(workspace: Path) -> None:
-    body = """
-    @step
-    def waits() -> int:
-        print("waiting", flush=True)
-        time.sleep(60)
-        return 1
-
-    @pipeline
-    def slow():
-        waits()
-
-    if __name__ == "__main__":
-        slow()
-    """
     garbage = stored("garbage")
-    with Started(write_script(workspace, body)) as script:
+    with Started(write_script(workspace, SLOW)) as script:
         script.wait_for("waiting")
         run = find_run()
         assert addresses(collect_garbage()) == [garbage]

@@ -10,7 +10,7 @@ from typing import Annotated
 import pandas as pd
 import pytest
 
-from tests.scripts import Started, run_script, write_script
+from tests.scripts import SLOW, Started, run_script, write_script
 from zenbook import find_run, log_metrics, pipeline, step
 from zenbook.engine import worker
 from zenbook.engine.launcher import create_pending_run
@@ -133,22 +133,6 @@ def test_an_unknown_orchestrator_gets_close_matches(monkeypatch: pytest.MonkeyPa
     with pytest.raises(StackError) as raised:
         dividing(1)
     assert raised.value.hint == "Did you mean 'process'?"
-
-
-SLOW = """
-@step
-def waits() -> int:
-    print("waiting", flush=True)
-    time.sleep(60)
-    return 1
-
-@pipeline
-def slow():
-    waits()
-
-if __name__ == "__main__":
-    slow()
-"""
 
 
 def test_an_interrupt_ends_the_worker_too(workspace: Path) -> None:

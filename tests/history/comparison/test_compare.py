@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -71,25 +69,6 @@ def training(rows: int = 40, seed: int = 0, c: float = 1.0):
     frame = tidy(load(rows, seed))
     report(fit(frame, c), frame)
 """
-
-
-@pytest.fixture
-def project(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ModuleType]:
-    """A project's module, written anew with some words replaced."""
-    monkeypatch.syspath_prepend(str(workspace))
-    name = f"compared_{workspace.name.replace('-', '_')}"
-
-    def make(*changes: tuple[str, str]) -> ModuleType:
-        text = PROJECT
-        for old, new in changes:
-            assert old in text
-            text = text.replace(old, new)
-        (workspace / f"{name}.py").write_text(text)
-        sys.modules.pop(name, None)
-        importlib.invalidate_caches()
-        return importlib.import_module(name)
-
-    return make
 
 
 @pytest.fixture

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.notebook.lab import CHROMIUM
-from tests.notebook.panels import test_run_panel as run_panel
+from tests.notebook.panels.scene import NEEDS_BROWSER, Scene
 from tests.notebook.panels.test_history_panel import opened, rows
-from tests.notebook.panels.test_run_panel import Scene
 
-chromium, scene, lab = run_panel.chromium, run_panel.scene, run_panel.lab  # fixtures
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="chromium is not installed (make test installs it where apt is usable)"
-    ),
-]
+pytestmark = NEEDS_BROWSER
 
 SWEEP = """import matplotlib.figure
 import pandas as pd

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.notebook.lab import CHROMIUM, LabNotebook, jupyterlab
-from tests.notebook.panels import test_run_panel as run_panel
-from tests.notebook.panels.test_run_panel import Scene, cell
+from tests.notebook.lab import LabNotebook
+from tests.notebook.panels.scene import NEEDS_BROWSER, Scene, cell
 
-chromium, scene = run_panel.chromium, run_panel.scene  # fixtures
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="chromium is not installed (make test installs it where apt is usable)"
-    ),
-]
+pytestmark = NEEDS_BROWSER
 
 STEPS = """import time
 from pathlib import Path
@@ -70,16 +59,8 @@ def make(count):
     store.write(Batch(metrics=metrics))
 """
 READY = "%load_ext zenbook\nimport zenbook\nfrom history_steps import *\n"
+LAB_FILES = {"history_steps.py": STEPS, "past.py": PAST}
 THREE = READY + "for lr in (0.1, 0.3):\n    training(lr)\nscoring();"
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    folder = tmp_path_factory.mktemp("history")
-    (folder / "history_steps.py").write_text(STEPS)
-    (folder / "past.py").write_text(PAST)
-    with jupyterlab(folder) as url:
-        yield url, folder
 
 
 def own_workspace(scene: Scene) -> str:

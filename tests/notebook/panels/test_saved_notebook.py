@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import nbconvert
 import nbformat
-import pytest
 from playwright.sync_api import Page, expect
 
-from tests.notebook.lab import CHROMIUM, LabNotebook, jupyterlab
-from tests.notebook.panels import test_run_panel as run_panel
-from tests.notebook.panels.test_run_panel import STEPS, TRAINING, Scene, cell, step_of
+from tests.notebook.lab import LabNotebook
+from tests.notebook.panels.scene import NEEDS_BROWSER, STEPS, TRAINING, Scene, cell, ours, step_of
 
-chromium, scene = run_panel.chromium, run_panel.scene  # fixtures
+pytestmark = NEEDS_BROWSER
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="chromium is not installed (make test installs it where apt is usable)"
-    ),
-]
-
+LAB_FILES = {"training_steps.py": STEPS}
 CELLS = [
     TRAINING,
     "run = training.options(background=True)(wait='go')",
     "%zen panel",
     "%zen panel runs",
 ]
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    folder = tmp_path_factory.mktemp("stays")
-    (folder / "training_steps.py").write_text(STEPS)
-    with jupyterlab(folder) as url:
-        yield url, folder
 
 
 def with_panels(scene: Scene) -> LabNotebook:
@@ -93,7 +74,7 @@ def test_without_its_kernel_a_notebook_shows_pictures_whoever_opens_it(scene: Sc
     scene.page.goto((scene.folder / "page.html").as_uri())
     expect(scene.page.locator("img[alt*=training]")).to_be_visible()
     scene.shot("stays-nbconvert")
-    scene.complaints = run_panel.ours(scene)  # nbconvert's page wants scripts from the internet
+    scene.complaints = ours(scene)  # nbconvert's page wants scripts from the internet
     scene.go()
 
 

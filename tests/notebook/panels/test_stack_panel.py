@@ -5,41 +5,32 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Locator, Page, WebSocket, expect
+from playwright.sync_api import Locator, WebSocket, expect
 
 from notebooks.servers import MariaDB, free_port
-from tests.notebook.lab import CHROMIUM, LabNotebook, browser, jupyterlab, write_notebook
+from tests.notebook.lab import LabNotebook
+from tests.notebook.panels.scene import NEEDS_BROWSER, Scene
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="chromium is not installed (make test installs it where apt is usable)"
-    ),
-]
+pytestmark = NEEDS_BROWSER
 
 SECRET = "very-secret-4711"
 PANEL = "%load_ext zenbook\n%zen panel"
 
 
-class Scene:
-    """A notebook in JupyterLab with a workspace of its own, and all that the kernel said to the page."""
+class StackScene(Scene):
+    """A scene with a workspace of its own, and all that the kernel said to the page."""
 
-    def __init__(self, page: Page, url: str, folder: Path, name: str, shots: Path) -> None:
-        self.page, self.url, self.folder, self.name, self.shots = page, url, folder, name, shots
-        self.complaints: list[str] = []
-        self.heard: list[str] = []
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene.page, scene.url, scene.folder / scene.name, scene.shots, scene.name)
+        self.complaints = scene.complaints
+        self.frames: list[str] = []
 
-    def open(self, *cells: str) -> LabNotebook:
-        """Open a new notebook and run its first cell."""
+    def open(self, cells: list[str]) -> LabNotebook:
+        """Open a new notebook with the panel, and run its first cell."""
         self.folder.mkdir()
-        write_notebook(self.folder / "book.ipynb", [PANEL, *cells])
-        book = LabNotebook(self.page, self.url, f"{self.name}/book.ipynb")
-        self.page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
-        book.run(0)
-        return book
+        return self.open_file(f"{self.name}/{self.name}.ipynb", [PANEL, *cells])
 
     def zen(self, *words: str) -> None:
         """What another process does in the same workspace."""
@@ -48,55 +39,22 @@ class Scene:
 
     def shot(self, name: str) -> None:
         """Take a picture."""
-        self.page.screenshot(path=self.shots / f"stack-{name}.png")
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    folder = tmp_path_factory.mktemp("stacks")
-    with jupyterlab(folder) as url:
-        yield url, folder
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Page]:
-    with browser() as page:
-        yield page
+        super().shot(f"stack-{name}")
 
 
 @pytest.fixture
-def scene(
-    lab: tuple[str, Path], chromium: Page, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Scene]:
-    url, folder = lab
-    shots = tmp_path_factory.getbasetemp() / "screenshots"
-    shots.mkdir(exist_ok=True)
-    name = request.node.name.removeprefix("test_")[:40]
-    made = Scene(chromium, url, folder / name, name, shots)
+def stacks(scene: Scene) -> Iterator[StackScene]:
+    own = StackScene(scene)
 
-    def note(one: ConsoleMessage) -> None:
-        if one.type == "error":
-            made.complaints.append(one.text)
-
-    def failed(error: object) -> None:
-        made.complaints.append(str(error))
+    def collect(frame: str | bytes) -> None:
+        own.frames.append(frame if isinstance(frame, str) else frame.decode("utf-8", "replace"))
 
     def listen(socket: WebSocket) -> None:
-        socket.on(
-            "framereceived",
-            lambda frame: made.heard.append(frame if isinstance(frame, str) else frame.decode("utf-8", "replace")),
-        )
+        socket.on("framereceived", collect)
 
-    chromium.on("console", note)
-    chromium.on("pageerror", failed)
-    chromium.on("websocket", listen)
-    yield made
-    chromium.remove_listener("console", note)
-    chromium.remove_listener("pageerror", failed)
-    chromium.remove_listener("websocket", listen)
-    chromium.evaluate("() => window.jupyterapp?.serviceManager.sessions.shutdownAll()")
-    chromium.goto("about:blank")  # what the page says of its lost kernel is not the next scene's
-    assert not made.complaints
+    scene.page.on("websocket", listen)
+    yield own
+    scene.page.remove_listener("websocket", listen)
 
 
 @pytest.fixture(scope="module")
@@ -123,19 +81,19 @@ OTHER = (
 )
 
 
-def test_a_stack_is_picked_by_mouse_and_by_keyboard(scene: Scene) -> None:
-    book = scene.open(OTHER, "zenbook.Stack.named().name", "%zen stack use other")
+def test_a_stack_is_picked_by_mouse_and_by_keyboard(stacks: StackScene) -> None:
+    book = stacks.open([OTHER, "zenbook.Stack.named().name", "%zen stack use other"])
     panel = shown(book)
     expect(panel.get_by_role("img", name="works")).to_have_count(3)
     expect(pick(panel).locator("option:checked")).to_have_text("default – active")
-    scene.shot("active")
+    stacks.shot("active")
 
     book.run(1)
     expect(pick(panel).locator("option")).to_have_text(["default – active", "other"])
     pick(panel).select_option("other")
     expect(panel.locator(".zb-rows")).to_contain_text("local → mine process")
     expect(panel.locator(".zb-rows")).to_contain_text("local sqlite stays")
-    scene.shot("preview")
+    stacks.shot("preview")
     panel.get_by_role("button", name="Use", exact=True).click()
     expect(panel).to_contain_text("The stack other is active.")
     expect(panel.locator(".zb-did code")).to_have_text("%zen stack use other")
@@ -143,7 +101,7 @@ def test_a_stack_is_picked_by_mouse_and_by_keyboard(scene: Scene) -> None:
     expect(book.output(2).first).to_have_text("'other'")
 
     pick(panel).focus()
-    keys = scene.page.keyboard
+    keys = stacks.page.keyboard
     keys.press("ArrowUp")
     expect(pick(panel)).to_have_value("default")
     keys.press("Tab")
@@ -155,19 +113,19 @@ def test_a_stack_is_picked_by_mouse_and_by_keyboard(scene: Scene) -> None:
     book.run(3)  # by a magic
     expect(panel).to_contain_text("The stack other is active.", timeout=2_000)
     expect(pick(panel)).to_have_value("other")
-    scene.zen("stack", "use", "default", "--no-check")  # by another process
+    stacks.zen("stack", "use", "default", "--no-check")  # by another process
     expect(pick(panel)).to_have_value("default", timeout=2_000)
-    scene.shot("switched")
+    stacks.shot("switched")
 
 
-def test_a_stack_that_fails_its_check_is_used_only_without_checking(scene: Scene) -> None:
+def test_a_stack_that_fails_its_check_is_used_only_without_checking(stacks: StackScene) -> None:
     port = free_port()
     broken = (
         "import zenbook\n"
         f"zenbook.components.register('metadata_store', 'away', 'mysql', host='127.0.0.1', port={port}, patience=0)\n"
         "zenbook.stacks.register('broken', metadata_store='away', production=True);"
     )
-    book = scene.open(broken)
+    book = stacks.open([broken])
     panel = shown(book)
     book.run(1)
     pick(panel).select_option("broken")
@@ -175,18 +133,18 @@ def test_a_stack_that_fails_its_check_is_used_only_without_checking(scene: Scene
     expect(panel).to_contain_text("Nothing was switched: its metadata store failed the check.")
     expect(panel.get_by_role("img", name="does not work")).to_have_count(1)
     expect(panel.locator(".zb-found").nth(1)).to_contain_text(f"127.0.0.1:{port}")
-    scene.shot("failed")
-    scene.page.set_viewport_size({"width": 560, "height": 900})
+    stacks.shot("failed")
+    stacks.page.set_viewport_size({"width": 560, "height": 900})
     assert panel.evaluate("panel => panel.scrollWidth <= panel.clientWidth + 1")
-    scene.shot("narrow")
-    scene.page.set_viewport_size({"width": 1100, "height": 1400})
+    stacks.shot("narrow")
+    stacks.page.set_viewport_size({"width": 1100, "height": 1400})
     panel.get_by_role("button", name="Use without checking").click()
     expect(panel.locator(".zb-did code")).to_have_text("%zen stack use broken --no-check")
     expect(pick(panel).locator("option:checked")).to_have_text("broken (production) – active")
 
 
-def test_a_store_is_registered_with_a_wrong_port_and_then_the_right_one(scene: Scene, server: MariaDB) -> None:
-    book = scene.open("print(open('.zen/config.yaml').read())")
+def test_a_store_is_registered_with_a_wrong_port_and_then_the_right_one(stacks: StackScene, server: MariaDB) -> None:
+    book = stacks.open(["print(open('.zen/config.yaml').read())"])
     panel = shown(book)
     panel.get_by_role("button", name="Register a component").click()
     form = panel.get_by_role("form", name="Register a component")
@@ -204,17 +162,17 @@ def test_a_store_is_registered_with_a_wrong_port_and_then_the_right_one(scene: S
     expect(field).to_have_attribute("aria-invalid", "true")
     form.get_by_role("button", name="Save").click()
     expect(field).to_be_focused()
-    scene.shot("wrong-port")
+    stacks.shot("wrong-port")
 
     wrong = str(free_port())
     field.fill(wrong)
     form.get_by_role("button", name="Test connection").click()
     expect(form.locator(".zb-said")).to_contain_text(f"127.0.0.1:{wrong}", timeout=30_000)  # it is tried for 3 s
-    scene.shot("no-server")
+    stacks.shot("no-server")
     field.fill(str(server.port))
     form.get_by_role("button", name="Test connection").click()
     expect(form.locator(".zb-said [data-state=succeeded]").first).to_be_visible()
-    scene.shot("right-port")
+    stacks.shot("right-port")
     form.get_by_role("button", name="Save").click()
     expect(panel.locator(".zb-did code")).to_have_text(
         f"%zen metadata-store register prod-db mysql --port {server.port} --username me --password"
@@ -225,55 +183,57 @@ def test_a_store_is_registered_with_a_wrong_port_and_then_the_right_one(scene: S
     form = panel.get_by_role("form", name="Register a stack")
     form.get_by_label("Name *", exact=True).fill("prod")
     form.get_by_label("metadata store", exact=True).select_option("prod-db")
-    scene.page.keyboard.press("Tab")
+    stacks.page.keyboard.press("Tab")
     form.get_by_role("button", name="Save").click()
     expect(panel.locator(".zb-did code")).to_contain_text("%zen stack register prod")
     pick(panel).select_option("prod")
     panel.get_by_role("button", name="Use", exact=True).click()
     expect(panel).to_contain_text("The stack prod is active.")
     expect(panel.get_by_role("img", name="works")).to_have_count(3)
-    scene.page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
-    expect(scene.page.locator("body[data-jp-theme-light=false]")).to_have_count(1)
+    stacks.page.evaluate(
+        "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
+    )
+    expect(stacks.page.locator("body[data-jp-theme-light=false]")).to_have_count(1)
     panel.get_by_role("button", name="Register a component").click()
-    scene.shot("dark")
-    scene.page.evaluate(
+    stacks.shot("dark")
+    stacks.page.evaluate(
         "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})"
     )
-    expect(scene.page.locator("body[data-jp-theme-light=true]")).to_have_count(1)
+    expect(stacks.page.locator("body[data-jp-theme-light=true]")).to_have_count(1)
 
     book.run(1)
     expect(book.output(1).first).to_contain_text("password: keyring:")
     book.command("docmanager:save")
-    assert SECRET not in (scene.folder / "book.ipynb").read_text()
-    assert any("prod-db" in one for one in scene.heard)
-    assert not [one for one in scene.heard if SECRET in one]
+    assert SECRET not in (stacks.folder / f"{stacks.name}.ipynb").read_text()
+    assert any("prod-db" in one for one in stacks.frames)
+    assert not [one for one in stacks.frames if SECRET in one]
 
 
-def test_tab_completes_names_in_a_cell(scene: Scene) -> None:
-    book = scene.open(OTHER, "")
+def test_tab_completes_names_in_a_cell(stacks: StackScene) -> None:
+    book = stacks.open([OTHER, ""])
     book.run(1)
     book.done(1)
-    keys = scene.page.keyboard
+    keys = stacks.page.keyboard
     book.root.locator(".jp-CodeCell").nth(2).locator(".cm-content").click()
     keys.type("%zen stack use o")
     keys.press("Tab")
-    offered = scene.page.locator(".jp-Completer")
+    offered = stacks.page.locator(".jp-Completer")
     expect(offered.locator(".jp-mod-active")).to_contain_text("other")
-    scene.shot("completion")
+    stacks.shot("completion")
     keys.press("Enter")
     expect(book.root.locator(".jp-CodeCell").nth(2).locator(".cm-content")).to_have_text("%zen stack use other")
 
 
-def test_the_panel_answers_while_a_cell_runs(scene: Scene) -> None:
+def test_the_panel_answers_while_a_cell_runs(stacks: StackScene) -> None:
     wait = "import time\nfrom pathlib import Path\nwhile not Path('go').exists():\n    time.sleep(0.02)"
-    book = scene.open(OTHER, wait)
+    book = stacks.open([OTHER, wait])
     panel = shown(book)
     book.run(1)
     book.run(2, wait=False)
     pick(panel).select_option("other")
     panel.get_by_role("button", name="Use", exact=True).click()
     expect(panel).to_contain_text("The stack other is active.")
-    (scene.folder / "go").touch()
+    (stacks.folder / "go").touch()
     book.done(2)
     book.restart()
     expect(panel).to_contain_text("The kernel is gone")

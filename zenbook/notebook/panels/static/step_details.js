@@ -171,7 +171,7 @@ const lastLine = (text) => text.slice(text.trimEnd().lastIndexOf("\n") + 1).trim
 
 function busyText({ start }) {
   if (start.hears) return "The kernel is busy. The details appear when it is free.";
-  return `This kernel can't respond while a cell is running; update to ipykernel 7.1 or later. When the cell has ended: %zen panel ${start.run}`;
+  return `This kernel cannot respond while a cell is running. Update to ipykernel 7.1 or later, or run this after the cell: %zen panel ${start.run}`;
 }
 
 function artifact(one) {

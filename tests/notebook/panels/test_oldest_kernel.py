@@ -5,38 +5,28 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.notebook.kernels import kernel
-from tests.notebook.lab import CHROMIUM, LabNotebook, jupyterlab, write_notebook
-from tests.notebook.panels import test_run_panel as run_panel
-from tests.notebook.panels.test_run_panel import STEPS, TRAINING, Scene, cell, step_of
+from tests.notebook.lab import CHROMIUM, LabNotebook, write_notebook
+from tests.notebook.panels.scene import STEPS, TRAINING, Scene, cell, step_of
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 OLDEST = ROOT / ".cache" / "ipykernel-oldest"
-
-chromium, scene = run_panel.chromium, run_panel.scene  # fixtures
+KERNEL = {
+    "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+    "display_name": "oldest",
+    "language": "python",
+    "env": {"PYTHONPATH": str(OLDEST)},
+}
+LAB_FILES = {"training_steps.py": STEPS, ".jupyter/data/kernels/oldest/kernel.json": json.dumps(KERNEL)}
 
 pytestmark = pytest.mark.skipif(
     not (OLDEST / ".zenbook-version").exists(), reason="the oldest ipykernel is not installed (make ipykernel)"
 )
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    folder = tmp_path_factory.mktemp("oldest")
-    (folder / "training_steps.py").write_text(STEPS)
-    spec = folder / ".jupyter" / "data" / "kernels" / "oldest"
-    spec.mkdir(parents=True)
-    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    told = {"argv": command, "display_name": "oldest", "language": "python", "env": {"PYTHONPATH": str(OLDEST)}}
-    (spec / "kernel.json").write_text(json.dumps(told))
-    with jupyterlab(folder) as url:
-        yield url, folder
 
 
 def opened(scene: Scene, *cells: str) -> LabNotebook:
@@ -72,13 +62,13 @@ def test_the_panel_is_live_cancels_and_says_that_the_kernel_answers_later(scene:
     step_of(book, "load").click()
     details = book.root.locator(".zb-details")
     details.get_by_role("tab", name="Outputs").click()
-    expect(details).to_contain_text("This kernel answers nothing while a cell runs")
+    expect(details).to_contain_text("This kernel cannot respond while a cell is running")
     step_of(book, "fit").click()
     details.get_by_role("tab", name="Log").click()
     expect(details.locator(".zb-log")).to_contain_text("epoch 12: loss 0.0769")
     step_of(book, "features").click()
     expect(details.get_by_role("tab", name="Log")).to_have_attribute("aria-selected", "true")
-    expect(details).to_contain_text("This kernel answers nothing while a cell runs")
+    expect(details).to_contain_text("This kernel cannot respond while a cell is running")
     scene.shot("oldest-kernel")
     book.root.get_by_role("button", name="Cancel run").click()
     book.done(1)
