@@ -152,10 +152,10 @@ def test_a_mistake_is_told_before_anything_runs(act: Callable[[], Any], message:
 @pytest.mark.parametrize(
     ("act", "message"),
     [
-        (locking, "The output 'output' of step 'gives_a_lock' can't be stored"),
-        (streaming, "The output 'output' of step 'gives_rows' can't be stored"),
+        (locking, "The output 'output' of step 'gives_a_lock' cannot be stored"),
+        (streaming, "The output 'output' of step 'gives_rows' cannot be stored"),
         (measuring, "The metric 'loss' is str, which is no number"),
-        (mistyped, "Step 'says_text' says that its output 'output' is str, and gave int"),
+        (mistyped, "Step 'says_text' returned int as its output 'output', but its annotation says str"),
     ],
 )
 def test_a_mistake_within_a_run_keeps_what_finished(act: Callable[[], Any], message: str) -> None:

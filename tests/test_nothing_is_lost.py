@@ -349,7 +349,7 @@ def test_a_deleted_artifact_is_made_again_and_why_says_so(workspace: Path) -> No
     assert stored.record.address in raised.value.message
     again = storing()
     assert [str(one.state) for one in again.steps.values()] == ["cached", "succeeded", "cached"]
-    assert again.steps["large"].why == "an artifact that it made is gone from the store"
+    assert again.steps["large"].why == "an artifact that it produced is missing from the store"
     assert stored.load() == again.steps["large"].outputs["output"].load()
 
 

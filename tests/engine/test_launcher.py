@@ -286,7 +286,7 @@ def test_a_step_gives_a_wrong_number_of_outputs(workspace: Path) -> None:
     def wrong() -> None:
         gives_one()
 
-    with pytest.raises(ZenbookError, match="has the outputs a, b, and returned int"):
+    with pytest.raises(ZenbookError, match="has the outputs a, b, but returned int"):
         wrong()
     assert find_run().steps["gives_one"].state == "failed"
 
@@ -421,7 +421,7 @@ def interrupt_before(owner, name, when=lambda *args: True):
 if __name__ == "__main__":
     where = sys.argv[1]
     if where == "between":
-        interrupt_before(step_runner._Call, "prepare", lambda call: call.node.name == "second")
+        interrupt_before(step_runner._StepRun, "prepare", lambda step_run: step_run.node.name == "second")
     elif where == "end of step":
         from zenbook.engine.recorder import Recorder
         interrupt_before(Recorder, "_finished", lambda self, event: event.step == "second")

@@ -182,7 +182,7 @@ def test_the_version_of_a_package_whose_objects_a_step_takes_is_named(
 
     from zenbook import pipeline, step
     from zenbook.engine import environment
-    from zenbook.engine.steps import step_runner
+    from zenbook.engine.steps import cache_decision
 
     @step
     def make():
@@ -199,9 +199,9 @@ def test_the_version_of_a_package_whose_objects_a_step_takes_is_named(
         rows(make())
 
     counting()
-    version_of, installed = step_runner.version_of, environment.installed_distributions
+    version_of, installed = cache_decision.version_of, environment.installed_distributions
     monkeypatch.setattr(
-        step_runner, "version_of", lambda name: ("pandas", "0.1") if name == "pandas" else version_of(name)
+        cache_decision, "version_of", lambda name: ("pandas", "0.1") if name == "pandas" else version_of(name)
     )
     monkeypatch.setattr(environment, "installed_distributions", lambda: {**installed(), "pandas": "0.1"})
     run = counting()

@@ -97,7 +97,7 @@ def test_a_setting_that_no_step_has_made_is_told_and_nothing_is_cached_under_it(
     k.run(setting)
     for _ in range(2):
         assert k.run("[str(one.state) for one in both().steps.values()]").result == "['succeeded', 'cached']"
-        assert f"{told} was set outside of steps" in k.run("%zen show latest one").text
+        assert f"{told} was set outside a step" in k.run("%zen show latest one").text
     assert told in k.run(f"%%step cell\nimport {library}\nx = 1").text
 
 

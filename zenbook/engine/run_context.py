@@ -13,8 +13,8 @@ from zenbook.engine.liveness import driving_run
 from zenbook.engine.recorder import Recorder
 from zenbook.engine.run_end import keep_unrecorded
 from zenbook.engine.steps import library_settings, random_state
-from zenbook.engine.steps.call_step import StepResult
 from zenbook.engine.steps.cell_display import SHOWN, CellDisplayRecorder
+from zenbook.engine.steps.step_result import StepResult
 from zenbook.engine.user_formats import user_formats
 from zenbook.errors import StoreError
 from zenbook.interrupts import interrupts_can_wait, uninterrupted
@@ -32,7 +32,7 @@ HIDDEN = STATE | {SHOWN}
 class Attempt:
     """One attempt at a step, of those that another scheduler counts: a failed one is not tried again here."""
 
-    attempt: int  # 1-based
+    number: int  # 1-based
     last: bool
     notes: tuple[str, ...] = ()  # where it ran and what was different there, for people
 
@@ -51,7 +51,7 @@ class RunContext:
     display_recorder: CellDisplayRecorder | None = None  # how a cell's displays are shown and recorded, in a notebook
     finished: dict[str, StepFinished] = field(default_factory=dict)
     cell_results: dict[str, StepResult] = field(default_factory=dict)  # what calls of cells gave, by step
-    attempt: Attempt | None = None  # where somebody else counts the attempts
+    outer_attempt: Attempt | None = None  # where somebody else counts the attempts
 
     def __post_init__(self) -> None:
         self.reader = Reader(self.artifacts, self.metadata)
@@ -66,10 +66,10 @@ class RunContext:
         observers: Listener,
         *,
         use_cache: bool,
-        attempt: Attempt | None = None,
+        outer_attempt: Attempt | None = None,
     ) -> Iterator[RunContext]:
         """An context whose steps are recorded in the stack's metadata store and watched by a listener."""
-        recorder = Recorder(stack.metadata, plan, run, resumes=attempt is not None)
+        recorder = Recorder(stack.metadata, plan, run, resumes=outer_attempt is not None)
         both = Listeners((recorder, observers))
         with user_formats(plan), driving_run(run), interrupts_can_wait():
             context = cls(
@@ -80,7 +80,7 @@ class RunContext:
                 both,
                 observers,
                 use_cache=use_cache,
-                attempt=attempt,
+                outer_attempt=outer_attempt,
             )
             failing: BaseException | None = None
             try:

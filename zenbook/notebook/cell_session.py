@@ -14,9 +14,9 @@ from zenbook.engine.environment import EnvironmentSnapshot
 from zenbook.engine.run_context import RunContext
 from zenbook.engine.run_end import RunEnd, write_end
 from zenbook.engine.run_records import RunRows, new_run_record
-from zenbook.engine.steps.call_step import StepResult
 from zenbook.engine.steps.cell_display import SHOWN, Entry
 from zenbook.engine.steps.output_capture import proxied_streams
+from zenbook.engine.steps.step_result import StepResult
 from zenbook.engine.steps.step_runner import run_step
 from zenbook.interrupts import interrupts_can_wait, uninterrupted
 from zenbook.notebook.display_recorder import NotebookShower

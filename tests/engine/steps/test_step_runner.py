@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from zenbook import pipeline, step
-from zenbook.engine.steps import step_runner
+from zenbook.engine.steps import cache_decision
 
 
 @step
@@ -41,9 +41,9 @@ def test_another_version_of_the_package_whose_objects_a_step_takes_reruns_it(
 ) -> None:
     counting()
     assert set(states(counting()).values()) == {"cached"}
-    actual = step_runner.version_of
+    actual = cache_decision.version_of
     newer = {"pandas": ("pandas", "99.0")}
-    monkeypatch.setattr(step_runner, "version_of", lambda module: newer.get(module) or actual(module))
+    monkeypatch.setattr(cache_decision, "version_of", lambda module: newer.get(module) or actual(module))
     again = counting()
     assert states(again) == {"make": "cached", "rows": "succeeded", "doubled": "cached"}
     assert "the version of a package" in again.steps["rows"].why

@@ -1,7 +1,7 @@
 """Settings that libraries keep for a whole process (`sklearn.set_config`, ``rcParams``, pandas' and NumPy's options).
 
 A cell that changes them leaves them to the cells below as a hidden output, so that these get them in another process
-too, or where that cell is served from the cache. What a function step changes is taken back at its end: on another
+too, or where that cell is served from the cache. What a function step changes is restored at its end: on another
 machine no later step would see it.
 """
 
@@ -32,7 +32,7 @@ class _Library:
 
 
 def _pandas(module: Any) -> dict[str, Any]:
-    """All options; `get_option` one by one would take a millisecond, and warn of those that are deprecated."""
+    """All options; calling `get_option` for each would take a millisecond, and warn of those that are deprecated."""
     flat: dict[str, Any] = {}
     waiting = [("", module._config.config._global_config)]
     while waiting:
@@ -45,8 +45,13 @@ def _pandas(module: Any) -> dict[str, Any]:
     return flat
 
 
-def _results(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if not name.startswith(_SHOWN)}
+def _without_display_options(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if not name.startswith(_DISPLAY_OPTIONS)}
+
+
+def _default_pandas(module: Any) -> dict[str, Any]:
+    options = module._config.config._registered_options.items()
+    return _without_display_options({name: option.defval for name, option in options})
 
 
 def _set_pandas(module: Any, values: Mapping[str, Any]) -> None:
@@ -70,18 +75,15 @@ _LIBRARIES = {
         _set_numpy,
     ),
     "matplotlib": _Library(
-        lambda module: {name: one for name, one in dict.items(module.rcParams) if name not in _BACKEND},
+        lambda module: {name: value for name, value in dict.items(module.rcParams) if name not in _BACKEND},
         lambda module, values: module.rcParams.update(values),
     ),
 }
 _READY = {"sklearn": "get_config", "pandas": "set_option", "numpy": "geterr", "matplotlib": "rcParams"}
-_SHOWN = ("display", "styler", "print_changed_only")  # how the names of settings begin that change no result
+_DISPLAY_OPTIONS = ("display", "styler", "print_changed_only")  # how the names of settings begin that change no result
 _DEFAULTS: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {  # by library, with the name of its distribution
-    "sklearn": ("scikit-learn", lambda module: _results(module._config._global_config)),
-    "pandas": (
-        "pandas",
-        lambda module: _results({k: one.defval for k, one in module._config.config._registered_options.items()}),
-    ),
+    "sklearn": ("scikit-learn", lambda module: _without_display_options(module._config._global_config)),
+    "pandas": ("pandas", _default_pandas),
     "numpy": (
         "numpy",
         lambda _: {
@@ -89,125 +91,172 @@ _DEFAULTS: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {  # by libr
         },
     ),
 }
-_before: dict[tuple[str, str], Any] = {}  # what cells have set in this process, and what it was
+_before_cells: dict[tuple[str, str], Any] = {}  # what cells have set in this process, and what it was
 
 
-class Watch:
-    """What happens to the settings from now on, those of libraries included that are imported meanwhile."""
+class SettingsTracker:
+    """Tracks changes of the settings from now on, those of libraries included that are imported meanwhile.
 
-    def __init__(self, given: Mapping[str, Mapping[str, Any]] | None = None) -> None:
-        self.given = given or {}
-        self._found: dict[str, tuple[Any, dict[str, Any]]] = {}  # modules, and what was set in them
+    Args:
+        inherited: What earlier cells have set, by library and setting.
+    """
+
+    def __init__(self, inherited: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        self.inherited = inherited or {}
+        self._initial: dict[str, tuple[Any, dict[str, Any]]] = {}  # modules, and their settings at first
         self.look()
 
     def look(self) -> None:
-        """Begin to watch the libraries that are there by now, with what was given for them."""
-        for name in _LIBRARIES.keys() - self._found.keys():
+        """Begin to track the libraries that have been imported by now, with what they inherit."""
+        for name in _LIBRARIES.keys() - self._initial.keys():
             module = _loaded(name)
             if module is not None:
-                _give(name, module, self.given.get(name, {}))
-                self._found[name] = module, _LIBRARIES[name].read(module)
+                _inherit(name, module, self.inherited.get(name, {}))
+                self._initial[name] = module, _LIBRARIES[name].read(module)
 
-    def take_back(self) -> None:
-        """Make the settings what they were."""
-        for name, module, old, new in self._changes():
-            _write(name, module, {one: old[one] for one in new.keys() & old.keys()})
+    def restore(self) -> None:
+        """Set everything back to what it was."""
+        for name, module, old, new in self._differences():
+            _write(name, module, {setting: old[setting] for setting in new.keys() & old.keys()})
 
-    def left(self) -> Values:
-        """All that a cell leaves to those below; empty where it has changed nothing. It stays in this process."""
+    def changes(self) -> Values:
+        """The inherited settings with the cell's own; empty where it has changed nothing. They stay in this process."""
         changed: Values = {}
-        for name, _, old, new in self._changes():
+        for name, _, old, new in self._differences():
             changed[name] = new
             for setting in new.keys() & old.keys():
-                _before.setdefault((name, setting), old[setting])
+                _before_cells.setdefault((name, setting), old[setting])
         if not changed:
             return {}
-        names = sorted({*self.given, *changed})
-        return {name: {**self.given.get(name, {}), **changed.get(name, {})} for name in names}
+        names = sorted({*self.inherited, *changed})
+        return {name: {**self.inherited.get(name, {}), **changed.get(name, {})} for name in names}
 
-    def _changes(self) -> Iterator[tuple[str, Any, dict[str, Any], dict[str, Any]]]:
-        for name, (module, old) in self._found.items():  # an import that was interrupted takes modules out again
+    def _differences(self) -> Iterator[tuple[str, Any, dict[str, Any], dict[str, Any]]]:
+        for name, (module, old) in self._initial.items():  # an import that was interrupted takes modules out again
             now = _LIBRARIES[name].read(module)
-            new = {one: value for one, value in now.items() if one not in old or not _same(value, old[one])}
+            new = {
+                setting: value
+                for setting, value in now.items()
+                if setting not in old or not _is_equal(value, old[setting])
+            }
             if new:
                 yield name, module, old, new
 
 
-def watched(given: Mapping[str, Mapping[str, Any]]) -> Watch:
-    """Watch a cell, which gets just what the cells above have set: what others left in this process is taken back."""
-    for name, setting in list(_before):
-        if setting not in given.get(name, {}):
-            was, module = _before.pop((name, setting)), _loaded(name)
+def track_cell(inherited: Mapping[str, Mapping[str, Any]]) -> SettingsTracker:
+    """Track a cell, which gets just what the cells above have set: what others left in this process is restored.
+
+    Args:
+        inherited: What the cells above have set, by library and setting.
+
+    Returns:
+        The tracker, which has applied the inherited settings.
+    """
+    for name, setting in list(_before_cells):
+        if setting not in inherited.get(name, {}):
+            initial, module = _before_cells.pop((name, setting)), _loaded(name)
             if module is not None:
-                _write(name, module, {setting: was})
-    return Watch(given)
+                _write(name, module, {setting: initial})
+    return SettingsTracker(inherited)
 
 
 @contextmanager
-def taken_back() -> Iterator[Watch]:
-    """Take back what is changed in the block."""
-    watch = Watch()
-    try:
-        yield watch
-    finally:
-        watch.take_back()
+def restored_after() -> Iterator[SettingsTracker]:
+    """Restore what is changed in the block.
 
-
-def outside(distributions: Collection[str], given: Mapping[str, Mapping[str, Any]] | None) -> str:
-    """The settings that change results and that don't travel with a step, of the libraries that it uses, in words.
-
-    ``given`` are those that cells above have made; a step that is no cell is given none.
+    Yields:
+        What tracks the changes.
     """
-    found = []
+    tracker = SettingsTracker()
+    try:
+        yield tracker
+    finally:
+        tracker.restore()
+
+
+def changed_outside_steps(distributions: Collection[str], inherited: Mapping[str, Mapping[str, Any]] | None) -> str:
+    """Name the settings that change results and do not travel with a step.
+
+    Args:
+        distributions: The distributions that the step uses.
+        inherited: What cells above have set, by library and setting; None for a function step.
+
+    Returns:
+        The settings, as "zero_division of sklearn, …"; empty if there are none.
+    """
+    names = []
     for name, (distribution, defaults) in _DEFAULTS.items():
         module = _loaded(name)
         if module is None or distribution not in distributions:
             continue
         now = _LIBRARIES[name].read(module)
         for setting, value in defaults(module).items():
-            travels = given is not None and ((name, setting) in _before or setting in given.get(name, {}))
-            if not travels and setting in now and not _same(now[setting], value):
-                found.append(f"{setting} of {name}")
-    return ", ".join(found)
+            travels = inherited is not None and ((name, setting) in _before_cells or setting in inherited.get(name, {}))
+            if not travels and setting in now and not _is_equal(now[setting], value):
+                names.append(f"{setting} of {name}")
+    return ", ".join(names)
 
 
 def apply(values: Mapping[str, Mapping[str, Any]]) -> None:
-    """Set what a cell left that is served from the cache. Raises `RunError` for what can't be set here."""
+    """Set what a cell left that is served from the cache.
+
+    Args:
+        values: The settings by library and name.
+
+    Raises:
+        RunError: The library that is installed here does not take a setting.
+    """
     for name, settings in values.items():
         import_module(name)
-        _give(name, sys.modules[name], settings)
+        _inherit(name, sys.modules[name], settings)
 
 
 def to_bytes(values: Values) -> bytes:
-    """Settings as bytes; `from_bytes` wants such as the metadata store knows."""
+    """Pickle settings.
+
+    Args:
+        values: The settings by library and name.
+
+    Returns:
+        Bytes that are equal for equal settings.
+    """
     return pickle.dumps({name: dict(sorted(settings.items())) for name, settings in values.items()}, protocol=4)
 
 
 def from_bytes(data: bytes) -> Values:
-    """What `to_bytes` was given."""
+    """Read what `to_bytes` returned.
+
+    Args:
+        data: Bytes that the metadata store vouches for.
+
+    Returns:
+        The settings by library and name.
+    """
     values: Values = pickle.loads(data)
     return values
 
 
-def _give(name: str, module: Any, wanted: Mapping[str, Any]) -> None:
-    """Make settings what cells have made them, and remember what they were."""
+def _inherit(name: str, module: Any, wanted: Mapping[str, Any]) -> None:
+    """Apply what cells have set, and remember what it was before."""
     if not wanted:
         return
     now = _LIBRARIES[name].read(module)
     for setting in wanted.keys() & now.keys():
-        _before.setdefault((name, setting), now[setting])
+        _before_cells.setdefault((name, setting), now[setting])
     try:
         _write(name, module, wanted)
     except Exception as error:
         raise RunError(
-            f"A setting of {name} that a cell above has made can't be made here: {error}",
+            f"Cannot apply the {name} option set in an earlier cell: {error}",
             f"Install the version of {name} with which that cell ran, or run its cell again.",
         ) from error
 
 
 def _write(name: str, module: Any, wanted: Mapping[str, Any]) -> None:
     now = _LIBRARIES[name].read(module)
-    other = {one: value for one, value in wanted.items() if one not in now or not _same(now[one], value)}
+    other = {
+        setting: value for setting, value in wanted.items() if setting not in now or not _is_equal(now[setting], value)
+    }
     if other:
         _LIBRARIES[name].write(module, other)
 
@@ -219,8 +268,8 @@ def _loaded(name: str) -> Any:
     return module if not busy and hasattr(module, _READY[name]) else None
 
 
-def _same(one: Any, other: Any) -> bool:
+def _is_equal(first: Any, second: Any) -> bool:
     try:
-        return one is other or bool(one == other)
-    except Exception:  # noqa: BLE001  # whatever a user's object says of being compared: it is another one
+        return first is second or bool(first == second)
+    except Exception:  # noqa: BLE001  # a user's object that cannot be compared counts as different
         return False

@@ -130,12 +130,14 @@ def run_task(plan_file: Path, exported: Plan) -> None:
     again = before is not None and before.state.has_outputs  # cleared in Airflow: whoever does that wants it to run
     reopen_run(record, node, plan, stack)
     plan, differing = with_installed_versions(plan, node.name)
-    attempt = Attempt(task.attempt, task.last, (task.note, *differing))
+    outer_attempt = Attempt(task.attempt, task.last, (task.note, *differing))
     use_cache = not again and task.own.get("cache") is not False
     try:
         with (
             proxied_streams(),
-            RunContext.recorded(plan, record.id, stack, Listeners(()), use_cache=use_cache, attempt=attempt) as context,
+            RunContext.recorded(
+                plan, record.id, stack, Listeners(()), use_cache=use_cache, outer_attempt=outer_attempt
+            ) as context,
         ):
             finished = run_step(context, node)
     finally:
