@@ -42,7 +42,7 @@ def test_sql_gives_a_result_and_its_schema_a_table(runs: list[str]) -> None:
     assert isinstance(found, QueryResult)
     assert found["id"] == runs[:2]
     assert isinstance(zen("sql", "--schema"), Table)
-    with pytest.raises(QueryError, match="What is to be asked"):
+    with pytest.raises(QueryError, match="No query given"):
         zen("sql")
     with pytest.raises(QueryError, match="has no value"):
         zen("sql", "select 1", "-p", "x")

@@ -89,18 +89,18 @@ def test_config_set_changes_nothing_when_the_check_fails(tmp_path: Path) -> None
     [
         ("config artifacts set nowhere://x", "nowhere", ""),
         ("config artifacts set colud", "no artifact store of flavour 'colud'", "Known flavours"),
-        ("config metadata set mysql --hots x", "no option '--hots'", "'--host'"),
+        ("config metadata set mysql --hots x", "Unknown option '--hots'", "'--host'"),
         ("config metadata set redis://h/0", "No metadata store has URLs with redis://", "Known schemes"),
         ("artifact-store register x s4", "no artifact store of flavour 's4'", "s3"),
-        ("artifact-store register x local --paht y", "no option '--paht'", "'--path'"),
-        ("artifact-store update local", "Nothing is to change", "--path"),
+        ("artifact-store register x local --paht y", "Unknown option '--paht'", "'--path'"),
+        ("artifact-store update local", "No option given for", "--path"),
         ("artifact-store describe lcoal", "no artifact store 'lcoal'", "'local'"),
-        ("artifact-stroe list", "no verb 'artifact-stroe'", "'artifact-store'"),
+        ("artifact-stroe list", "Unknown verb 'artifact-stroe'", "'artifact-store'"),
         ("metadata-store register x mysql --port many", "port", ""),
-        ("stack use", "Which stack?", "zen stack list"),
+        ("stack use", "No stack given.", "zen stack list"),
         ("stack use prdo", "no stack 'prdo'", "Known stacks: default."),
         ("stack register x -m nope", "no metadata store 'nope'", "zen metadata-store register nope FLAVOUR"),
-        ("stack import nothing.yaml", "can't be read", "zen stack export"),
+        ("stack import nothing.yaml", "cannot be read", "zen stack export"),
     ],
 )
 def test_mistakes_are_told_with_the_way_out(line: str, message: str, hint: str) -> None:
@@ -126,7 +126,7 @@ def test_check_tells_which_component_fails_and_how_to_mend_it(tmp_path: Path) ->
     with pytest.raises(StackError) as raised:
         zen("stack check prod")
     lines = raised.value.message.splitlines()
-    assert lines[0] == "Of the stack 'prod', 1 of 3 components can't be used."
+    assert lines[0] == "1 of 3 components of the stack 'prod' cannot be used."
     assert lines[3].startswith("✗  artifact store  broken")
     assert lines[4].startswith("✓  metadata store  local")
     assert "zen config artifacts set" in raised.value.hint
@@ -226,7 +226,7 @@ def test_nobody_to_ask_means_no(tmp_path: Path) -> None:
     zen("stack use live --no-check")
     refused = run_zen(tmp_path, "stack", "delete", "spare")
     assert refused.returncode == 1
-    assert "If you are sure: --yes." in refused.stderr
+    assert "If you are sure, add --yes." in refused.stderr
     assert run_zen(tmp_path, "stack", "delete", "spare", "--yes").returncode == 0
     assert active_name() == "live"
     assert Workspace.find().config().stacks == {"live": {"production": True}}
@@ -235,7 +235,7 @@ def test_nobody_to_ask_means_no(tmp_path: Path) -> None:
 def test_a_component_whose_package_is_missing_is_registered_with_the_command_that_brings_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    told = 'It needs s3fs, not installed here yet: pip install "zenbook[s3]"'
+    told = 'It needs s3fs. Install it: pip install "zenbook[s3]"'
     assert told not in repr(zen("artifact-store register here s3 --path s3://bucket/a"))
     monkeypatch.setattr("zenbook.stack.flavour.find_spec", lambda _name: None)
     assert told in repr(zen("artifact-store register later s3 --path s3://bucket/b"))
@@ -266,6 +266,8 @@ def test_the_verbs_own_options_may_stand_before_the_flavour(tmp_path: Path) -> N
     zen(f"config metadata set --no-check --name mine sqlite --path {tmp_path}/one.db")
     assert Stack.named().metadata_store.name == "mine"
     for words in ("config metadata set", "metadata-store update", "metadata-store register new"):
-        with pytest.raises(ZenbookError, match="The option '--path' comes before what it is an option of") as raised:
+        with pytest.raises(
+            ZenbookError, match="The option '--path' stands before the flavour to which it belongs"
+        ) as raised:
             zen(f"{words} --path {tmp_path}/one.db mine")
         assert f"Usage: zen {words.removesuffix(' new')} [OPTIONS]" in raised.value.hint

@@ -243,7 +243,7 @@ def run_values(run: Any) -> dict[str, Any]:
     return {name: kept.load() for step in run.steps.values() for name, kept in step.outputs.items()}
 
 
-def test_exporting_twice_gives_the_same_bytes_and_check_tells_drift(project: Path) -> None:
+def test_exporting_twice_gives_the_same_bytes_and_check_shows_what_differs(project: Path) -> None:
     invoke(["export", "script", "train.py:training", "--to", "out"])
     before = (project / "out" / "training.py").read_bytes()
     sys.modules.pop("train")
@@ -266,17 +266,17 @@ def test_a_run_is_exported_as_it_was(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (("training(rows", "training(frame=pd.DataFrame(), rows"), None),
-        (("note(rows=", "import zenbook; zenbook.runs(); note(rows="), "uses `zenbook` of zenbook"),
+        (("note(rows=", "import zenbook; zenbook.runs(); note(rows="), "uses `zenbook` from zenbook"),
     ],
 )
-def test_what_has_no_equal_in_a_script_is_refused(project: Path, change: tuple[str, str], told: str | None) -> None:
+def test_what_a_script_cannot_do_is_refused(project: Path, change: tuple[str, str], message: str | None) -> None:
     text = TRAIN.replace(*change)
-    if told is None:
+    if message is None:
         text = text.replace("low, high = split(frame)", "low, high = split(pd.DataFrame({'x': [1]}))")
-        told = "is given objects"
+        message = "Objects are passed to the pipeline"
     (project / "train.py").write_text(text)
-    with pytest.raises(ZenbookError, match=told):
+    with pytest.raises(ZenbookError, match=message):
         invoke(["export", "script", "train.py:training", "--to", "out"])

@@ -188,7 +188,7 @@ def test_a_file_that_can_not_be_deleted_is_told_and_found_again(monkeypatch: pyt
         patch.setattr(store, "delete", refuse)
         with pytest.raises(StoreError, match="could not be deleted: The bucket is read-only") as raised:
             collect_garbage(delete=True)
-    assert raised.value.hint == "Ask its owner. Then zen gc --strays --delete finds it again."
+    assert raised.value.hint == "Ask its owner. Then zen gc --untracked --delete finds it again."
     assert addresses(collect_garbage(delete=True)) == []
     assert addresses(collect_garbage(delete=True, strays=True)) == [garbage]
 

@@ -78,7 +78,7 @@ def test_a_step_opens_files_though_ipython_guards_open_in_a_notebook(k: Kernel, 
 def test_the_cells_of_another_notebook_do_not_run_among_the_names_of_this_one(k: Kernel, tmp_path: Path) -> None:
     (tmp_path / "other.ipynb").write_text("{}")
     for verb in ("run other.ipynb", "export airflow other.ipynb --to out"):
-        assert "put ! in the place of %" in k.run(f"%zen {verb}", ok=False).text
+        assert "write ! instead of %" in k.run(f"%zen {verb}", ok=False).text
 
 
 def test_a_long_step_shows_the_run_while_it_goes_on(k: Kernel) -> None:

@@ -1,6 +1,6 @@
-"""The command tree: the shell command ``zen``, the magic ``%zen`` and the panels' buttons drive the same verbs.
+"""The command tree, which the shell command ``zen``, the magic ``%zen`` and the panels' buttons use.
 
-Each verb returns an object that draws itself. In a notebook ``ctx.obj`` is the notebook, as a `Place`.
+Each verb returns an object that shows itself. In a notebook ``ctx.obj`` is the notebook, as a `Notebook`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from zenbook.cli.tree import Notebook, Root, Text, unknown_option, usage
-from zenbook.errors import ZenbookError, show_warnings_plainly
+from zenbook.errors import ZenbookError, show_short_warnings
 from zenbook.stack.flavour import ComponentKind
 
 COMPLETION = "_ZEN_COMPLETE"  # set by the shells' scripts, as Click names it
@@ -60,9 +60,17 @@ zen.modules = {
 
 
 def invoke(arguments: Sequence[str], notebook: Notebook | None = None) -> Any:
-    """Run a verb and give what it returns.
+    """Run a verb. What it raises is raised.
 
-    Raises `ZenbookError` for a mistake in the words, and whatever the verb raises.
+    Args:
+        arguments: The words of the command, without ``zen``.
+        notebook: The notebook in which the verb is used, None in a shell.
+
+    Returns:
+        What the verb returns.
+
+    Raises:
+        ZenbookError: The words are not a valid command.
     """
     try:
         with zen.make_context("zen", list(arguments), obj=notebook) as context:
@@ -78,17 +86,19 @@ def invoke(arguments: Sequence[str], notebook: Notebook | None = None) -> Any:
 
 
 def main() -> None:
-    """The shell command."""
-    if COMPLETION in os.environ:  # the shell asks what may follow, or for its script
+    """Run the shell command ``zen``."""
+    if COMPLETION in os.environ:  # the shell asks for completions, or for its script
         zen.main(prog_name="zen")
-    show_warnings_plainly()
+    show_short_warnings()
     arguments = sys.argv[1:] or ["--help"]
     runs_something = arguments[0] in ("run", "resume")
     try:
         if runs_something:
-            _watch()
+            _show_progress()
         result = invoke(arguments)
-        if result is not None and (not runs_something or "--background" in arguments):  # else all has been shown
+        if result is not None and (
+            not runs_something or "--background" in arguments
+        ):  # otherwise the progress display has shown it
             click.echo(repr(result))
         sys.stdout.flush()
     except BrokenPipeError:  # `zen runs | head`
@@ -97,20 +107,20 @@ def main() -> None:
     except KeyboardInterrupt:
         click.echo("interrupted", err=True)
         sys.exit(130)
-    except Exception as error:  # noqa: BLE001  # a step's own: shown with its own frames
-        click.echo(_told(error), err=True)
+    except Exception as error:  # noqa: BLE001  # the step's own exception: shown with its own frames
+        click.echo(_error_text(error), err=True)
         sys.exit(2 if type(error) is ZenbookError else 1)
 
 
-def _told(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     from zenbook.engine.steps.failure_text import describe_failure
 
     if not isinstance(error, ZenbookError):
         return describe_failure(error)[1].rstrip()
-    return "\n".join(one for one in (error.message, error.hint, *getattr(error, "__notes__", ())) if one)
+    return "\n".join(line for line in (error.message, error.hint, *getattr(error, "__notes__", ())) if line)
 
 
-def _watch() -> None:
+def _show_progress() -> None:
     import signal
 
     from zenbook.display.live_terminal import shell_progress
@@ -119,7 +129,7 @@ def _watch() -> None:
     def stop(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, stop)  # `kill`, a container's end: the run is recorded as cancelled
+    signal.signal(signal.SIGTERM, stop)  # `kill`, or a container that ends: the run is recorded as cancelled
     watch_runs_with(lambda view: shell_progress(view, sys.stderr))
 
 

@@ -1,4 +1,4 @@
-"""The verbs that remove: runs, and artifacts that no run refers to."""
+"""The verbs that delete runs, and artifacts that no run uses."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from zenbook.cli.tree import ask_first
 
 @runs.command("delete")
 @click.argument("references", nargs=-1, required=True, metavar="RUN…", shell_complete=completion.RUN)
-@click.option("--yes", "-y", is_flag=True, help="Don't ask, even on a stack for production.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask, even on a stack for production.")
 def runs_delete(references: Sequence[str], yes: bool) -> Any:
-    """Forget runs. Their artifacts stay until `zen gc --delete`.
+    """Delete runs. Their artifacts stay until `zen gc --delete`.
 
     Example: zen runs delete k3f9a2
     """
@@ -27,21 +27,21 @@ def runs_delete(references: Sequence[str], yes: bool) -> Any:
 
 
 @click.command()
-@click.option("--delete", is_flag=True, help="Remove them; without it they are only listed.")
-@click.option("--older-than", default="1h", show_default=True, help="Leave what was stored more recently: 30m, 1h, 7d.")
-@click.option("--strays", is_flag=True, help="Also files of the store that this metadata store has never heard of.")
-@click.option("--force", is_flag=True, help="Even while runs are going on.")
-@click.option("--yes", "-y", is_flag=True, help="Don't ask, even on a stack for production.")
-def gc(delete: bool, older_than: str, strays: bool, force: bool, yes: bool) -> Any:
-    """List the artifacts that no run refers to; with --delete, remove them.
+@click.option("--delete", is_flag=True, help="Delete them. Without this option they are only listed.")
+@click.option("--older-than", default="1h", show_default=True, help="Keep what was stored more recently: 30m, 1h, 7d.")
+@click.option("--untracked", is_flag=True, help="Also delete files that are not recorded in this metadata store.")
+@click.option("--force", is_flag=True, help="Also while runs are running.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask, even on a stack for production.")
+def gc(delete: bool, older_than: str, untracked: bool, force: bool, yes: bool) -> Any:
+    """List the artifacts that no run uses; with --delete, delete them.
 
     Example: zen gc --delete
     """
     from zenbook.history.garbage_collection import collect_garbage
 
     if delete:
-        ask_first("Remove the artifacts that no run refers to", sure=yes)
-    return collect_garbage(delete=delete, older_than=older_than, strays=strays, force=force)
+        ask_first("Delete the artifacts that no run uses", sure=yes)
+    return collect_garbage(delete=delete, older_than=older_than, strays=untracked, force=force)
 
 
 VERBS = (runs, gc)

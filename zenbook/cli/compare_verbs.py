@@ -1,4 +1,4 @@
-"""The verbs that set runs side by side: compare, lineage."""
+"""The verbs that compare runs and trace artifacts: compare, lineage."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from zenbook.cli import completion
 
 @click.command()
 @click.argument("references", nargs=-1, required=True, metavar="RUN RUN…", shell_complete=completion.RUN)
-@click.option("--all", "everything", is_flag=True, help="Also what is the same.")
-@click.option("--key", default=None, metavar="COLUMN", help="The column by which rows of frames belong together.")
+@click.option("--all", "everything", is_flag=True, help="Also show what is equal.")
+@click.option("--key", default=None, metavar="COLUMN", help="The column that identifies a row in a data frame.")
 def compare(references: Sequence[str], everything: bool, key: str | None) -> Any:
-    """What differs between runs: parameters, metrics, code, environment, outputs. The first is the yardstick.
+    """Show what differs between runs: parameters, metrics, code, environment, outputs.
+
+    The first run is the baseline.
 
     Example: zen compare training@prod latest
     """
@@ -28,16 +30,16 @@ def compare(references: Sequence[str], everything: bool, key: str | None) -> Any
 
 @click.command()
 @click.argument("what", metavar="FILE | DIGEST | RUN.STEP.OUTPUT")
-@click.option("--runs", is_flag=True, help="List the runs that made or used it.")
+@click.option("--runs", is_flag=True, help="List the runs that created or used it.")
 def lineage(what: str, *, runs: bool) -> Any:
-    """Where an artifact or a file comes from, and which runs used it.
+    """Show where an artifact or a file comes from, and which runs used it.
 
     Example: zen lineage latest.split.train
     """
-    from zenbook.history.lineage.lineage import lineage as look_up
+    from zenbook.history.lineage.lineage import lineage as find_lineage
 
-    found = look_up(what)
-    return found.used_in if runs else found
+    result = find_lineage(what)
+    return result.used_in if runs else result
 
 
 VERBS = (compare, lineage)

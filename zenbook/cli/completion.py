@@ -1,7 +1,7 @@
 """Completion of every verb, from the command tree itself: for bash, zsh and fish, and for ``%zen`` in a notebook.
 
-What can't be looked up right now (a store that is away, a config that can't be read) completes to nothing: Tab never
-raises and never waits long.
+If something cannot be looked up now (a store that is unreachable, a config that is invalid), nothing is completed: Tab
+never raises and never waits long.
 """
 
 from __future__ import annotations
@@ -24,13 +24,24 @@ if TYPE_CHECKING:
     from zenbook.cli.tree import Notebook
 
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
-RECENT = 50  # runs that are offered
+RECENT = 50  # runs that are suggested
 
 
 def completions(
     tree: click.Command, words: Sequence[str], part: str, notebook: Notebook | None = None, name: str = "zen"
 ) -> list[CompletionItem]:
-    """What may stand for ``part`` after the complete words; names of files come as an item of type ``file``."""
+    """Complete a word of a command.
+
+    Args:
+        tree: The command.
+        words: The complete words before it.
+        part: The beginning of the word.
+        notebook: The notebook in which the command is typed, None in a shell.
+        name: The name of the command.
+
+    Returns:
+        What the word may be; an item of type ``file`` stands for the names of files.
+    """
     try:
         return ShellComplete(tree, {"obj": notebook}, name, "_ZEN_COMPLETE").get_completions(list(words), part)
     except (ZenbookError, click.ClickException):
@@ -38,19 +49,19 @@ def completions(
 
 
 def _offering(names: Callable[[click.Context], Iterable[str | tuple[str, str]]]) -> Completer:
-    """Complete to those of some names that begin with the part; a pair is a name with its help."""
+    """Complete to those names that begin with the part; a pair is a name and its help."""
 
     def complete(ctx: click.Context, param: click.Parameter, part: str) -> list[CompletionItem]:
         try:
-            found = [one if isinstance(one, tuple) else (one, "") for one in names(ctx)]
+            known = [name if isinstance(name, tuple) else (name, "") for name in names(ctx)]
         except (ZenbookError, OSError):
             return []
-        taken = ctx.params.get(param.name or "") or ()
-        several = taken if isinstance(taken, tuple) else ()
+        value = ctx.params.get(param.name or "") or ()
+        chosen = value if isinstance(value, tuple) else ()
         return [
-            CompletionItem(name, help=told or None)
-            for name, told in found
-            if name.startswith(part) and name not in several
+            CompletionItem(name, help=help_text or None)
+            for name, help_text in known
+            if name.startswith(part) and name not in chosen
         ]
 
     return complete
@@ -63,7 +74,14 @@ def _stacks(_ctx: click.Context) -> Iterable[str]:
 
 
 def components_of(kind: ComponentKind) -> Completer:
-    """The names of the components of a kind."""
+    """Complete the name of a component.
+
+    Args:
+        kind: The kind of component.
+
+    Returns:
+        The completer.
+    """
 
     def names(_ctx: click.Context) -> Iterable[str]:
         from zenbook.stack.component_factory import component_names
@@ -75,7 +93,15 @@ def components_of(kind: ComponentKind) -> Completer:
 
 
 def flavours_of(kind: ComponentKind, *, urls: bool = False) -> Completer:
-    """The names of the flavours of a kind, and where URLs are taken too, how those begin."""
+    """Complete the name of a flavour.
+
+    Args:
+        kind: The kind of component.
+        urls: Whether a URL may be given instead; then the schemes of the flavours' URLs are suggested too.
+
+    Returns:
+        The completer.
+    """
 
     def names(_ctx: click.Context) -> Iterator[str]:
         from zenbook.stack.flavour import flavour, flavours
@@ -85,7 +111,7 @@ def flavours_of(kind: ComponentKind, *, urls: bool = False) -> Completer:
             if urls:
                 try:
                     yield from (f"{scheme}://" for scheme in flavour(kind, name).schemes)
-                except ZenbookError:  # a flavour that can't be imported here is still there by name
+                except ZenbookError:  # a flavour that cannot be imported here still has a name
                     continue
 
     return _offering(names)
@@ -95,12 +121,12 @@ def _runs(_ctx: click.Context) -> Iterator[tuple[str, str]]:
     from zenbook.stack.records import RunQuery
     from zenbook.stack.stack import open_stack
 
-    found = open_stack().metadata.runs(RunQuery(limit=RECENT))
-    if found:
+    records = open_stack().metadata.runs(RunQuery(limit=RECENT))
+    if records:
         yield "latest", "the newest run"
-    for one in found:
-        yield one.id, f"{one.pipeline} {one.state}"
-    for name in dict.fromkeys(one.pipeline for one in found):
+    for record in records:
+        yield record.id, f"{record.pipeline} {record.state}"
+    for name in dict.fromkeys(record.pipeline for record in records):
         yield name, "its newest run"
 
 
@@ -113,7 +139,7 @@ def _recorded_pipelines(_ctx: click.Context) -> Iterator[str]:
     from zenbook.stack.records import RunQuery
     from zenbook.stack.stack import open_stack
 
-    yield from dict.fromkeys(one.pipeline for one in open_stack().metadata.runs(RunQuery(limit=500)))
+    yield from dict.fromkeys(record.pipeline for record in open_stack().metadata.runs(RunQuery(limit=500)))
 
 
 def _steps_of_run(ctx: click.Context) -> Iterable[str]:
@@ -146,7 +172,7 @@ def _target(ctx: click.Context, _param: click.Parameter, part: str) -> list[Comp
 
 
 def _params(ctx: click.Context) -> Iterator[str]:
-    target = ctx.params.get("target") or next(iter(ctx.args), None)  # where the option at the end has no value yet
+    target = ctx.params.get("target") or next(iter(ctx.args), None)  # the latter while the last option has no value yet
     notebook: Notebook | None = ctx.find_root().obj
     known: Mapping[str, Sequence[str]] = notebook.pipelines() if notebook is not None else {}
     file, _, name = str(target or "").rpartition(":")
@@ -154,21 +180,30 @@ def _params(ctx: click.Context) -> Iterator[str]:
         known, target = pipelines_in(Path(file or name)), name if file else None
     chosen = [known[target]] if target is not None and target in known else known.values() if len(known) == 1 else []
     for names in chosen:
-        yield from (f"{one}=" for one in names)
+        yield from (f"{parameter}=" for parameter in names)
 
 
 def pipelines_in(file: Path) -> dict[str, tuple[str, ...]]:
-    """The functions of a module or notebook that have ``@pipeline``, with their parameters, by reading alone."""
-    found: dict[str, tuple[str, ...]] = {}
+    """Find the pipelines of a module or a notebook file without executing it.
+
+    Args:
+        file: The module or notebook.
+
+    Returns:
+        The names of the functions with a decorator ``@pipeline``, with the names of their parameters.
+    """
+    pipelines: dict[str, tuple[str, ...]] = {}
     for text in _sources(file):
         try:
             tree = parse(re.sub(r"(?m)^\s*[%!].*$", "", text))
         except SyntaxError:
             continue
         for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef) and any("pipeline" in ast.unparse(one) for one in node.decorator_list):
-                found[node.name] = tuple(one.arg for one in (*node.args.args, *node.args.kwonlyargs))
-    return found
+            if isinstance(node, ast.FunctionDef) and any(
+                "pipeline" in ast.unparse(decorator) for decorator in node.decorator_list
+            ):
+                pipelines[node.name] = tuple(argument.arg for argument in (*node.args.args, *node.args.kwonlyargs))
+    return pipelines
 
 
 def _sources(file: Path) -> list[str]:
@@ -177,8 +212,8 @@ def _sources(file: Path) -> list[str]:
         if file.suffix != ".ipynb":
             return [text]
         cells = json.loads(text).get("cells", [])
-        return ["".join(one.get("source", "")) for one in cells if one.get("cell_type") == "code"]
-    except (OSError, ValueError, AttributeError):  # no such file, or none of ours: nothing to complete
+        return ["".join(cell.get("source", "")) for cell in cells if cell.get("cell_type") == "code"]
+    except (OSError, ValueError, AttributeError):  # not a file, a module or a notebook: nothing to complete
         return []
 
 
@@ -202,7 +237,7 @@ SHELLS = {
 @click.command()
 @click.argument("shell", type=click.Choice([*SHELLS]), required=False)
 def completion(shell: str | None) -> Any:
-    """How to switch on completion in your shell; in notebooks it is on.
+    """Show how to enable completion in your shell; in notebooks it is enabled.
 
     Example: zen completion bash
     """

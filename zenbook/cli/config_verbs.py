@@ -1,4 +1,4 @@
-"""One line each: register a component and put it into the active stack (``zen config metadata set mysql --host …``)."""
+"""Register a component and put it into the active stack in one line: ``zen config metadata set mysql --host …``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zenbook.cli import completion
-from zenbook.cli.flavour_options import OfFlavour, chosen_of, given, warnings_of
-from zenbook.cli.stack_verbs import switched
+from zenbook.cli.flavour_options import OfFlavour, chosen_of, set_options, warnings_of
+from zenbook.cli.stack_verbs import switch_table
 from zenbook.cli.tree import Tree
 from zenbook.stack import component_registry, stacks
 from zenbook.stack.component_factory import BUILT_IN, component_names
@@ -29,7 +29,7 @@ EXAMPLES = {
 
 @click.group(cls=Tree)
 def config() -> None:
-    """Set a part of the active stack in one line.
+    """Change a component of the active stack in one line.
 
     Example: zen config artifacts set gs://bucket/sub/dir
     """
@@ -38,7 +38,7 @@ def config() -> None:
 def _group(kind: ComponentKind) -> click.Group:
     word = kind.config_word
 
-    @click.group(word, cls=Tree, help=f"The active stack's {kind.label}.\n\nExample: zen config {word} get")
+    @click.group(word, cls=Tree, help=f"Set or show the active stack's {kind.label}.\n\nExample: zen config {word} get")
     def group() -> None:
         pass
 
@@ -55,20 +55,20 @@ def _group(kind: ComponentKind) -> click.Group:
             click.Option(
                 ["--name"],
                 shell_complete=completion.components_of(kind),
-                help="The component's name; by default its flavour's.",
+                help="The component's name; by default the name of its flavour.",
             ),
-            click.Option(["--no-check"], is_flag=True, help="Don't see first whether it can be reached."),
+            click.Option(["--no-check"], is_flag=True, help="Skip the connection check."),
         ],
         help=f"Register the {kind.label} and put it into the active stack.\n\n"
         f"Example: zen config {word} set {EXAMPLES.get(kind, 'FLAVOUR')}",
     )
     group.add_command(setting)
 
-    @group.command("get", help=f"The active stack's {kind.label}.\n\nExample: zen config {word} get")
+    @group.command("get", help=f"Show the active stack's {kind.label}.\n\nExample: zen config {word} get")
     def get() -> Table:
-        from zenbook.cli.component_verbs import described
+        from zenbook.cli.component_verbs import component_table
 
-        return described(component_registry.chosen(kind, Stack.named().choice(kind)))
+        return component_table(component_registry.chosen(kind, Stack.named().choice(kind)))
 
     return group
 
@@ -76,7 +76,7 @@ def _group(kind: ComponentKind) -> click.Group:
 @click.pass_context
 def _set(ctx: click.Context, /, what: str, name: str | None, no_check: bool, **values: Any) -> Table:
     chosen = chosen_of(ctx)
-    options = given(values)
+    options = set_options(values)
     if what != chosen.name:
         options = {"path": _place(what), **options}
     return set_component(chosen, options, name=name, check_first=not no_check, notes=warnings_of(ctx, chosen.settings))
@@ -85,28 +85,39 @@ def _set(ctx: click.Context, /, what: str, name: str | None, no_check: bool, **v
 def set_component(
     chosen: Flavour, options: dict[str, Any], *, name: str | None, check_first: bool, notes: tuple[str, ...] = ()
 ) -> Table:
-    """Check a component, register it and put it into the active stack. Raises `StackError` and then changes nothing."""
+    """Check a component, register it and put it into the active stack. If that fails, nothing is changed.
+
+    Args:
+        chosen: The component's flavour.
+        options: The component's options.
+        name: The component's name; by default the flavour's.
+        check_first: Whether to check that the component can be reached.
+        notes: Lines below the table.
+
+    Returns:
+        A table of what has changed.
+    """
     kind, workspace = chosen.kind, Workspace.find()
     active = stacks.known(None)
-    there_always = _built_in(chosen) if name is None and not options else None
-    name = name or there_always or _free_name(chosen, active)
+    built_in = _built_in(chosen) if name is None and not options else None
+    name = name or built_in or _free_name(chosen, active)
     component_registry.check_name(name, kind.label_with_article)
     what = f"{kind.label} {name!r}"
     ready = component_registry.checked_options(chosen, options, what, workspace)
-    trial = Stack(name=active, **{kind.value: {"flavour": chosen.name, **ready}})
-    checks = stacks.passed(trial, kinds=(kind,)) if check_first else ()
-    if name == there_always:
+    changed = Stack(name=active, **{kind.value: {"flavour": chosen.name, **ready}})
+    checks = stacks.passed(changed, kinds=(kind,)) if check_first else ()
+    if name == built_in:
         pass
     elif name in component_names(kind, workspace):
         component_registry.replace(chosen, name, ready, workspace)
     else:
         component_registry.write(chosen, name, ready, workspace)
     switch = stacks.put_into_active(kind, name)
-    return switched(stacks.Switch(switch.old, switch.new, checks), f"Stack {active} uses the {what}", notes)
+    return switch_table(stacks.Switch(switch.old, switch.new, checks), f"Stack {active} uses the {what}", notes)
 
 
 def _flavour(kind: ComponentKind, word: str) -> Flavour:
-    """The flavour that a word means: its name, a URL of it, or a folder for the local one."""
+    """The flavour that a word means: the flavour's name, one of its URLs, or a folder for the local one."""
     if word in flavours(kind):
         return flavour(kind, word)
     of_url = component_registry.flavour_of_url(kind, word)
@@ -114,7 +125,7 @@ def _flavour(kind: ComponentKind, word: str) -> Flavour:
         return flavour(kind, of_url)
     if kind is ComponentKind.ARTIFACT_STORE and (word.startswith((".", "/", "~")) or Path(word).is_dir()):
         return flavour(kind, "local")
-    return flavour(kind, word)  # which says what there is
+    return flavour(kind, word)  # raises with the known flavours
 
 
 def _place(what: str) -> str:
@@ -122,7 +133,7 @@ def _place(what: str) -> str:
 
 
 def _built_in(chosen: Flavour) -> str | None:
-    """The component of that flavour which is there without registering, as long as nobody has changed it."""
+    """The built-in component of a flavour, unless somebody has changed it."""
     for kind, name in BUILT_IN:
         if (
             kind is chosen.kind
@@ -134,13 +145,13 @@ def _built_in(chosen: Flavour) -> str | None:
 
 
 def _free_name(chosen: Flavour, active: str) -> str:
-    """The flavour's name, with a number where another stack has a component of that name."""
-    taken = {one.name: one for one in component_registry.components(chosen.kind)}
+    """The flavour's name, with a number if another stack has a component of that name."""
+    taken = {component.name: component for component in component_registry.components(chosen.kind)}
     candidates = [chosen.name, *(f"{chosen.name}-{n}" for n in range(2, 1000))]
     for name in candidates:
-        one = taken.get(name)
-        mine = one is not None and set(one.used_by) <= {active} and one.flavour == chosen.name
-        if one is None or (mine and (chosen.kind, name) not in BUILT_IN):
+        component = taken.get(name)
+        own = component is not None and set(component.used_by) <= {active} and component.flavour == chosen.name
+        if component is None or (own and (chosen.kind, name) not in BUILT_IN):
             return name
     return candidates[-1]
 

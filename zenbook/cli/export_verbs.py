@@ -1,9 +1,9 @@
-"""``zen export TARGET``: a pipeline as files for another machinery. Each exporter that is installed is a verb."""
+"""``zen export``: a pipeline as files for another tool. Each exporter that is installed is a verb."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,16 +24,31 @@ _RUN = re.compile(r"\d{8}-\d{6}-\w+")  # as `new_run_id` makes them
 
 
 class Exporters(Tree):
-    """The exporters as verbs, loaded when one is asked for."""
+    """The exporters as verbs, loaded on first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Their names."""
+        """List the exporters.
+
+        Args:
+            ctx: The context of the group.
+
+        Returns:
+            Their names, sorted.
+        """
         from zenbook.exporters.base import exporter_names
 
         return list(exporter_names())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The verb of one exporter."""
+        """Load an exporter and make its verb.
+
+        Args:
+            ctx: The context of the group.
+            cmd_name: The exporter's name.
+
+        Returns:
+            The verb, None if the exporter is not installed.
+        """
         from zenbook.exporters.base import find_exporter
 
         if cmd_name not in self.commands and cmd_name in self.list_commands(ctx):
@@ -43,59 +58,35 @@ class Exporters(Tree):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The verb that the words mean. Raises `ZenbookError` with close matches when there is none."""
+        """Find the exporter that is named, as Click's own method.
+
+        Args:
+            ctx: The context of the group.
+            args: The words after the group.
+
+        Returns:
+            The exporter's name, its verb, and the words after it.
+
+        Raises:
+            ZenbookError: The exporter is not installed.
+        """
         name = args[0] if args else ""
         if name and not name.startswith("-") and self.get_command(ctx, name) is None:
             raise ZenbookError(
-                f"There is no exporter {name!r}.", did_you_mean(name, self.list_commands(ctx), noun="exporter")
+                f"Unknown exporter {name!r}.", did_you_mean(name, self.list_commands(ctx), noun="exporter")
             )
         return click.Group.resolve_command(self, ctx, args)
 
 
 @click.group(cls=Exporters)
 def export() -> None:
-    """Write a pipeline as files for another machinery.
+    """Export a pipeline to another tool.
 
     Example: zen export airflow train.py:training --to dags/training
     """
 
 
 def _command(exporter: Exporter) -> click.Command:
-    options = [
-        click.Argument(["target"], required=False, metavar="[PIPELINE | RUN | FILE[:PIPELINE]]"),
-        click.Option(
-            ["--to"], required=True, type=click.Path(path_type=Path), metavar="DIR", help="The folder to write."
-        ),
-        click.Option(
-            ["--check"], is_flag=True, help="Write nothing: say what would change, and exit 1 if anything would."
-        ),
-        click.Option(
-            ["--static"],
-            is_flag=True,
-            help="Execute nothing of a notebook's file but imports, definitions and constants.",
-        ),
-        click.Option(
-            ["--param", "-p", "params"], multiple=True, metavar="K=V", help="A parameter's value; may be repeated."
-        ),
-        click.Option(
-            ["--stack", "-s", "stack_name"],
-            default=None,
-            shell_complete=completion.STACK,
-            help="The stack whose stores keep what is passed to the pipeline.",
-        ),
-    ]
-    for name, field in exporter.options.model_fields.items():
-        several = field.annotation is not None and "tuple" in str(field.annotation)
-        options.append(
-            click.Option(
-                [f"--{name.removesuffix('s') if several else name}".replace("_", "-"), name],
-                multiple=several,
-                default=None,
-                show_default=False,
-                help=field.description,
-            )
-        )
-
     def export_to(
         target: str | None,
         to: Path,
@@ -103,35 +94,80 @@ def _command(exporter: Exporter) -> click.Command:
         static: bool,
         params: Sequence[str],
         stack_name: str | None,
-        **chosen: Any,
+        **options: Any,
     ) -> Any:
         from zenbook.exporters.base import check_export, make_files, write_export
 
         folder = to.expanduser().absolute()  # a notebook's file is executed in its own folder
-        if target is not None and _RUN.fullmatch(target):
-            plan = _plan_of_run(target, as_it_was=not (params or stack_name or static))
-        else:
-            place, name = place_for(target)
-            runnable = (place.analysed() if static else place).find(name)
-            plan = runnable.plan(pairs_of(params), stack=stack_name)
-        files = make_files(exporter, plan, {key: one for key, one in chosen.items() if one not in (None, ())})
+        plan = _plan_of(target, static=static, params=params, stack_name=stack_name)
+        files = make_files(exporter, plan, {name: value for name, value in options.items() if value not in (None, ())})
         return check_export(files, folder) if check else write_export(files, folder)
 
-    example = f"zen export {exporter.name} train.py:training --to DIR"
     return click.Command(
         exporter.name,
         callback=export_to,
-        params=options,
-        help=f"Export a pipeline as {exporter.summary}.\n\nExample: {example}",
+        params=[*_common_params(), *_own_options(exporter)],
+        help=f"Export a pipeline as {exporter.summary}.\n\n"
+        f"Example: zen export {exporter.name} train.py:training --to DIR",
         short_help=exporter.summary,
     )
 
 
-def _plan_of_run(run: str, *, as_it_was: bool) -> Plan:
+def _common_params() -> list[click.Parameter]:
+    return [
+        click.Argument(["target"], required=False, metavar="[PIPELINE | RUN | FILE[:PIPELINE]]"),
+        click.Option(
+            ["--to"],
+            required=True,
+            type=click.Path(path_type=Path),
+            metavar="DIR",
+            help="The folder in which the files are written.",
+        ),
+        click.Option(
+            ["--check"], is_flag=True, help="Write nothing. Show what would change, and exit with 1 if anything would."
+        ),
+        click.Option(
+            ["--static"],
+            is_flag=True,
+            help="Execute only the imports, definitions and constants of a notebook file.",
+        ),
+        click.Option(
+            ["--param", "-p", "params"], multiple=True, metavar="K=V", help="The value of a parameter; may be repeated."
+        ),
+        click.Option(
+            ["--stack", "-s", "stack_name"],
+            default=None,
+            shell_complete=completion.STACK,
+            help="The stack whose stores keep the objects that are passed to the pipeline.",
+        ),
+    ]
+
+
+def _own_options(exporter: Exporter) -> Iterator[click.Option]:
+    for name, field in exporter.options.model_fields.items():
+        several = field.annotation is not None and "tuple" in str(field.annotation)
+        yield click.Option(
+            [f"--{name.removesuffix('s') if several else name}".replace("_", "-"), name],
+            multiple=several,
+            default=None,
+            show_default=False,
+            help=field.description,
+        )
+
+
+def _plan_of(target: str | None, *, static: bool, params: Sequence[str], stack_name: str | None) -> Plan:
+    if target is not None and _RUN.fullmatch(target):
+        return _plan_of_run(target, unchanged=not (params or stack_name or static))
+    place, name = place_for(target)
+    runnable = (place.analysed() if static else place).find(name)
+    return runnable.plan(pairs_of(params), stack=stack_name)
+
+
+def _plan_of_run(run: str, *, unchanged: bool) -> Plan:
     from zenbook.history.runs import find_run
 
-    if not as_it_was:
-        raise RunError(f"Run {run} is exported as it was.", "Name its pipeline to give it other values.")
+    if not unchanged:
+        raise RunError(f"A run is exported as it was; {run} cannot get other options.", "Export its pipeline instead.")
     return find_run(run).plan
 
 

@@ -1,4 +1,4 @@
-"""Options of a verb made from a flavour's settings model: names, types, help and defaults are the model's."""
+"""Options of a verb that are made from a flavour's settings model, with its names, types, help and defaults."""
 
 from __future__ import annotations
 
@@ -20,35 +20,52 @@ from zenbook.stack.secrets import is_reference, kept_in, secret_fields
 from zenbook.stack.workspace import Workspace
 
 _CHOSEN = "zenbook.flavour"
-_PREFIX = "setting_"  # so that a setting may have the name of one of the verb's own parameters
-NO_VALUE = ("none", "null", "default")  # what takes an option back to its default
+_PREFIX = "setting_"  # a setting may have the same name as one of the verb's own parameters
+NO_VALUE = ("none", "null", "default")  # sets an option to its default
 
 
 class OfFlavour(click.Command):
-    """A verb with the options of the flavour that its first words mean."""
+    """A verb with the options of the flavour that its first words name.
+
+    Args:
+        *arguments: As for `click.Command`.
+        chosen: Finds the flavour by the verb's words; None if they name none.
+        **more: As for `click.Command`.
+    """
 
     def __init__(self, *arguments: Any, chosen: Callable[[list[str]], Flavour | None], **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.chosen = chosen
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """See which flavour it is, then read the words."""
+        """Find the flavour, then parse the words.
+
+        Args:
+            ctx: The context of the verb.
+            args: The words after the verb.
+
+        Returns:
+            The words that are left.
+
+        Raises:
+            ZenbookError: The flavour is unknown, or its option stands before it.
+        """
         try:
             ctx.meta[_CHOSEN] = self.chosen(self._words(ctx, args))
         except ZenbookError:
-            if not ctx.resilient_parsing:  # Tab completes what there is
+            if not ctx.resilient_parsing:  # Tab completes what can be completed
                 raise
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             if ctx.meta.get(_CHOSEN) is not None:
                 raise
-            message = f"The option {error.option_name!r} comes before what it is an option of."
+            message = f"The option {error.option_name!r} stands before the flavour to which it belongs."
             raise ZenbookError(message, usage(error)) from None
 
     def _words(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Without the verb's own options, which may stand before the flavour."""
-        own = {name: one for one in self.params if isinstance(one, click.Option) for name in one.opts}
+        """The words without the verb's own options, which may stand before the flavour."""
+        own = {name: param for param in self.params if isinstance(param, click.Option) for name in param.opts}
         rest, words = iter(args), []
         for word in rest:
             option = own.get(word.partition("=")[0])
@@ -59,13 +76,28 @@ class OfFlavour(click.Command):
         return words
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """The verb's own, and one for each setting."""
-        found = ctx.meta.get(_CHOSEN)
-        return [*super().get_params(ctx), *(options_of(found.settings) if found is not None else ())]
+        """List the verb's own parameters, and an option for each setting.
+
+        Args:
+            ctx: The context of the verb.
+
+        Returns:
+            The parameters.
+        """
+        chosen = ctx.meta.get(_CHOSEN)
+        return [*super().get_params(ctx), *(options_of(chosen.settings) if chosen is not None else ())]
 
 
 def flavour_at(place: int, kind: ComponentKind) -> Callable[[list[str]], Flavour | None]:
-    """The flavour that the word at a place names; None where there is no such word."""
+    """Make a function that finds the flavour in a verb's words.
+
+    Args:
+        place: The index of the word that names the flavour.
+        kind: The kind of component.
+
+    Returns:
+        The function; it gives None where the word is missing.
+    """
 
     def chosen(words: list[str]) -> Flavour | None:
         if len(words) <= place or words[place].startswith("-"):
@@ -76,10 +108,17 @@ def flavour_at(place: int, kind: ComponentKind) -> Callable[[list[str]], Flavour
 
 
 def options_of(settings: type[BaseModel]) -> Iterator[click.Option]:
-    """An option for each setting."""
+    """Make an option for each setting.
+
+    Args:
+        settings: The settings model of a flavour.
+
+    Yields:
+        The options.
+    """
     secret = secret_fields(settings)
     for name, field in settings.model_fields.items():
-        names = [f"--{one}" for known in names_of(settings, name) for one in _spellings(known)]
+        names = [f"--{spelling}" for known in names_of(settings, name) for spelling in _spellings(known)]
         yield _option(name, list(dict.fromkeys(names)), field, secret=name in secret)
 
 
@@ -88,28 +127,44 @@ def _spellings(name: str) -> tuple[str, ...]:
 
 
 def _option(name: str, names: list[str], field: FieldInfo, *, secret: bool) -> click.Option:
-    told, into = _help(field), f"{_PREFIX}{name}"
+    help_text, parameter = _help(field), f"{_PREFIX}{name}"
     kind = bare_type(field.annotation)
     if get_origin(kind) is dict or kind is dict:
-        return click.Option([*names, into], multiple=True, metavar="KEY=VALUE", help=told)
+        return click.Option([*names, parameter], multiple=True, metavar="KEY=VALUE", help=help_text)
     if secret:
-        asked = name.replace("_", " ").capitalize()
+        prompt = name.replace("_", " ").capitalize()
         return click.Option(
-            [*names, into], prompt=asked, prompt_required=False, hide_input=True, metavar="[SECRET]", help=told
+            [*names, parameter],
+            prompt=prompt,
+            prompt_required=False,
+            hide_input=True,
+            metavar="[SECRET]",
+            help=help_text,
         )
     if kind is bool:
-        return click.Option([*(f"{one}/--no-{one[2:]}" for one in names), into], default=None, help=told)
+        return click.Option([*(f"{flag}/--no-{flag[2:]}" for flag in names), parameter], default=None, help=help_text)
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return click.Option([*names, into], type=click.Choice([str(one.value) for one in kind]), help=told)
+        return click.Option(
+            [*names, parameter], type=click.Choice([str(member.value) for member in kind]), help=help_text
+        )
     if get_origin(kind) is Literal:
-        return click.Option([*names, into], type=click.Choice([str(one) for one in get_args(kind)]), help=told)
-    return click.Option([*names, into], metavar=_metavar(kind), help=told)
+        return click.Option(
+            [*names, parameter], type=click.Choice([str(value) for value in get_args(kind)]), help=help_text
+        )
+    return click.Option([*names, parameter], metavar=_metavar(kind), help=help_text)
 
 
 def bare_type(annotation: Any) -> Any:
-    """The type without ``| None``."""
+    """Take ``| None`` from a type.
+
+    Args:
+        annotation: The type.
+
+    Returns:
+        The first type of the union that is not None, or the type itself.
+    """
     if get_origin(annotation) in (Union, types.UnionType):
-        others = [one for one in get_args(annotation) if one is not type(None)]
+        others = [member for member in get_args(annotation) if member is not type(None)]
         return others[0] if others else str
     return annotation
 
@@ -127,25 +182,42 @@ def _help(field: FieldInfo) -> str:
     return text if shown in (None, "", {}, False) else f"{text} [default: {shown}]".strip()
 
 
-def given(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What was given of the options, as a registry takes it. Raises `ZenbookError` for a pair without ``=``."""
-    found: dict[str, Any] = {}
+def set_options(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Collect the settings that the user has set.
+
+    Args:
+        values: The values of the verb's parameters, of its own ones too.
+
+    Returns:
+        The settings by name, as a registry takes them; None stands for the default.
+    """
+    options: dict[str, Any] = {}
     for parameter, value in values.items():
         name = parameter.removeprefix(_PREFIX)
         if value is None or value == () or name == parameter:
             continue
         if isinstance(value, tuple):
-            found[name] = dict(map(pair, value))
+            options[name] = dict(map(pair, value))
         else:
-            found[name] = None if isinstance(value, str) and value.casefold() in NO_VALUE else value
-    return found
+            options[name] = None if isinstance(value, str) and value.casefold() in NO_VALUE else value
+    return options
 
 
 def pair(text: str) -> tuple[str, Any]:
-    """An entry of a setting that is a mapping, from KEY=VALUE. Raises `ZenbookError` for one without ``=``."""
+    """Parse an entry of a setting that is a mapping.
+
+    Args:
+        text: The entry as KEY=VALUE; the value is read as JSON, or as a text if it is not valid JSON.
+
+    Returns:
+        The key and the value.
+
+    Raises:
+        ZenbookError: The text has no ``=``.
+    """
     key, separator, value = text.partition("=")
     if not separator:
-        raise ZenbookError(f"{text!r} has no value.", "Write it as KEY=VALUE; it may be given several times.")
+        raise ZenbookError(f"{text!r} has no value.", "Write it as KEY=VALUE; it may be repeated.")
     try:
         return key, json.loads(value)
     except ValueError:
@@ -153,7 +225,15 @@ def pair(text: str) -> tuple[str, Any]:
 
 
 def warnings_of(ctx: click.Context, settings: type[BaseModel]) -> tuple[str, ...]:
-    """What to say of a secret that stands in a notebook's cell."""
+    """Warn of a secret that is written in a notebook's cell.
+
+    Args:
+        ctx: The context of the verb.
+        settings: The settings model of the flavour.
+
+    Returns:
+        Lines of text; empty if no secret is written there.
+    """
     notebook: Notebook | None = ctx.obj
     if notebook is None:
         return ()
@@ -172,36 +252,54 @@ def warnings_of(ctx: click.Context, settings: type[BaseModel]) -> tuple[str, ...
     )
 
 
-def _secrets_in(given_words: Mapping[str, Any], secret: Collection[str]) -> Iterator[tuple[str, str]]:
-    """What was given as a secret, with its setting's name: alone, as KEY=VALUE, or in a URL."""
-    for parameter, value in sorted(given_words.items()):
+def _secrets_in(values: Mapping[str, Any], secret: Collection[str]) -> Iterator[tuple[str, str]]:
+    """The values that are secrets, with their settings' names: alone, as KEY=VALUE, or in a URL."""
+    for parameter, value in sorted(values.items()):
         name = parameter.removeprefix(_PREFIX)
-        for one in value if isinstance(value, tuple) else (value,):
-            if not isinstance(one, str):
+        for text in value if isinstance(value, tuple) else (value,):
+            if not isinstance(text, str):
                 continue
             if name in secret:
-                yield name, one.partition("=")[2] if isinstance(value, tuple) else one
-            elif "password" in secret and (found := password_in(one)):
-                yield "password", found
+                yield name, text.partition("=")[2] if isinstance(value, tuple) else text
+            elif "password" in secret and (password := password_in(text)):
+                yield "password", password
 
 
 def chosen_of(ctx: click.Context) -> Flavour:
-    """The flavour that was seen. Raises `StackError` when the words name none."""
-    found: Flavour | None = ctx.meta.get(_CHOSEN)
-    if found is None:
-        raise StackError("Which flavour?", "See `zen … flavours`.")
-    return found
+    """The flavour that the verb's words name.
+
+    Args:
+        ctx: The context of the verb.
+
+    Returns:
+        The flavour.
+
+    Raises:
+        StackError: The words name no flavour.
+    """
+    chosen: Flavour | None = ctx.meta.get(_CHOSEN)
+    if chosen is None:
+        raise StackError("No flavour given.", "List the flavours with `zen … flavours`.")
+    return chosen
 
 
 def masked(options: Mapping[str, Any], settings: type[BaseModel]) -> dict[str, str]:
-    """Options for people: a secret is shown as where it comes from."""
+    """Options as they are shown: instead of a secret, the place where it is kept.
+
+    Args:
+        options: The options of a component.
+        settings: The settings model of its flavour.
+
+    Returns:
+        The texts by the options' names.
+    """
     secret = secret_fields(settings)
     return {name: _masked(value) if name in secret else str(value) for name, value in options.items()}
 
 
 def _masked(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {_masked(one)}" for key, one in value.items())
+        return ", ".join(f"{key}: {_masked(entry)}" for key, entry in value.items())
     if isinstance(value, str) and value.startswith("${"):
         return value
     return f"(kept in {kept_in(Workspace.find())})" if is_reference(value) else "(hidden)"

@@ -1,4 +1,4 @@
-"""The verbs that ask the history and mark runs: sql, tag, note, star."""
+"""The verbs that query the history and mark runs: sql, tag, note, star."""
 
 from __future__ import annotations
 
@@ -14,11 +14,18 @@ from zenbook.errors import QueryError
 
 @click.command()
 @click.argument("query", required=False)
-@click.option("--schema", "-s", is_flag=True, help="Show the views that there are, with their columns.")
-@click.option("--param", "-p", "params", multiple=True, metavar="K=V", help="The value of $K in the query, as text.")
-@click.option("--allow-files", is_flag=True, help="Let the query read files of this machine too.")
+@click.option("--schema", "-s", is_flag=True, help="List the views and their columns.")
+@click.option(
+    "--param",
+    "-p",
+    "params",
+    multiple=True,
+    metavar="K=V",
+    help="The value of $K in the query, as text; may be repeated.",
+)
+@click.option("--allow-files", is_flag=True, help="Allow the query to read files of this machine.")
 def sql(query: str | None, schema: bool, params: Sequence[str], allow_files: bool) -> Any:
-    """Ask all runs, parameters, metrics and artifacts in SQL.
+    """Query all runs, parameters, metrics and artifacts in SQL.
 
     \b
     zen sql "select id, params.lr, metrics.accuracy from runs order by 3 desc limit 10"
@@ -30,12 +37,12 @@ def sql(query: str | None, schema: bool, params: Sequence[str], allow_files: boo
     if schema:
         return queries.schema()
     if query is None:
-        raise QueryError("What is to be asked?", 'zen sql "select * from runs limit 5", or zen sql --schema.')
+        raise QueryError("No query given.", 'Try zen sql "select * from runs limit 5", or zen sql --schema.')
     values = {}
-    for one in params:
-        name, equals, value = one.partition("=")
+    for pair in params:
+        name, equals, value = pair.partition("=")
         if not equals:
-            raise QueryError(f"The parameter {one!r} has no value.", "Write it as --param name=value.")
+            raise QueryError(f"The parameter {pair!r} has no value.", "Write it as --param name=value.")
         values[name.strip()] = value
     return queries.sql(query, values, allow_files=allow_files)
 
@@ -43,39 +50,39 @@ def sql(query: str | None, schema: bool, params: Sequence[str], allow_files: boo
 @click.command()
 @click.argument("run_id", metavar="RUN", shell_complete=completion.RUN)
 @click.argument("tags", nargs=-1, required=True, metavar="TAG…")
-@click.option("--remove", is_flag=True, help="Take them off.")
+@click.option("--remove", is_flag=True, help="Remove the tags instead.")
 def tag(run_id: str, tags: Sequence[str], remove: bool) -> Text:
-    """Put tags on a run.
+    """Add tags to a run.
 
     Example: zen tag latest baseline
     """
     from zenbook.history.runs import find_run
 
-    found = find_run(run_id)
-    (found.untag if remove else found.tag)(*tags)
-    return Text(f"Run {found.id} has {', '.join(found.marks.tags) or 'no tags'}.")
+    run = find_run(run_id)
+    (run.untag if remove else run.tag)(*tags)
+    return Text(f"Run {run.id} has {', '.join(run.marks.tags) or 'no tags'}.")
 
 
 @click.command()
 @click.argument("run_id", metavar="RUN", shell_complete=completion.RUN)
 @click.argument("text", nargs=-1, metavar="[TEXT]")
-@click.option("--remove", is_flag=True, help="Take it away.")
+@click.option("--remove", is_flag=True, help="Remove it instead.")
 def note(run_id: str, text: Sequence[str], remove: bool) -> Text:
-    """Write a note on a run, or read it.
+    """Write a note about a run, or show it.
 
     Example: zen note latest "the first with the new labels"
     """
     from zenbook.history.runs import find_run
 
-    found = find_run(run_id)
+    run = find_run(run_id)
     if text or remove:
-        found.note("" if remove else " ".join(text))
-    return Text(found.marks.note or "(no note)")
+        run.note("" if remove else " ".join(text))
+    return Text(run.marks.note or "(no note)")
 
 
 @click.command()
 @click.argument("run_id", metavar="RUN", shell_complete=completion.RUN)
-@click.option("--remove", is_flag=True, help="Take it away.")
+@click.option("--remove", is_flag=True, help="Remove it instead.")
 def star(run_id: str, remove: bool) -> Text:
     """Give a run a star.
 
@@ -83,9 +90,9 @@ def star(run_id: str, remove: bool) -> Text:
     """
     from zenbook.history.runs import find_run
 
-    found = find_run(run_id)
-    (found.unstar if remove else found.star)()
-    return Text(f"Run {found.id} has {'no' if remove else 'a'} star.")
+    run = find_run(run_id)
+    (run.unstar if remove else run.star)()
+    return Text(f"Run {run.id} has {'no' if remove else 'a'} star.")
 
 
 VERBS = (sql, tag, note, star)

@@ -1,9 +1,10 @@
-"""The verbs on runs: run, look back, resume, cancel."""
+"""The verbs on runs: run, runs, show, logs, why, resume, cancel, panel."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +12,10 @@ from zenbook.cli import completion
 from zenbook.cli.pipeline_argument import place_for
 from zenbook.cli.tree import Notebook, Text, Tree, needed
 from zenbook.errors import RunError
+
+if TYPE_CHECKING:
+    from zenbook.history.run import Run
+    from zenbook.history.step_runs import StepRun
 
 
 @click.command()
@@ -22,7 +27,7 @@ from zenbook.errors import RunError
     multiple=True,
     metavar="K=V",
     shell_complete=completion.PARAM,
-    help="A parameter; may be repeated.",
+    help="The value of a parameter; may be repeated.",
 )
 @click.option(
     "--stack",
@@ -33,7 +38,9 @@ from zenbook.errors import RunError
     help="The stack to run on instead of the active one.",
 )
 @click.option("--no-cache", is_flag=True, help="Run every step, even if nothing changed.")
-@click.option("--background", is_flag=True, help="Don't wait: a process of its own runs it, and outlives this one.")
+@click.option(
+    "--background", is_flag=True, help="Do not wait: run it in a process of its own, which outlives this one."
+)
 def run(
     target: str | None,
     params: Sequence[str],
@@ -41,7 +48,7 @@ def run(
     no_cache: bool,
     background: bool,
 ) -> Any:
-    """Run a pipeline: of this notebook, of a module or of a notebook's file.
+    """Run a pipeline of this notebook, of a module or of a notebook file.
 
     \b
     %zen run training --param lr=0.3
@@ -53,11 +60,21 @@ def run(
 
 
 def pairs_of(pairs: Sequence[str]) -> dict[str, str]:
-    """Parameters given as ``name=value``. Raises `RunError` for one without a value."""
-    for one in pairs:
-        if "=" not in one:
-            raise RunError(f"The parameter {one!r} has no value.", "Write it as --param name=value.")
-    return {name.strip(): value for name, _, value in (one.partition("=") for one in pairs)}
+    """Read parameters.
+
+    Args:
+        pairs: Each as ``name=value``.
+
+    Returns:
+        The values, as text, by the parameters' names.
+
+    Raises:
+        RunError: A parameter has no value.
+    """
+    for pair in pairs:
+        if "=" not in pair:
+            raise RunError(f"The parameter {pair!r} has no value.", "Write it as --param name=value.")
+    return {name.strip(): value for name, _, value in (pair.partition("=") for pair in pairs)}
 
 
 @click.group(cls=Tree, invoke_without_command=True)
@@ -65,14 +82,19 @@ def pairs_of(pairs: Sequence[str]) -> dict[str, str]:
 @click.option(
     "--state", default=None, shell_complete=completion.STATE, help="Only runs in this state: succeeded, failed, …"
 )
-@click.option("--where", default=None, metavar="SQL", help="Only those: 'metrics.accuracy > 0.9 and params.lr < 0.1'.")
-@click.option("--order-by", default=None, metavar="SQL", help="In this order; -metrics.accuracy for the largest first.")
-@click.option("--limit", "-n", default=20, show_default=True, help="How many at most.")
+@click.option(
+    "--where",
+    default=None,
+    metavar="SQL",
+    help="A condition: 'metrics.accuracy > 0.9 and params.lr < 0.1'.",
+)
+@click.option("--order-by", default=None, metavar="SQL", help="The order; -metrics.accuracy puts the largest first.")
+@click.option("--limit", "-n", default=20, show_default=True, help="The largest number of runs to list.")
 @click.pass_context
 def runs(
     ctx: click.Context, pipeline: str | None, state: str | None, where: str | None, order_by: str | None, limit: int
 ) -> Any:
-    """The recorded runs, newest first.
+    """List the recorded runs, newest first.
 
     \b
     zen runs --pipeline training -n 5
@@ -85,54 +107,55 @@ def runs(
     return runs(pipeline, state=state, where=where, order_by=order_by, limit=limit)
 
 
+def _takes_run_and_step(verb: Callable[[Run, StepRun | None], Any]) -> Callable[..., Any]:
+    """Give a verb the arguments RUN and STEP; it is called with the run, and the step run if a step is named."""
+
+    @click.argument("run_id", metavar="RUN", required=False, shell_complete=completion.RUN)
+    @click.argument("step", required=False, shell_complete=completion.STEP)
+    @wraps(verb)
+    def find_and_call(run_id: str | None, step: str | None) -> Any:
+        from zenbook.history.runs import find_run
+
+        run = find_run(run_id)
+        return verb(run, None if step is None else run.steps[step])
+
+    return find_and_call
+
+
 @click.command()
-@click.argument("run_id", metavar="RUN", required=False, shell_complete=completion.RUN)
-@click.argument("step", required=False, shell_complete=completion.STEP)
-def show(run_id: str | None, step: str | None) -> Any:
-    """One run, or one of its steps. RUN is an id, a part of one, a pipeline's name or `latest`.
+@_takes_run_and_step
+def show(run: Run, step: StepRun | None) -> Any:
+    """Show a run, or one of its steps. RUN is an id, a part of one, a pipeline's name or `latest`.
 
     Example: zen show latest fit
     """
-    from zenbook.history.runs import find_run
-
-    found = find_run(run_id)
-    return found if step is None else found.steps[step]
+    return run if step is None else step
 
 
 @click.command()
-@click.argument("run_id", metavar="RUN", required=False, shell_complete=completion.RUN)
-@click.argument("step", required=False, shell_complete=completion.STEP)
-def logs(run_id: str | None, step: str | None) -> Text:
-    """What a run's steps printed and logged.
+@_takes_run_and_step
+def logs(run: Run, step: StepRun | None) -> Text:
+    """Show what a run's steps printed and logged.
 
     Example: zen logs latest fit
     """
-    from zenbook.history.runs import find_run
-
-    found = find_run(run_id)
-    return Text((found.logs if step is None else found.steps[step].logs).rstrip("\n") or "(nothing was printed)")
+    return Text((run if step is None else step).logs.rstrip("\n") or "(nothing was printed)")
 
 
 @click.command()
-@click.argument("run_id", metavar="RUN", required=False, shell_complete=completion.RUN)
-@click.argument("step", required=False, shell_complete=completion.STEP)
-def why(run_id: str | None, step: str | None) -> Any:
-    """Why each step ran or was served from the cache.
+@_takes_run_and_step
+def why(run: Run, step: StepRun | None) -> Any:
+    """Show why each step ran or was served from the cache.
 
     Example: zen why latest fit
     """
-    from zenbook.history.runs import find_run
-
-    found = find_run(run_id)
-    if step is None:
-        return found.why
-    return found.steps[step].explanation
+    return run.why if step is None else step.explanation
 
 
 @click.command()
 @click.argument("run_id", metavar="RUN", shell_complete=completion.RUN)
 def resume(run_id: str) -> Any:
-    """Run a run's plan again; what succeeded comes from the cache.
+    """Run the plan of a run again; steps that succeeded come from the cache.
 
     Example: zen resume k3f9a2
     """
@@ -144,22 +167,22 @@ def resume(run_id: str) -> Any:
 @click.command()
 @click.argument("run_id", metavar="RUN", shell_complete=completion.RUN)
 def cancel(run_id: str) -> Text:
-    """Interrupt a run that goes on in another process of this machine.
+    """Stop a run that is running in another process of this machine.
 
     Example: zen cancel latest
     """
     from zenbook.history.runs import find_run
 
-    found = find_run(run_id)
-    found.cancel()
-    return Text(f"Run {found.id} was asked to stop.")
+    run = find_run(run_id)
+    run.cancel()
+    return Text(f"Run {run.id} was asked to stop.")
 
 
 @click.command()
 @click.argument("run_id", metavar="RUN", required=False, shell_complete=completion.PANEL)
 @click.pass_obj
 def panel(notebook: Notebook | None, run_id: str | None) -> None:
-    """Show the stacks to pick from; with a run, that run, whose steps can be opened; with `runs`, the history.
+    """Open a panel: of the stacks, of a run with its steps, or with `runs` of the history.
 
     Example: %zen panel latest
     """

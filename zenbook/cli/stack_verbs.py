@@ -1,4 +1,4 @@
-"""The verbs on stacks: register, switch, check, change, share."""
+"""The verbs on stacks: register, use, check, change and share them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Tree)
 def stack() -> None:
-    """The stacks: which stores and which orchestrator a run uses.
+    """Manage the stacks, which say what stores and what orchestrator a run uses.
 
     Example: zen stack use prod
     """
@@ -49,19 +49,19 @@ def _components(command: Callable[..., Any]) -> Callable[..., Any]:
 @stack.command("register")
 @click.argument("name")
 @_components
-@click.option("--production", is_flag=True, help="Show its name everywhere and ask before something is destroyed.")
+@click.option("--production", is_flag=True, help="Show its name everywhere, and ask before something is deleted.")
 def stack_register(name: str, production: bool, **components: str | None) -> Table:
-    """Register a stack of components that are registered; those that are left out are local.
+    """Register a stack of registered components. By default a component is local.
 
     Example: zen stack register prod -m mysql -a gcs -o local
     """
-    made = stacks.register(name, **components, production=production)
-    return _described(made, f"Registered the stack {name}", (f"Switch to it: zen stack use {name}",))
+    registered = stacks.register(name, **components, production=production)
+    return _stack_table(registered, f"Registered the stack {name}", (f"Switch to it: zen stack use {name}",))
 
 
 @stack.command("list")
 def stack_list() -> Table:
-    """All stacks; the active one has a star.
+    """List the stacks; the active one has a star.
 
     Example: zen stack list
     """
@@ -70,20 +70,20 @@ def stack_list() -> Table:
     active = active_name()
     rows = []
     for name in stack_names():
-        one = Stack(name=name)
-        components = [str(one.choice(kind)) for kind in ComponentKind]
-        rows.append(("*" if name == active else "", name, *components, "production" if one.production else ""))
+        listed = Stack(name=name)
+        components = [str(listed.choice(kind)) for kind in ComponentKind]
+        rows.append(("*" if name == active else "", name, *components, "production" if listed.production else ""))
     return Table("Stacks", ("", "stack", *(kind.label for kind in ComponentKind), "for"), rows)
 
 
 @stack.command("describe")
 @click.argument("name", required=False, shell_complete=completion.STACK)
 def stack_describe(name: str | None) -> Table:
-    """One stack's components, the active one's without a name.
+    """Show the components of a stack, by default of the active one.
 
     Example: zen stack describe prod
     """
-    from zenbook.cli.component_verbs import described
+    from zenbook.cli.component_verbs import component_table
     from zenbook.display.table import Table
     from zenbook.stack import component_registry
 
@@ -91,11 +91,13 @@ def stack_describe(name: str | None) -> Table:
     rows: list[tuple[str, str, str]] = [("stack", chosen.name, "for production" if chosen.production else "")]
     for kind in ComponentKind:
         choice = chosen.choice(kind)
-        found = component_registry.chosen(kind, choice)
+        component = component_registry.chosen(kind, choice)
         options = [
-            f"{row['what']} {row['is']}" for row in described(found) if row["what"] not in ("flavour", "used by")
+            f"{row['what']} {row['is']}"
+            for row in component_table(component)
+            if row["what"] not in ("flavour", "used by")
         ]
-        rows.append((kind.label, str(choice), ", ".join([f"flavour {found.flavour}", *options])))
+        rows.append((kind.label, str(choice), ", ".join([f"flavour {component.flavour}", *options])))
     return Table(f"Stack {chosen.name}", ("what", "name", "is"), rows, wide_last=True)
 
 
@@ -106,17 +108,17 @@ def _named(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @stack.command("use")
 @_named
-@click.option("--no-check", is_flag=True, help="Switch without checking whether its components can be reached.")
+@click.option("--no-check", is_flag=True, help="Skip the check whether its components can be reached.")
 @click.option("--time-limit", type=float, default=TIME_LIMIT, show_default=True, help="Seconds for each check.")
 def stack_use(name: str | None, other: str | None, no_check: bool, time_limit: float) -> Table:
-    """Switch to a stack; shows what changes, and checks its components first.
+    """Switch to a stack, after a check of its components, and show what changes.
 
     Example: zen stack use prod
     """
     chosen = name or other
     if chosen is None:
-        raise ZenbookError("Which stack?", "Name it: zen stack use NAME. See `zen stack list`.")
-    return switched(stacks.use(chosen, check=not no_check, time_limit=time_limit), f"Stack {chosen} is active")
+        raise ZenbookError("No stack given.", "Name it: zen stack use NAME. See `zen stack list`.")
+    return switch_table(stacks.use(chosen, check=not no_check, time_limit=time_limit), f"Stack {chosen} is active")
 
 
 stack.add_command(hidden_copy(stack_use, "set"))
@@ -124,7 +126,7 @@ stack.add_command(hidden_copy(stack_use, "set"))
 
 @stack.command("get")
 def stack_get() -> Text:
-    """The name of the active stack.
+    """Show the name of the active stack.
 
     Example: zen stack get
     """
@@ -135,7 +137,7 @@ def stack_get() -> Text:
 @_named
 @click.option("--time-limit", type=float, default=TIME_LIMIT, show_default=True, help="Seconds for each component.")
 def stack_check(name: str | None, other: str | None, time_limit: float) -> Table:
-    """See whether a stack's components can be reached, read and written.
+    """Check whether a stack's components can be reached, read and written.
 
     Example: zen stack check prod
     """
@@ -143,14 +145,14 @@ def stack_check(name: str | None, other: str | None, time_limit: float) -> Table
 
     chosen = Stack.named(name or other)
     checks = stacks.check(chosen.name, time_limit=time_limit)
-    rows = [_sign(one) for one in checks]
+    rows = [_check_row(check) for check in checks]
     table = Table(f"Stack {chosen.name}", ("", "component", "name", "found"), rows, wide_last=True)
-    if all(one.ok for one in checks):
+    if all(check.ok for check in checks):
         return table
-    failed = [one for one in checks if not one.ok]
+    failed = [check for check in checks if not check.ok]
     raise StackError(
-        f"Of the stack {chosen.name!r}, {len(failed)} of {len(checks)} components can't be used.\n{table!r}",
-        "\n".join(dict.fromkeys(one.hint for one in failed if one.hint)),
+        f"{len(failed)} of {len(checks)} components of the stack {chosen.name!r} cannot be used.\n{table!r}",
+        "\n".join(dict.fromkeys(check.hint for check in failed if check.hint)),
     )
 
 
@@ -159,52 +161,52 @@ def stack_check(name: str | None, other: str | None, time_limit: float) -> Table
 @_components
 @click.option("--production/--no-production", default=None, help="Whether it is for production.")
 def stack_update(name: str | None, other: str | None, production: bool | None, **components: str | None) -> Table:
-    """Give a stack (the active one without a name) other components.
+    """Change the components of a stack, by default of the active one.
 
     Example: zen stack update prod --orchestrator process
     """
     old = Stack(name=stacks.known(name or other))
     new = stacks.update(old.name, **components, production=production)
-    notes = ("It is the active one: zen stack check sees whether it works.",) if new.name == active_name() else ()
-    return switched(stacks.Switch(old, new), f"Changed the stack {new.name}", notes)
+    notes = ("It is the active stack. Check it: zen stack check",) if new.name == active_name() else ()
+    return switch_table(stacks.Switch(old, new), f"Changed the stack {new.name}", notes)
 
 
 @stack.command("copy")
 @click.argument("source", shell_complete=completion.STACK)
 @click.argument("target")
 def stack_copy(source: str, target: str) -> Table:
-    """Register a stack like another one.
+    """Register a copy of a stack.
 
     Example: zen stack copy prod staging
     """
-    return _described(stacks.copy(source, target), f"Registered the stack {target}, a copy of {source}")
+    return _stack_table(stacks.copy(source, target), f"Registered the stack {target}, a copy of {source}")
 
 
 @stack.command("rename")
 @click.argument("old", shell_complete=completion.STACK)
 @click.argument("new")
 def stack_rename(old: str, new: str) -> Table:
-    """Give a stack another name.
+    """Rename a stack.
 
     Example: zen stack rename prod live
     """
-    return _described(stacks.rename(old, new), f"The stack {old} is now {new}")
+    return _stack_table(stacks.rename(old, new), f"The stack {old} is now {new}")
 
 
 @stack.command("delete")
 @_named
-@click.option("--yes", "-y", is_flag=True, help="Don't ask, even on a stack for production.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask, even on a stack for production.")
 def stack_delete(name: str | None, other: str | None, yes: bool) -> Table:
-    """Take a stack out; its components and runs stay.
+    """Delete a stack; its components and runs stay.
 
     Example: zen stack delete staging
     """
     chosen = name or other
     if chosen is None:
-        raise ZenbookError("Which stack?", "Name it: zen stack delete NAME. See `zen stack list`.")
+        raise ZenbookError("No stack given.", "Name it: zen stack delete NAME. See `zen stack list`.")
     stacks.known(chosen)
     ask_first(f"Delete the stack {chosen!r}", sure=yes)
-    return _described(
+    return _stack_table(
         stacks.delete(chosen), f"Deleted the stack {chosen}", ("Its components and runs are still there.",)
     )
 
@@ -213,7 +215,7 @@ def stack_delete(name: str | None, other: str | None, yes: bool) -> Table:
 @click.argument("name", required=False, shell_complete=completion.STACK)
 @click.option("--to", type=click.Path(path_type=Path, dir_okay=False), default=None, help="The file to write.")
 def stack_export(name: str | None, to: Path | None) -> Text:
-    """A stack with its components as YAML without secrets, to share by committing it.
+    """Export a stack with its components as YAML without secrets, to share it.
 
     Example: zen stack export prod > prod.yaml
     """
@@ -223,7 +225,7 @@ def stack_export(name: str | None, to: Path | None) -> Text:
     try:
         to.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise StackError(f"{to} can't be written: {error.strerror}.", "Choose another file.") from error
+        raise StackError(f"{to} cannot be written: {error.strerror}.", "Choose another file.") from error
     return Text(f"Wrote {to}")
 
 
@@ -232,7 +234,7 @@ def stack_export(name: str | None, to: Path | None) -> Text:
 @click.option("--name", default=None, help="Another name for the stack.")
 @click.option("--replace", is_flag=True, help="Replace the stack and the components of the same names.")
 def stack_import(file: Path, name: str | None, replace: bool) -> Table:
-    """Register the stack of an exported file, with its components.
+    """Register the stack of an exported file and its components.
 
     Example: zen stack import prod.yaml
     """
@@ -240,22 +242,33 @@ def stack_import(file: Path, name: str | None, replace: bool) -> Table:
         text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise StackError(f"{file} can't be read: {reason}.", "Is it the file that `zen stack export` wrote?") from error
-    found = imported(text, name=name, replace=replace)
-    notes = [f"Still to be given: {one}" for one in found.missing]
-    return _described(found.stack, f"Registered the stack {found.stack.name}", tuple(notes))
+        raise StackError(
+            f"{file} cannot be read: {reason}.", "Is it the file that `zen stack export` wrote?"
+        ) from error
+    result = imported(text, name=name, replace=replace)
+    notes = [f"Still missing: {option}" for option in result.missing]
+    return _stack_table(result.stack, f"Registered the stack {result.stack.name}", tuple(notes))
 
 
-def switched(switch: stacks.Switch, title: str, notes: tuple[str, ...] = ()) -> Table:
-    """What changes from one stack to another, a line for each component, and what its check found."""
+def switch_table(switch: stacks.Switch, title: str, notes: tuple[str, ...] = ()) -> Table:
+    """Show what changes from one stack to another.
+
+    Args:
+        switch: The two stacks, and the checks of the new one.
+        title: The table's title.
+        notes: Lines below the table.
+
+    Returns:
+        A table with a row for each component and the result of its check.
+    """
     from zenbook.display.table import Table
 
-    checks = {one.kind: one for one in switch.checks}
+    checks = {check.kind: check for check in switch.checks}
     rows = []
     for kind in ComponentKind:
-        found = checks.get(kind)
-        told = f"✓ {found.told}" if found is not None else ""
-        rows.append((kind.label, str(switch.old.choice(kind)), "→", str(switch.new.choice(kind)), told))
+        check = checks.get(kind)
+        result = f"✓ {check.told}" if check is not None else ""
+        rows.append((kind.label, str(switch.old.choice(kind)), "→", str(switch.new.choice(kind)), result))
     if switch.old.production != switch.new.production:
         rows.append(("for production", _yes(switch.old.production), "→", _yes(switch.new.production), ""))
     if not switch.checks:
@@ -267,15 +280,15 @@ def _yes(value: bool) -> str:
     return "yes" if value else "no"
 
 
-def _sign(one: Checked) -> tuple[str, str, str, str]:
-    return ("✓" if one.ok else "✗", one.kind.label, one.name, one.told)
+def _check_row(check: Checked) -> tuple[str, str, str, str]:
+    return ("✓" if check.ok else "✗", check.kind.label, check.name, check.told)
 
 
-def _described(found: Stack, title: str, notes: tuple[str, ...] = ()) -> Table:
+def _stack_table(shown: Stack, title: str, notes: tuple[str, ...] = ()) -> Table:
     from zenbook.display.table import Table
 
-    rows = [(kind.label, str(found.choice(kind))) for kind in ComponentKind]
-    if found.production:
+    rows = [(kind.label, str(shown.choice(kind))) for kind in ComponentKind]
+    if shown.production:
         rows.append(("for production", "yes"))
     return Table(title, ("what", "is"), rows, wide_last=True, notes=notes)
 

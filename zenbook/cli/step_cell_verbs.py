@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Tree)
 def step() -> None:
-    """The step cells (%%step) of this notebook.
+    """List and remove the step cells (%%step) of this notebook.
 
     Example: %zen step list
     """
@@ -24,7 +24,7 @@ def step() -> None:
 @step.command("list")
 @click.pass_obj
 def step_list(notebook: Notebook | None) -> Table:
-    """The notebook's step cells in order.
+    """List the notebook's step cells in order.
 
     Example: %zen step list
     """
@@ -35,7 +35,7 @@ def step_list(notebook: Notebook | None) -> Table:
 @click.argument("name", shell_complete=completion.CELL)
 @click.pass_obj
 def step_drop(notebook: Notebook | None, name: str) -> Text:
-    """Take a cell's step out of the notebook's pipeline.
+    """Remove a cell's step from the notebook's pipeline.
 
     Example: %zen step drop fit
     """

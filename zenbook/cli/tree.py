@@ -1,4 +1,4 @@
-"""What all verbs share: the tree that suggests close matches, the notebook they are used in, a question before harm."""
+"""What all verbs share: close matches for misspelt verbs, the notebook, a question before something is deleted."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class Notebook(Protocol):
-    """What the verbs ask of the notebook that they are used in."""
+    """The notebook in which the verbs are used."""
 
     @property
     def line(self) -> str:
-        """The line of the cell that is being executed, as it was typed."""
+        """The line of the cell that is running, as it was typed."""
 
     @property
     def place(self) -> PipelineSource:
@@ -35,20 +35,31 @@ class Notebook(Protocol):
         """The notebook's step cells."""
 
     def open_panel(self, run: Run) -> None:
-        """Show a run in the cell that runs now, as a panel whose steps can be opened."""
+        """Show a run in the running cell, as a panel whose steps can be opened.
+
+        Args:
+            run: The run to show.
+        """
 
     def open_stack_panel(self) -> None:
-        """Show the stacks in the cell that runs now, to pick one and to register."""
+        """Show the stacks in the running cell, to choose one and to register others."""
 
     def open_history(self) -> None:
-        """Show the runs of the active stack in the cell that runs now, as a panel that is live."""
+        """Show the runs of the active stack in the running cell, as a live panel."""
 
     def drop_step(self, name: str) -> str:
-        """Take a cell's step out of the notebook's pipeline."""
+        """Remove a cell's step from the notebook's pipeline.
+
+        Args:
+            name: The step's name.
+
+        Returns:
+            A sentence that says what was done.
+        """
 
 
 class Text(str):
-    """A text that shows itself as it is, and not as a quoted string."""
+    """A text that is shown as it is, without quotes."""
 
     __slots__ = ()
 
@@ -62,13 +73,24 @@ class Tree(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The verb that the words mean. Raises `ZenbookError` with close matches when there is none."""
+        """Find the verb that is named, as Click's own method.
+
+        Args:
+            ctx: The context of the group.
+            args: The words after the group.
+
+        Returns:
+            The verb's name, the verb, and the words after it.
+
+        Raises:
+            ZenbookError: The verb does not exist.
+        """
         name = args[0] if args else ""
         if name and not name.startswith("-") and self.get_command(ctx, name) is None:
-            hidden = {one for one, command in self.commands.items() if command.hidden}
-            known = [one for one in self.list_commands(ctx) if one not in hidden]
+            hidden = {verb for verb, command in self.commands.items() if command.hidden}
+            known = [verb for verb in self.list_commands(ctx) if verb not in hidden]
             hint = did_you_mean(name, known, noun="verb")
-            raise ZenbookError(f"There is no verb {f'{ctx.command_path} {name}'.removeprefix('zen ')!r}.", hint)
+            raise ZenbookError(f"Unknown verb {f'{ctx.command_path} {name}'.removeprefix('zen ')!r}.", hint)
         return super().resolve_command(ctx, args)
 
 
@@ -76,16 +98,31 @@ Tree.group_class = Tree
 
 
 class Root(Tree):
-    """The tree's root: a verb's module is imported when the verb is used, since settings models take 0.2 s."""
+    """The root of the tree. It imports a verb's module when the verb is used, since settings models take 0.2 s."""
 
     modules: Mapping[str, str] = {}  # verb → the module of this package whose VERBS have it
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All verbs."""
+        """List all verbs.
+
+        Args:
+            ctx: The context of the group.
+
+        Returns:
+            Their names, sorted.
+        """
         return sorted(self.modules)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The verb of that name."""
+        """Load a verb.
+
+        Args:
+            ctx: The context of the group.
+            cmd_name: The verb's name.
+
+        Returns:
+            The verb, None if it does not exist.
+        """
         if cmd_name not in self.commands and cmd_name in self.modules:
             module = import_module(f"zenbook.cli.{self.modules[cmd_name]}")
             for verb in module.VERBS:
@@ -94,21 +131,44 @@ class Root(Tree):
 
 
 def hidden_copy(command: click.Command, name: str) -> click.Command:
-    """Another spelling of a verb, that help and completion leave out."""
+    """Another spelling of a verb, which help and completion leave out.
+
+    Args:
+        command: The verb.
+        name: The other spelling.
+
+    Returns:
+        A hidden command that does the same.
+    """
     return click.Command(name, callback=command.callback, params=command.params, help=command.help, hidden=True)
 
 
 def needed(notebook: Notebook | None) -> Notebook:
-    """The notebook. Raises `ZenbookError` in a shell."""
+    """The notebook that a verb cannot do without.
+
+    Args:
+        notebook: The notebook, None in a shell.
+
+    Returns:
+        The notebook.
+
+    Raises:
+        ZenbookError: The verb is used in a shell.
+    """
     if notebook is None:
-        raise ZenbookError("This verb needs a notebook.", "Use it there, as %zen.")
+        raise ZenbookError("This verb needs a notebook.", "Use it in a notebook, as %zen.")
     return notebook
 
 
 def ask_first(what: str, *, sure: bool) -> None:
-    """On a stack for production, ask whether something is to be destroyed, unless the user said ``--yes``.
+    """On a stack for production, ask the user before something is deleted.
 
-    Raises `ZenbookError` for a no, and where nobody can be asked.
+    Args:
+        what: What will be done, as the beginning of a question: "Delete the stack 'prod'".
+        sure: Whether the user said ``--yes``, so that the question is left out.
+
+    Raises:
+        StackError: The user said no, or nobody can be asked.
     """
     from zenbook.stack.stack import Stack
 
@@ -121,18 +181,32 @@ def ask_first(what: str, *, sure: bool) -> None:
     except (click.Abort, EOFError, OSError, NotImplementedError):
         sys.stderr.write("\n")
     except Exception as error:
-        if type(error).__name__ != "StdinNotImplementedError":  # a kernel whose front end takes no input
+        if type(error).__name__ != "StdinNotImplementedError":  # raised where a kernel's front end takes no input
             raise
-    raise StackError(f"Nothing was done: the stack {stack.name!r} is for production.", "If you are sure: --yes.")
+    raise StackError(f"Nothing was done: the stack {stack.name!r} is for production.", "If you are sure, add --yes.")
 
 
 def unknown_option(error: click.NoSuchOption) -> ZenbookError:
-    """The error for an option that there is not: with those that are close, else with how the verb is used."""
+    """The error for an option that does not exist.
+
+    Args:
+        error: Click's error.
+
+    Returns:
+        An error with close matches as its hint, or with how the verb is used.
+    """
     name, known = error.option_name, error.possibilities or []
     close = close_matches(name, known, prefix="--")
-    return ZenbookError(f"There is no option {name!r}.", did_you_mean(name, close) if close else usage(error))
+    return ZenbookError(f"Unknown option {name!r}.", did_you_mean(name, close) if close else usage(error))
 
 
 def usage(error: click.UsageError) -> str:
-    """How the verb is used that was used wrongly."""
+    """How the verb that was used wrongly is used.
+
+    Args:
+        error: Click's error.
+
+    Returns:
+        A line of help, "" if the verb is unknown.
+    """
     return error.ctx.get_usage() if error.ctx is not None else ""

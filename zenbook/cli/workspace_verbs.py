@@ -1,4 +1,4 @@
-"""The verbs on the workspace: where it is, what it holds, whether all is well."""
+"""The verbs on the workspace: init, status, doctor."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--path", type=click.Path(path_type=Path, file_okay=False), default=None, help="The folder to hold .zen.")
+@click.option(
+    "--path", type=click.Path(path_type=Path, file_okay=False), default=None, help="The folder that will contain .zen."
+)
 def init(path: Path | None) -> Text:
-    """Choose where the workspace is. Without this it makes itself in the current folder on first use.
+    """Choose where the workspace is. Without this verb it is created in the current folder on first use.
 
     Example: zen init --path ~/experiments
     """
@@ -28,7 +30,7 @@ def init(path: Path | None) -> Text:
     workspace = Workspace(folder / FOLDER)
     existed = workspace.exists
     workspace.ensure()
-    lines = [f"{'Using the' if existed else 'Made a'} workspace {workspace.home}"]
+    lines = [f"{'Using the' if existed else 'Created a'} workspace {workspace.home}"]
     os.environ.pop("ZENBOOK_WORKSPACE", None)
     if Workspace.find().home != workspace.home:
         os.environ["ZENBOOK_WORKSPACE"] = str(workspace.home)
@@ -38,7 +40,7 @@ def init(path: Path | None) -> Text:
 
 @click.command()
 def status() -> Table:
-    """Where we are: workspace, active stack, last run.
+    """Show the workspace, the active stack and the last run.
 
     Example: zen status
     """
@@ -50,7 +52,7 @@ def status() -> Table:
     workspace = Workspace.find()
     stack = Stack.named()
     rows: list[tuple[str, object]] = [
-        ("workspace", f"{workspace.home}{'' if workspace.exists else ' (made on first use)'}"),
+        ("workspace", f"{workspace.home}{'' if workspace.exists else ' (created on first use)'}"),
         ("stack", stack.label),
         ("artifact store", stack.artifact_store),
         ("metadata store", stack.metadata_store),
@@ -64,7 +66,7 @@ def status() -> Table:
             rows[3] = ("metadata store", f"{stack.metadata_store}: {opened.metadata.describe()}")
             last = opened.metadata.runs(RunQuery(limit=1))
             rows.append(("last run", f"{last[0].id} {last[0].pipeline} {last[0].state}" if last else "none yet"))
-        except ZenbookError as error:  # where we are is wanted most when something is wrong there
+        except ZenbookError as error:  # the status is needed most when something is wrong
             rows.append(("trouble", error.message))
             notes = (error.hint,) if error.hint else ()
     return Table("Status", ("what", "is"), rows, wide_last=True, notes=notes)

@@ -1,4 +1,4 @@
-"""Exports: a plan as a folder of files for somebody else's machinery. Exporters are found by entry point."""
+"""Exports: a plan as a folder of files for another tool. Exporters are found by entry point."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from zenbook.errors import RunError, did_you_mean
 from zenbook.stack.component_choice import first_mistake
 
 GROUP = "zenbook.exporters"
-_MOST_LINES = 40  # of one file's differences that are shown
+_MOST_LINES = 40  # of the differences of one file; the rest is left out
 
 
 class ExportError(RunError):
-    """A plan that can't be exported, or a folder that is not what would be exported now."""
+    """A plan cannot be exported, or a folder differs from what would be exported now."""
 
 
 class Exporter(ABC):
@@ -34,37 +34,70 @@ class Exporter(ABC):
 
     @abstractmethod
     def files(self, plan: Plan, options: Any) -> dict[str, str]:
-        """The files' texts by name; ``options`` is an instance of `options`. Raises `ExportError`."""
+        """Write the files.
+
+        Args:
+            plan: The plan to export.
+            options: An instance of the exporter's `options`.
+
+        Returns:
+            The files' texts by name.
+
+        Raises:
+            ExportError: The plan cannot be exported.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written, or found to be as it should be."""
+    """The result of an export or of its check."""
 
     folder: Path
     files: tuple[str, ...]
-    told: str
+    message: str
 
     def __repr__(self) -> str:
-        return "\n".join([self.told, *(f"  {name}" for name in self.files)])
+        return "\n".join([self.message, *(f"  {name}" for name in self.files)])
 
 
 def exporter_names() -> tuple[str, ...]:
-    """The exporters that are installed."""
+    """The names of the exporters that are installed, sorted."""
     return tuple(sorted(entry_points_by_name(GROUP)))
 
 
 def find_exporter(name: str) -> Exporter:
-    """Load an exporter. Raises `ExportError` for one that is not installed."""
+    """Load an exporter.
+
+    Args:
+        name: The exporter's name.
+
+    Returns:
+        The exporter.
+
+    Raises:
+        ExportError: It is not installed.
+    """
     point = find_entry_point(GROUP, name)
     if point is None:
-        raise ExportError(f"There is no exporter {name!r}.", did_you_mean(name, exporter_names(), noun="exporter"))
+        raise ExportError(f"Unknown exporter {name!r}.", did_you_mean(name, exporter_names(), noun="exporter"))
     exporter: Exporter = point.load()()
     return exporter
 
 
 def make_files(exporter: Exporter, plan: Plan, options: Mapping[str, Any]) -> dict[str, str]:
-    """The files of an export. Raises `ExportError` for an option that can't be."""
+    """Check the options and export a plan.
+
+    Args:
+        exporter: The exporter.
+        plan: The plan to export.
+        options: The exporter's options by name.
+
+    Returns:
+        The files' texts by name.
+
+    Raises:
+        ExportError: An option is unknown or invalid, or the plan cannot be exported.
+    """
     try:
         settings = exporter.options(**options)
     except ValidationError as error:
@@ -72,12 +105,23 @@ def make_files(exporter: Exporter, plan: Plan, options: Mapping[str, Any]) -> di
         if kind == "extra_forbidden":
             hint = did_you_mean(where, exporter.options.model_fields, noun="option")
             raise ExportError(f"The exporter {exporter.name!r} has no option {where!r}.", hint) from None
-        raise ExportError(f"The option --{where.replace('_', '-')} can't be that: {what}.") from None
+        raise ExportError(f"Invalid value of the option --{where.replace('_', '-')}: {what}.") from None
     return exporter.files(plan, settings)
 
 
 def write_export(files: Mapping[str, str], folder: Path) -> Exported:
-    """Write the files into a folder, each at once or not at all. Raises `ExportError` where that can't be."""
+    """Write the files of an export that are new or changed. Each is written completely or not at all.
+
+    Args:
+        files: The files' texts by name.
+        folder: The folder, which is created if it does not exist.
+
+    Returns:
+        The result.
+
+    Raises:
+        ExportError: A file cannot be written.
+    """
     changed = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,15 +133,26 @@ def write_export(files: Mapping[str, str], folder: Path) -> Exported:
                 changed.append(name)
     except OSError as error:
         raise ExportError(
-            f"The folder {folder} can't be written: {error.strerror}.", "Choose another: --to DIR."
+            f"The folder {folder} cannot be written: {error.strerror}.", "Choose another one with --to DIR."
         ) from error
-    told = f"Exported to {folder}: {len(changed)} of {len(files)} files are new or changed"
-    return Exported(folder, tuple(files), told if changed else f"Nothing has changed in {folder}")
+    message = f"Exported to {folder}: {len(changed)} of {len(files)} files are new or changed"
+    return Exported(folder, tuple(files), message if changed else f"Nothing has changed in {folder}")
 
 
 def check_export(files: Mapping[str, str], folder: Path) -> Exported:
-    """See that a folder holds exactly this. Raises `ExportError` that shows what differs."""
-    differences = list(_drift(files, folder))
+    """Check that a folder contains the files of an export.
+
+    Args:
+        files: The files' texts by name.
+        folder: The folder.
+
+    Returns:
+        The result.
+
+    Raises:
+        ExportError: A file differs or is missing.
+    """
+    differences = _differences(files, folder)
     if differences:
         names = ", ".join(name for name, _ in differences)
         raise ExportError(
@@ -107,25 +162,25 @@ def check_export(files: Mapping[str, str], folder: Path) -> Exported:
     return Exported(folder, tuple(files), f"{folder} is up to date")
 
 
-def _drift(files: Mapping[str, str], folder: Path) -> list[tuple[str, str]]:
-    found = []
+def _differences(files: Mapping[str, str], folder: Path) -> list[tuple[str, str]]:
+    differences = []
     for name, text in files.items():
-        there = _text_of(folder / name)
-        if there is None:
-            found.append((name, f"{name} is missing"))
-        elif there != text:
-            found.append((name, _shown(name, there, text)))
-    return found
+        exported = _text_of(folder / name)
+        if exported is None:
+            differences.append((name, f"{name} is missing"))
+        elif exported != text:
+            differences.append((name, _difference(name, exported, text)))
+    return differences
 
 
-def _shown(name: str, there: str, now: str) -> str:
+def _difference(name: str, exported: str, now: str) -> str:
     if name.endswith(".json"):
         return f"{name} differs"
     lines = list(
-        difflib.unified_diff(there.splitlines(), now.splitlines(), f"exported/{name}", f"now/{name}", "", "", 1, "")
+        difflib.unified_diff(exported.splitlines(), now.splitlines(), f"exported/{name}", f"now/{name}", "", "", 1, "")
     )
     rest = len(lines) - _MOST_LINES
-    return "\n".join([*lines[:_MOST_LINES], *([f"… and {rest} lines more"] if rest > 0 else [])])
+    return "\n".join([*lines[:_MOST_LINES], *([f"… and {rest} more lines"] if rest > 0 else [])])
 
 
 def _text_of(file: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""The code of a plan's steps as one text for people to read and to compare in a code review."""
+"""The code of a plan's steps as one text, for people to read and to compare in a code review."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ _HEAD = '''\
 
 
 def readable_source(plan: Plan) -> str:
-    """All that the steps run, each definition once: those of the notebook first, then those of project modules."""
+    """Write down all code that the steps run, each definition once.
+
+    Args:
+        plan: The plan.
+
+    Returns:
+        The source: for each step the definitions of the notebook, then those of project modules.
+    """
     known: set[tuple[str, str]] = set()
     names = [node.name for node in plan.graph]
     head = _HEAD.format(
@@ -39,17 +46,24 @@ def _parts(capsule: Capsule, name: str, known: set[tuple[str, str]]) -> Iterator
 
 
 def statements(module: Module) -> list[str]:
-    """The top-level statements of a module, with the comments right above them."""
+    """Split a module of a capsule into its top-level statements.
+
+    Args:
+        module: The module.
+
+    Returns:
+        The statements' sources, with the comments right above them.
+    """
     lines = module.source.splitlines()
-    found = []
+    texts = []
     start = 0
     for node in parse(module.source).body:
         end = node.end_lineno or node.lineno
         text = "\n".join(lines[start:end]).strip("\n")
         start = end
         if text.strip():
-            found.append(text)
-    return found
+            texts.append(text)
+    return texts
 
 
 def _line(text: str) -> str:

@@ -1,4 +1,4 @@
-"""``zen export script``: a plan as one plain Python script that needs no zenbook.
+"""``zen export script``: a plan as one plain Python script that does not need zenbook.
 
 The code of all steps becomes one module, each definition once. Function steps are called by a function ``main``, each
 with its own copies of its inputs, as in a run; step cells stand one after another, as in their notebook.
@@ -20,7 +20,7 @@ from zenbook.core.plan import Plan
 from zenbook.exporters.base import Exporter, ExportError
 from zenbook.exporters.readable_source import statements
 from zenbook.exporters.script_calls import command_line, main_function, value_source
-from zenbook.exporters.script_modules import embedded, statements_by_module
+from zenbook.exporters.script_modules import embed_modules, statements_by_module
 
 SHIMS = {
     "log_metrics": """\
@@ -35,7 +35,7 @@ _INSTALL = "It needs Python {python} or later{packages}, and no zenbook."
 
 
 class ScriptOptions(BaseModel):
-    """A script has none."""
+    """The options of a script, of which there are none."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,23 +48,26 @@ class ScriptExporter(Exporter):
     options = ScriptOptions
 
     def files(self, plan: Plan, options: ScriptOptions) -> dict[str, str]:
-        """The script. Raises `ExportError` for a plan that has no equal as a script."""
+        """Write the script, unless the plan does something that a script cannot do."""
         if plan.external_inputs:
-            given = ", ".join(plan.external_inputs)
+            names = ", ".join(plan.external_inputs)
             raise ExportError(
-                f"The pipeline {plan.pipeline!r} is given objects ({given}), which a script can't hold.",
-                "Load or make them in a step.",
+                f"Objects are passed to the pipeline {plan.pipeline!r} ({names}), and a script cannot contain them.",
+                "Load or create them in a step.",
             )
         cells = [node for node in plan.graph if node.kind is StepKind.CELL]
         if cells and len(cells) != len(plan.graph):
-            raise ExportError("The pipeline mixes step cells and function steps.", "Export them one by one.")
+            raise ExportError(
+                "The pipeline mixes step cells and function steps.",
+                "Export the step cells and the function steps separately.",
+            )
         body = _cells(plan) if cells else _functions(plan)
         text = "\n\n".join(part for part in (_head(plan), *body) if part) + "\n"
         try:
             compile(text, "script", "exec", dont_inherit=True)
         except SyntaxError as error:
             raise ExportError(
-                f"The steps of {plan.pipeline!r} don't stand in one script: {error.msg}.",
+                f"The steps of {plan.pipeline!r} cannot be put into one script: {error.msg}.",
                 "Is there an `await` in a cell?",
             ) from error
         return {f"{identifiers([plan.pipeline])[plan.pipeline]}.py": text}
@@ -85,28 +88,28 @@ def _functions(plan: Plan) -> Iterator[str]:
     homes = sorted({plan.capsule_of(node.name).entry.partition(":")[0] for node in plan.graph})
     if len(homes) > 1:
         raise ExportError(
-            f"The steps of {plan.pipeline!r} are from several modules ({', '.join(homes)}), which are no one script.",
-            "Export to a target that carries modules, as airflow does, or move the steps into one file.",
+            f"The steps of {plan.pipeline!r} are in several modules ({', '.join(homes)}); a script needs one.",
+            "Move the steps into one file, or use an exporter that supports modules, such as airflow.",
         )
     modules = statements_by_module(plan)
     merged = modules.pop(homes[0], [])
     _refuse_conflicts(merged)
-    future = [one for one in merged if one.startswith("from __future__")]
-    imports = [one for one in merged if one.startswith(("import ", "from ")) and one not in future]
-    rest = [one for one in merged if one not in future and one not in imports]
+    future = [text for text in merged if text.startswith("from __future__")]
+    imports = [text for text in merged if text.startswith(("import ", "from ")) and text not in future]
+    rest = [text for text in merged if text not in future and text not in imports]
     main, needed = main_function(plan, merged)
     yield "\n".join(future[:1])
-    yield from embedded(plan, modules, _plain)
-    yield "\n".join(sorted(one for one in {*map(_without_zenbook, imports), *needed} if one))
+    yield from embed_modules(plan, modules, _module_without_zenbook)
+    yield "\n".join(sorted(line for line in {*map(_without_zenbook, imports), *needed} if line))
     yield from _shims(merged)
-    yield from (f"\n{one}" if one.startswith(_BLOCKS) else one for one in rest)
+    yield from (f"\n{text}" if text.startswith(_BLOCKS) else text for text in rest)
     yield f"\n{main}"
 
 
-def _plain(texts: list[str]) -> str:
-    """The text of a module of the project, without what it has of zenbook."""
-    future = [one for one in texts if one.startswith("from __future__")]
-    rest = [_without_zenbook(one) for one in texts if one not in future]
+def _module_without_zenbook(texts: list[str]) -> str:
+    """The source of a project module, without its imports from zenbook."""
+    future = [text for text in texts if text.startswith("from __future__")]
+    rest = [_without_zenbook(text) for text in texts if text not in future]
     return "\n\n".join(part for part in (*future, *_shims(texts), *rest) if part)
 
 
@@ -119,7 +122,7 @@ def _refuse_conflicts(merged: Iterable[str]) -> None:
             if known.setdefault(node.name, text) != text:
                 raise ExportError(
                     f"Two steps use different versions of `{node.name}`.",
-                    "Give them different names, or use one version.",
+                    "Give them different names, or use the same version in both.",
                 )
 
 
@@ -127,15 +130,16 @@ def _refuse_conflicts(merged: Iterable[str]) -> None:
 
 
 def _cells(plan: Plan) -> Iterator[str]:
-    texts = [text for node in plan.graph for text in _own(plan.capsule_of(node.name))]
-    future = sorted({one for one in texts if one.startswith("from __future__")})
+    texts = [text for node in plan.graph for text in _notebook_statements(plan.capsule_of(node.name))]
+    future = sorted({text for text in texts if text.startswith("from __future__")})
     yield from future
-    yield from embedded(plan, {name: own for name, own in statements_by_module(plan).items() if name != MAIN}, _plain)
+    modules = {name: own for name, own in statements_by_module(plan).items() if name != MAIN}
+    yield from embed_modules(plan, modules, _module_without_zenbook)
     yield from _shims(texts)
     needed: set[str] = set()
     params = [f"{name} = {value_source(value, needed)}" for name, value in plan.params.items()]
     options = command_line(plan.params, needed, "_parser") if params else []
-    yield "\n".join(sorted(one for one in needed if one))
+    yield "\n".join(sorted(line for line in needed if line))
     yield "\n".join(["# Parameters", *params]) if params else ""
     if options:
         options.append("globals().update(vars(_parser.parse_args()))")
@@ -144,68 +148,70 @@ def _cells(plan: Plan) -> Iterator[str]:
     for node in plan.graph:
         capsule = plan.capsule_of(node.name)
         yield f"# --- {' '.join(node.name.split())} ---"
-        for text in _own(capsule):
+        for text in _notebook_statements(capsule):
             names = _names_bound(text)
-            if text not in future and (not names or any(latest.get(one) != text for one in names)):
+            if text not in future and (not names or any(latest.get(name) != text for name in names)):
                 latest |= dict.fromkeys(names, text)
                 yield _without_zenbook(text)
         yield capsule.cell.strip("\n")
         latest = {name: text for name, text in latest.items() if name not in _names_bound(capsule.cell)}
 
 
-def _own(capsule: Capsule) -> list[str]:
-    return [text for one in capsule.modules if one.name == MAIN for text in statements(one)]
+def _notebook_statements(capsule: Capsule) -> list[str]:
+    return [text for module in capsule.modules if module.name == MAIN for text in statements(module)]
 
 
 def _names_bound(text: str) -> set[str]:
-    found: set[str] = set()
+    names: set[str] = set()
     for node in ast.walk(parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            found.add(node.name)
+            names.add(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            found.add(node.id)
+            names.add(node.id)
         elif isinstance(node, ast.alias):
-            found.add((node.asname or node.name).partition(".")[0])
-    return found
+            names.add((node.asname or node.name).partition(".")[0])
+    return names
 
 
-# --- what steps have of zenbook -----------------------------------------------------------------------------------
+# --- what steps import from zenbook -----------------------------------------------------------------------------------
 
 
 def _shims(texts: Sequence[str]) -> Iterator[str]:
-    """Plain functions in the places of those that steps take from zenbook. Raises `ExportError` for what has none."""
-    wanted: dict[str, str] = {}
+    """Plain functions that replace those which steps import from zenbook."""
+    used: dict[str, str] = {}
     for text in texts:
         for node in ast.walk(parse(text)):
-            outside = isinstance(node, ast.stmt) and not node.col_offset
-            for name, known_as in _taken_from_zenbook(node):
+            top_level = isinstance(node, ast.stmt) and not node.col_offset
+            for name, known_as in _imports_from_zenbook(node):
                 if (
-                    outside
+                    top_level
                     and name in SHIMS
-                    and re.search(rf"\b{known_as}\b", "\n".join(one for one in texts if one != text))
+                    and re.search(rf"\b{known_as}\b", "\n".join(other for other in texts if other != text))
                 ):
-                    wanted[name] = known_as
-                elif not outside or (name not in SHIMS and name not in _NOT_NEEDED):
+                    used[name] = known_as
+                elif not top_level or (name not in SHIMS and name not in _NOT_NEEDED):
                     raise ExportError(
-                        f"A step uses `{name}` of zenbook, which a script has no equal of.",
-                        "Do without it in the steps.",
+                        f"A step uses `{name}` from zenbook, which a script cannot do.",
+                        "Remove it from the step.",
                     )
-    for name in sorted(wanted):
+    for name in sorted(used):
         yield SHIMS[name]
-        if wanted[name] != name:
-            yield f"{wanted[name]} = {name}"
+        if used[name] != name:
+            yield f"{used[name]} = {name}"
 
 
-def _taken_from_zenbook(node: ast.AST) -> Iterator[tuple[str, str]]:
+def _imports_from_zenbook(node: ast.AST) -> Iterator[tuple[str, str]]:
     if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "zenbook":
-        yield from ((one.name, one.asname or one.name) for one in node.names)
+        yield from ((alias.name, alias.asname or alias.name) for alias in node.names)
     elif isinstance(node, ast.Import):
-        yield from ((one.name, one.asname or one.name) for one in node.names if one.name.partition(".")[0] == "zenbook")
+        for alias in node.names:
+            if alias.name.partition(".")[0] == "zenbook":
+                yield alias.name, alias.asname or alias.name
 
 
 def _without_zenbook(text: str) -> str:
     body = parse(text).body
-    return "" if len(body) == 1 and any(True for _ in _taken_from_zenbook(body[0])) else text
+    return "" if len(body) == 1 and any(True for _ in _imports_from_zenbook(body[0])) else text
 
 
 __all__ = ["ScriptExporter", "ScriptOptions"]

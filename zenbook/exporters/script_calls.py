@@ -11,10 +11,10 @@ from zenbook.core.graph import Json, Node
 from zenbook.core.identifiers import identifiers
 from zenbook.core.parsing import parse
 from zenbook.core.plan import Plan
-from zenbook.exporters.source_writer import Block, laid_out, mapping, one_a_line, quoted
+from zenbook.exporters.source_writer import Block, dict_block, format_multiline, format_part, quote
 
 _ARGPARSE = {int: "int", float: "float", str: "str"}
-_FROM_TEXT = {  # what makes a value of a word of the command line
+_FROM_TEXT = {  # the functions that make a value from a word of the command line
     "$path": "pathlib.Path",
     "$date": "datetime.date.fromisoformat",
     "$datetime": "datetime.datetime.fromisoformat",
@@ -36,26 +36,37 @@ _BY_TEXT = {
 
 
 def main_function(plan: Plan, texts: Sequence[str]) -> tuple[str, list[str]]:
-    """The source of ``main`` and of what starts it, and the imports that they need."""
+    """Write the function ``main`` and the code that calls it.
+
+    Args:
+        plan: The plan.
+        texts: The statements of the script so far, with the steps' functions.
+
+    Returns:
+        The source, and the import statements that it needs.
+    """
     tree = parse("\n".join(texts))
-    kinds = {one.name: one for one in tree.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)}
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
     params = {name: value for name, value in plan.params.items() if name in plan.bindings and name.isidentifier()}
-    globals_ = {one.id for one in ast.walk(tree) if isinstance(one, ast.Name)} | kinds.keys() | params.keys()
-    wanted = [f"{node.name} {output}" for node in plan.graph for output in node.outputs]
-    names = identifiers(wanted, globals_ | {"asyncio", "deepcopy", "main"})
+    globals_ = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} | functions.keys() | params.keys()
+    outputs = [f"{node.name} {output}" for node in plan.graph for output in node.outputs]
+    names = identifiers(outputs, globals_ | {"asyncio", "deepcopy", "main"})
     needed = {"from copy import deepcopy"}
-    writer = _Writer(plan, names, kinds, params, needed)
+    writer = _Writer(plan, names, functions, params, needed)
     lines = [writer.call(node) for node in plan.graph]
     signature = Block(
         "def main(", tuple(f"{name}={value_source(value, needed)}" for name, value in params.items()), "):"
     )
-    made = {node.name: mapping({one: names[f"{node.name} {one}"] for one in node.outputs}) for node in plan.graph}
+    results = {
+        node.name: dict_block({output: names[f"{node.name} {output}"] for output in node.outputs})
+        for node in plan.graph
+    }
     text = "\n".join(
         [
-            laid_out(signature),
+            format_part(signature),
             '    """Run all steps; gives their outputs by step and name."""',
             *(f"    {line}" for line in lines),
-            f"    return {one_a_line(mapping(made), 4)}",
+            f"    return {format_multiline(dict_block(results), 4)}",
             "",
             "",
             'if __name__ == "__main__":',
@@ -65,16 +76,25 @@ def main_function(plan: Plan, texts: Sequence[str]) -> tuple[str, list[str]]:
             '            print(f"{step}.{name}: {value!r:.200}")',
         ]
     )
-    return text, sorted(one for one in needed if one)
+    return text, sorted(line for line in needed if line)
 
 
 def command_line(params: Mapping[str, Json], needed: set[str], name: str = "parser") -> list[str]:
-    """The lines that make a parser with an option for each parameter that can be written as a word."""
+    """Write the parser of the command line, with an option for each parameter that can be written as a word.
+
+    Args:
+        params: The parameters' encoded values, which are the defaults.
+        needed: The import statements that the script needs; more are added.
+        name: The name of the parser in the script.
+
+    Returns:
+        The lines of source.
+    """
     needed.add("import argparse")
     lines = [f"{name} = argparse.ArgumentParser(description=__doc__)"]
     for param, value in params.items():
         default = value_source(value, needed)
-        flag = quoted(f"--{param.replace('_', '-')}")
+        flag = quote(f"--{param.replace('_', '-')}")
         if type(value) is bool:
             kind = "action=argparse.BooleanOptionalAction"
         elif type(value) in _ARGPARSE:
@@ -86,7 +106,7 @@ def command_line(params: Mapping[str, Json], needed: set[str], name: str = "pars
             kind = "type=ast.literal_eval"
         else:
             continue
-        lines.append(laid_out(Block(f"{name}.add_argument(", (flag, kind, f"default={default}"), ")"), 4))
+        lines.append(format_part(Block(f"{name}.add_argument(", (flag, kind, f"default={default}"), ")"), 4))
     return lines
 
 
@@ -115,28 +135,28 @@ class _Writer:
         }
 
     def call(self, node: Node) -> str:
-        """One step: ``train, test = split(deepcopy(frame), test_size=0.25)``."""
+        """The call of a step: ``train, test = split(deepcopy(frame), test_size=0.25)``."""
         function = self.plan.capsule_of(node.name).entry.partition(":")[2]
         call = Block(f"{function}(", tuple(self._arguments(node, self.functions[function])), ")")
         if isinstance(self.functions[function], ast.AsyncFunctionDef):
             self.needed.add("import asyncio")
             call = Block("asyncio.run(", (call,), ")")
-        targets = ", ".join(self.names[f"{node.name} {one}"] for one in node.outputs)
-        return laid_out(call.after(f"{targets} = ") if targets else call, 4)
+        targets = ", ".join(self.names[f"{node.name} {output}"] for output in node.outputs)
+        return format_part(call.after(f"{targets} = ") if targets else call, 4)
 
     def _arguments(self, node: Node, function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
-        its = function.args
-        only = [one.arg for one in its.posonlyargs]
-        spread = [one.arg for one in (*its.posonlyargs, *its.args)] if its.vararg is not None else only
+        declared = function.args
+        without_names = [*declared.posonlyargs, *(declared.args if declared.vararg is not None else ())]
+        by_position = {argument.arg for argument in without_names}
         positional: list[str] = []
         named: list[str] = []
         for name, template in node.arguments.items():
             text = self._source(node, name, template, ())
-            if its.vararg is not None and name == its.vararg.arg:
+            if declared.vararg is not None and name == declared.vararg.arg:
                 positional.append(f"*{text}")
-            elif its.kwarg is not None and name == its.kwarg.arg:
+            elif declared.kwarg is not None and name == declared.kwarg.arg:
                 named.append(f"**{text}")
-            elif name in spread:
+            elif name in by_position:
                 positional.append(text)
             else:
                 named.append(f"{name}={text}")
@@ -147,35 +167,43 @@ class _Writer:
         if param is not None:
             return param
         if isinstance(template, list):
-            return f"[{', '.join(self._source(node, argument, one, (*path, n)) for n, one in enumerate(template))}]"
+            return f"[{', '.join(self._source(node, argument, entry, (*path, n)) for n, entry in enumerate(template))}]"
         if isinstance(template, dict) and len(template) == 1:
             tag, body = next(iter(template.items()))
             if tag == "$input":
                 ref = node.inputs[body].sources[0]
                 return f"deepcopy({self.names[f'{ref.step} {ref.output}']})"
             if tag == "$tuple":
-                parts = [self._source(node, argument, one, (*path, tag, n)) for n, one in enumerate(body)]
+                parts = [self._source(node, argument, entry, (*path, tag, n)) for n, entry in enumerate(body)]
                 return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
             if tag == "$dict":
                 pairs = [
-                    (value_source(key, self.needed), self._source(node, argument, one, (*path, tag, n, 1)))
-                    for n, (key, one) in enumerate(body)
+                    (value_source(key, self.needed), self._source(node, argument, entry, (*path, tag, n, 1)))
+                    for n, (key, entry) in enumerate(body)
                 ]
-                return f"{{{', '.join(f'{key}: {one}' for key, one in pairs)}}}"
+                return f"{{{', '.join(f'{key}: {source}' for key, source in pairs)}}}"
         if isinstance(template, dict) and not next(iter(template), "").startswith("$"):
-            body_of = (
-                f"{quoted(key)}: {self._source(node, argument, one, (*path, key))}" for key, one in template.items()
+            entries = (
+                f"{quote(key)}: {self._source(node, argument, entry, (*path, key))}" for key, entry in template.items()
             )
-            return f"{{{', '.join(body_of)}}}"
+            return f"{{{', '.join(entries)}}}"
         return value_source(template, self.needed)
 
 
 def value_source(value: Any, needed: set[str]) -> str:
-    """An encoded value as Python source; the imports that it needs are added to ``needed``."""
+    """Write an encoded value as Python source.
+
+    Args:
+        value: The value as it is encoded in a plan.
+        needed: The import statements that the script needs; more are added.
+
+    Returns:
+        The source.
+    """
     if isinstance(value, list):
-        return f"[{', '.join(value_source(one, needed) for one in value)}]"
+        return f"[{', '.join(value_source(entry, needed) for entry in value)}]"
     if not isinstance(value, dict):
-        return quoted(value) if isinstance(value, str) else repr(value)
+        return quote(value) if isinstance(value, str) else repr(value)
     tag: str = ""
     body: Any = None
     if len(value) == 1:
@@ -183,15 +211,15 @@ def value_source(value: Any, needed: set[str]) -> str:
     if tag in _BY_TEXT:
         line, form = _BY_TEXT[tag]
         needed.add(line)
-        return form.format(quoted(body))
+        return form.format(quote(body))
     if tag == "$timedelta":
         needed.add("import datetime")
         return f"datetime.timedelta({body.replace(',', ', ')})"
     if tag in ("$tuple", "$set", "$frozenset"):
-        parts = ", ".join(value_source(one, needed) for one in body)
+        parts = ", ".join(value_source(entry, needed) for entry in body)
         return f"({parts}{',' * (len(body) == 1)})" if tag == "$tuple" else f"{tag[1:]}([{parts}])"
     if tag == "$dict":
-        pairs = (f"{value_source(key, needed)}: {value_source(one, needed)}" for key, one in body)
+        pairs = (f"{value_source(key, needed)}: {value_source(entry, needed)}" for key, entry in body)
         return f"{{{', '.join(pairs)}}}"
     if tag == "$bytes":
         return repr(base64.b64decode(body))
@@ -203,4 +231,4 @@ def value_source(value: Any, needed: set[str]) -> str:
     if tag in ("$enum", "$ref"):
         needed.add(f"import {body[0]}")
         return ".".join(body[: 3 if tag == "$enum" else 2])
-    return f"{{{', '.join(f'{quoted(key)}: {value_source(one, needed)}' for key, one in value.items())}}}"
+    return f"{{{', '.join(f'{quote(key)}: {value_source(entry, needed)}' for key, entry in value.items())}}}"

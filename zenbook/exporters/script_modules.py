@@ -1,4 +1,4 @@
-"""The project's own modules within a script: their sources as texts, and what lets ``import`` find them there."""
+"""The project's own modules within a script: their sources as texts, and a finder for ``import``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,14 @@ sys.meta_path.insert(0, _OwnModules())'''
 
 
 def statements_by_module(plan: Plan) -> dict[str, list[str]]:
-    """The statements of each module that steps reach, each once, in an order that suits all steps."""
+    """Collect the statements of the modules that steps use, each once, in an order that suits all steps.
+
+    Args:
+        plan: The plan.
+
+    Returns:
+        The statements' sources by module.
+    """
     merged: dict[str, list[str]] = {}
     for node in plan.graph:
         for module in plan.capsule_of(node.name).modules:
@@ -33,25 +40,38 @@ def statements_by_module(plan: Plan) -> dict[str, list[str]]:
             own = statements(module)
             for number, text in enumerate(own):
                 if text not in known:
-                    places = [known.index(one) for one in own[number + 1 :] if one in known]
+                    places = [known.index(later) for later in own[number + 1 :] if later in known]
                     known.insert(min(places, default=len(known)), text)
     return {name: texts for name, texts in merged.items() if texts}
 
 
-def embedded(plan: Plan, modules: Mapping[str, Iterable[str]], plain: Callable[[list[str]], str]) -> Iterator[str]:
-    """The lines that hold some modules; ``plain`` makes the text of one that needs no zenbook."""
+def embed_modules(
+    plan: Plan, modules: Mapping[str, Iterable[str]], without_zenbook: Callable[[list[str]], str]
+) -> Iterator[str]:
+    """Write the part of a script that contains modules.
+
+    Args:
+        plan: The plan.
+        modules: The statements of the modules by their names.
+        without_zenbook: Makes the source of a module that does not import zenbook from its statements.
+
+    Yields:
+        Paragraphs of source; nothing for no modules.
+    """
     if not modules:
         return
-    own = {one.name for node in plan.graph for one in plan.capsule_of(node.name).modules if one.package}
+    own = {module.name for node in plan.graph for module in plan.capsule_of(node.name).modules if module.package}
     above = {name.rsplit(".", depth)[0] for name in modules for depth in range(1, name.count(".") + 1)}
     yield "import importlib.abc\nimport importlib.util\nimport sys"
-    entries = "".join(f'    "{name}": {_raw(plain(list(texts)))},\n' for name, texts in sorted(modules.items()))
+    entries = "".join(
+        f'    "{name}": {_raw(without_zenbook(list(texts)))},\n' for name, texts in sorted(modules.items())
+    )
     yield f"# What the steps use of the project's own modules.\n_MODULES = {{\n{entries}}}"
     yield f"_PACKAGES = {sorted((own & modules.keys()) | above)!r}\n\n\n{_FINDER}"
 
 
 def _raw(source: str) -> str:
-    """A text as people would quote it."""
+    """A text as a literal that is easy to read."""
     text = f"\n{source.strip()}\n"
     quotes = "'''" if '"""' in text else '"""'
     if quotes not in text and "\\" not in text:

@@ -1,4 +1,4 @@
-"""Python source as a person or a formatter would lay it out: a line where it fits, else one entry a line."""
+"""Write Python source as a formatter does: on one line if it fits, otherwise one entry per line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-WIDTH = 88  # columns: what the usual formatters leave as it is, also those that allow more
+WIDTH = 88  # columns; formatters that allow longer lines leave such lines as they are
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
@@ -20,62 +20,121 @@ class Block:
     separator: str = ","
 
     def on_one_line(self) -> str:
-        """The whole of it, without a line break."""
+        """The source without line breaks."""
         return f"{self.opening}{f'{self.separator} '.join(map(_flat, self.entries))}{self.closing}"
 
     def after(self, prefix: str) -> Block:
-        """The same, with something before it."""
+        """Put something before the block.
+
+        Args:
+            prefix: What is put before the opening bracket.
+
+        Returns:
+            The new block.
+        """
         return replace(self, opening=prefix + self.opening)
 
 
-def laid_out(part: str | Block, column: int = 0, *, ending: str = "") -> str:
-    """The text of a part that begins at a column; its first line is not indented, ``ending`` follows it at once."""
+def format_part(part: str | Block, column: int = 0, *, ending: str = "") -> str:
+    """Write a part of a statement.
+
+    Args:
+        part: The part.
+        column: The column at which the part begins; its first line is not indented.
+        ending: What follows the part on its last line.
+
+    Returns:
+        The source.
+    """
     flat = _flat(part)
     fits = column + len(flat) + len(ending) <= WIDTH
     if isinstance(part, str) or not part.entries or (fits and part.separator):
         return flat + ending
-    return one_a_line(part, column) + ending
+    return format_multiline(part, column) + ending
 
 
-def one_a_line(block: Block, column: int = 0) -> str:
-    """The text of a block, an entry a line, even if it would fit in one."""
+def format_multiline(block: Block, column: int = 0) -> str:
+    """Write a block with one entry per line, even if it fits on one line.
+
+    Args:
+        block: The block.
+        column: The column at which the block begins; its first line is not indented.
+
+    Returns:
+        The source.
+    """
     inner = column + 4
-    entries = (f"{' ' * inner}{laid_out(one, inner, ending=block.separator)}\n" for one in block.entries)
+    entries = (f"{' ' * inner}{format_part(entry, inner, ending=block.separator)}\n" for entry in block.entries)
     return f"{block.opening}\n{''.join(entries)}{' ' * column}{block.closing}"
 
 
 def literal(value: Any) -> str | Block:
-    """A plain value as source; texts in double quotes unless single ones need fewer escapes."""
+    """Write a plain value.
+
+    Args:
+        value: None, a bool, a number, a text, or a list or dictionary of such values.
+
+    Returns:
+        The source, as a block if it is a list or a dictionary.
+    """
     if isinstance(value, str):
-        return quoted(value)
+        return quote(value)
     if isinstance(value, Mapping):
-        return mapping({key: literal(one) for key, one in value.items()})
+        return dict_block({key: literal(entry) for key, entry in value.items()})
     if isinstance(value, Sequence):
         return Block("[", tuple(map(literal, value)), "]")
     return repr(value)
 
 
-def mapping(entries: Mapping[str, str | Block]) -> Block:
-    """A dictionary of parts."""
-    pairs = ((f"{quoted(key)}: ", one) for key, one in entries.items())
-    return Block("{", tuple(one.after(key) if isinstance(one, Block) else key + one for key, one in pairs), "}")
+def dict_block(entries: Mapping[str, str | Block]) -> Block:
+    """Write a dictionary.
+
+    Args:
+        entries: The values' sources by key.
+
+    Returns:
+        The source as a block.
+    """
+    pairs = ((f"{quote(key)}: ", part) for key, part in entries.items())
+    return Block("{", tuple(part.after(key) if isinstance(part, Block) else key + part for key, part in pairs), "}")
 
 
-def prose(text: str) -> str | Block:
-    """A text as a literal, each of its lines on a line of its own unless it is short."""
+def text_literal(text: str) -> str | Block:
+    """Write a text that may have many lines.
+
+    Args:
+        text: The text.
+
+    Returns:
+        A literal; for a long text a block with one line of the text per line.
+    """
     lines = text.splitlines(keepends=True)
-    return quoted(text) if len(lines) < 2 or len(text) < WIDTH else Block("(", tuple(map(quoted, lines)), ")", "")
+    return quote(text) if len(lines) < 2 or len(text) < WIDTH else Block("(", tuple(map(quote, lines)), ")", "")
 
 
-def quoted(text: str) -> str:
-    """A text as a literal. What can't be seen is escaped, so that no reader is misled."""
+def quote(text: str) -> str:
+    """Write a text as a literal, in double quotes unless single ones need fewer escapes.
+
+    Args:
+        text: The text. Invisible characters in it are escaped, so that they do not mislead readers.
+
+    Returns:
+        The literal.
+    """
     mark = "'" if text.count('"') > text.count("'") else '"'
     escapes = {**_ESCAPES, mark: f"\\{mark}"}
-    return f"{mark}{''.join(escapes.get(one) or escaped(one) for one in text)}{mark}"
+    return f"{mark}{''.join(escapes.get(character) or escape(character) for character in text)}{mark}"
 
 
-def escaped(character: str) -> str:
-    """A character that can be seen, or its number."""
+def escape(character: str) -> str:
+    """Escape a character unless it is visible.
+
+    Args:
+        character: One character.
+
+    Returns:
+        The character or its escape sequence.
+    """
     code = ord(character)
     if character.isprintable():
         return character

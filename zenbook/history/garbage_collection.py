@@ -218,7 +218,7 @@ class _Sweep:
         except StoreError as error:
             raise StoreError(
                 f"The artifact {address} could not be deleted: {error.message}",
-                f"{error.hint} Then zen gc --strays --delete finds it again.".strip(),
+                f"{error.hint} Then zen gc --untracked --delete finds it again.".strip(),
             ) from error
 
     @cached_property

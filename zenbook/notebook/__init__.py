@@ -7,7 +7,7 @@ from typing import Any
 
 from zenbook.core.capture.definitions import forget_labels, register_labels
 from zenbook.engine import progress_displays
-from zenbook.errors import show_warnings_plainly
+from zenbook.errors import show_short_warnings
 from zenbook.notebook import magics, tab_completion, tracebacks
 
 _undo: list[Callable[[], None]] = []
@@ -22,7 +22,7 @@ def load(shell: Any) -> None:
     register_labels(_label_of)
     progress_displays.watch_runs_with(_progress)
     if not _undo:
-        _undo.append(show_warnings_plainly())
+        _undo.append(show_short_warnings())
     if _is_shown_here not in progress_displays.display_checks:
         progress_displays.display_checks.append(_is_shown_here)
         progress_displays.displays.append(_show_live)

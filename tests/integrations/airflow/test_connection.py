@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import datetime
 import http.server
-import ipaddress
 import json
 import os
 import signal
@@ -20,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from tests.servers.certificates import Authority
 from zenbook.errors import RunError, StackError
 from zenbook.integrations.airflow.client import AirflowApi, DagInfo, TaskInfo
 from zenbook.integrations.airflow.connection import Account, AirflowUnavailableError
@@ -270,39 +269,18 @@ def test_an_interrupt_ends_the_wait(airflow: FakeAirflow, slow: bool) -> None:
         signal.signal(signal.SIGINT, before)
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key and a certificate for 127.0.0.1 that nobody has signed."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    signed = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    file = tmp_path_factory.mktemp("tls") / "airflow.pem"
-    pem = serialization.Encoding.PEM
-    text = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    file.write_bytes(text + signed.public_bytes(pem))
-    return file
-
-
 def test_a_certificate_has_to_be_valid_unless_the_user_says_otherwise(
-    certificate: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    authority = Authority(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+    context.load_cert_chain(*authority.certify("airflow", "127.0.0.1"))
     with serving(context) as airflow:
         airflow.answer = version(1, lambda *_: (200, DAG))
         with pytest.raises(AirflowUnavailableError, match="CERTIFICATE_VERIFY_FAILED"):
             AirflowApi(airflow.url, Account(), patience=0).dag("x")
         assert AirflowApi(airflow.url, Account(), verify_tls=False, patience=0).dag("x") is not None
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))  # as an authority of the machine's
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))  # as if this machine trusted it
         assert AirflowApi(airflow.url, Account(), patience=0).dag("x") is not None
 
 

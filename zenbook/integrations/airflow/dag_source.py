@@ -12,7 +12,17 @@ from zenbook.core.plan import Plan
 from zenbook.core.plan_parameters import as_plain
 from zenbook.errors import did_you_mean
 from zenbook.exporters.base import ExportError
-from zenbook.exporters.source_writer import WIDTH, Block, escaped, laid_out, literal, mapping, one_a_line, prose, quoted
+from zenbook.exporters.source_writer import (
+    WIDTH,
+    Block,
+    dict_block,
+    escape,
+    format_multiline,
+    format_part,
+    literal,
+    quote,
+    text_literal,
+)
 from zenbook.integrations.airflow.task import task_ids
 
 BACKSTOP = 60  # seconds beyond a step's own time limit, which its worker keeps
@@ -72,7 +82,7 @@ def _source(plan: Plan, options: Any, dag_id: str, version: str) -> str:
             param_3="\n    from airflow.sdk.definitions.param import Param" if params else "",
             param_2="\n    from airflow.models.param import Param" if params else "",
         ),
-        _SETTINGS.format(python=quoted(options.python)),
+        _SETTINGS.format(python=quote(options.python)),
         _dag(plan, options, dag_id, version, params, ids),
     ]
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
@@ -89,7 +99,7 @@ def _docstring(plan: Plan) -> str:
     body = plan.doc.strip() or f"The pipeline {plan.pipeline!r}."
     text = "\n".join(one.rstrip() for one in f"{body}\n\n{_TOLD}\n".split("\n"))
     safe = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-    safe = "".join(one if one == "\n" else escaped(one) for one in safe)
+    safe = "".join(one if one == "\n" else escape(one) for one in safe)
     return f'"""{safe}"""' if not safe.startswith('"') else f'"""\\{safe}"""'
 
 
@@ -100,12 +110,12 @@ def _dag(
     head = Block(
         "with DAG(",
         (
-            f"dag_id={quoted(dag_id)}",
+            f"dag_id={quote(dag_id)}",
             "doc_md=__doc__",
             _argument("schedule", literal(options.schedule)),
             f"start_date={_date(options.start_date)}",
             "catchup=False",
-            *([_argument("params", mapping(params))] if params else []),
+            *([_argument("params", dict_block(params))] if params else []),
             _argument("default_args", literal({"owner": options.owner, "retries": options.retries})),
             _argument("tags", literal(tags)),
         ),
@@ -114,14 +124,14 @@ def _dag(
     others = _pythons(plan, options.step_pythons)
     tasks = [_task(node, ids[node.name], others.get(node.name)) for node in plan.graph]
     edges = [f"    {line}" for line in _edges(plan.graph, ids)]
-    return "\n".join([one_a_line(head), *tasks, *([""] if edges else []), *edges])
+    return "\n".join([format_multiline(head), *tasks, *([""] if edges else []), *edges])
 
 
 def _task(node: Node, name: str, python: str | None) -> str:
-    arguments: list[str | Block] = [f"task_id={quoted(name)}"]
+    arguments: list[str | Block] = [f"task_id={quote(name)}"]
     if node.name != name:
-        arguments.append(f"task_display_name={quoted(node.name)}")
-    own = f', "ZENBOOK_PYTHON": {quoted(python)}' if python is not None else ""
+        arguments.append(f"task_display_name={quote(node.name)}")
+    own = f', "ZENBOOK_PYTHON": {quote(python)}' if python is not None else ""
     env = f"{{**STEP{own}}}" if own else "STEP"
     arguments += ["bash_command=RUN_STEP", f"env={env}", "append_env=True"]
     retries = node.options.retries
@@ -130,8 +140,10 @@ def _task(node: Node, name: str, python: str | None) -> str:
     if node.options.timeout is not None:
         arguments.append(f"execution_timeout={_delta(node.options.timeout + BACKSTOP)}")
     if node.doc:
-        arguments.append(_argument("doc_md", prose(node.doc if not node.doc.endswith(".md") else node.doc + " ")))
-    made = one_a_line(Block(f"{name} = BashOperator(", tuple(arguments), ")"), 4)
+        arguments.append(
+            _argument("doc_md", text_literal(node.doc if not node.doc.endswith(".md") else node.doc + " "))
+        )
+    made = format_multiline(Block(f"{name} = BashOperator(", tuple(arguments), ")"), 4)
     note = f"    # Its worker ends this step after {_spoken(node.options.timeout)}.\n" if node.options.timeout else ""
     return f"{note}    {made}"
 
@@ -169,7 +181,7 @@ def _edges(graph: Graph, ids: Mapping[str, str]) -> Iterator[str]:
         line = ids[sources[0]]
         if len(sources) > 1:
             several = Block("[", tuple(ids[one] for one in sources), "]")
-            line = laid_out(several, 4, ending=f" >> {ids[node.name]}").removesuffix(f" >> {ids[node.name]}")
+            line = format_part(several, 4, ending=f" >> {ids[node.name]}").removesuffix(f" >> {ids[node.name]}")
         current = node.name
         while True:
             line += f" >> {ids[current]}"
@@ -201,7 +213,7 @@ def _params(plan: Plan) -> dict[str, Block]:
             continue
         value = as_plain(plan.params[name])
         kind = _TYPES.get(type(value))
-        found[name] = Block("Param(", (literal(value), *([f"type={quoted(kind)}"] if kind is not None else [])), ")")
+        found[name] = Block("Param(", (literal(value), *([f"type={quote(kind)}"] if kind is not None else [])), ")")
     return found
 
 
