@@ -93,11 +93,7 @@ class FromEnvironment(EnvSettingsSource):
     """``ZENBOOK_STACK_METADATA_STORE=prod-db`` names a component, ``…__PASSWORD=…`` sets one of its options."""
 
     def decode_complex_value(self, field_name: str, field: Any, value: Any) -> Any:
-        """Parse the value of a component's variable, which is a name or JSON.
-
-        Raises:
-            StackError: It is neither.
-        """
+        """Parse the value of a component's variable, which is a name or JSON."""
         if isinstance(value, str) and not value.lstrip().startswith("{"):
             return {"name": value}
         try:

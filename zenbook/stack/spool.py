@@ -137,7 +137,8 @@ def _send(metadata: MetadataStore, folder: Path, store: str) -> int:
         file.unlink()
         sent += 1
     if sent:
-        text = f"Records that the metadata store {store!r} could not accept earlier were sent now ({sent} batch{'es' * (sent > 1)})."
+        count = f"{sent} batch{'es' * (sent > 1)}"
+        text = f"Records that the metadata store {store!r} could not accept earlier were sent now ({count})."
         warnings.warn(text, SpoolWarning, stacklevel=3)
     return sent
 

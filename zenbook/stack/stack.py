@@ -168,7 +168,8 @@ class OpenStack:
     def variables(self) -> dict[str, str]:
         """The variables with which another process of this machine opens this stack, whatever folder it starts in.
 
-        They may contain secrets.
+        Returns:
+            Their values by name; they may contain secrets.
         """
         prefix = str(Stack.model_config["env_prefix"])
         return {
