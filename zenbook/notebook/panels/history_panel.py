@@ -230,8 +230,10 @@ class HistoryPanel:
         from zenbook.history.comparison.run_data import read_run_data
 
         stack = self._shown(request)
-        found = compare(read_run_data([(Run(one, stack).record, stack) for one in sorted(runs)]))  # with the oldest
-        return {"html": found._repr_html_()}
+        comparison = compare(
+            read_run_data([(Run(run, stack).record, stack) for run in sorted(runs)])
+        )  # with the oldest
+        return {"html": comparison._repr_html_()}
 
     def _resume(self, run: Run) -> dict[str, Any]:
         """Run the plan again in a process of its own: the kernel may be busy, and is left free."""
