@@ -18,7 +18,8 @@ from zenbook.notebook.panels.stack_form import form, quoted, read, register_line
 from zenbook.notebook.panels.stack_state import description, error_message, signature, state
 from zenbook.notebook.progress import Output, bundle_of
 from zenbook.stack import component_registry, stacks
-from zenbook.stack.checks import Checked, check
+from zenbook.stack.checks import CheckResult, check_components
+from zenbook.stack.component_options import checked_options
 from zenbook.stack.flavour import ComponentKind, Flavour, flavour
 from zenbook.stack.stack import Stack, active_name
 from zenbook.stack.workspace import Workspace
@@ -120,10 +121,10 @@ class StackPanel:
     def _check(self, name: str) -> dict[str, Any]:
         """Check a stack's components at the same time; each result is sent as soon as it is known."""
         chosen = Stack.named(name)
-        results: list[Checked] = []
+        results: list[CheckResult] = []
 
         def check_one(kind: ComponentKind) -> None:
-            checked = check(chosen, kinds=(kind,))
+            checked = check_components(chosen, kinds=(kind,))
             results.extend(checked)
             self._send({"health": [{"stack": name, **_health(result)} for result in checked]})
 
@@ -177,8 +178,8 @@ class StackPanel:
             self._until = 0.0
 
 
-def _health(result: Checked) -> dict[str, Any]:
-    return {"kind": result.kind.value, "ok": result.ok, "message": result.told, "hint": result.hint}
+def _health(result: CheckResult) -> dict[str, Any]:
+    return {"kind": result.kind.value, "ok": result.ok, "message": result.message, "hint": result.hint}
 
 
 def _register_stack(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -201,15 +202,15 @@ def _component(what: str, request: Mapping[str, Any], hidden: list[str]) -> dict
         return {"mistakes": mistakes}
     name = str(request["name"]).strip()
     label = f"{kind.label} {name!r}" if name else kind.label
-    ready = component_registry.checked_options(chosen, options, label, Workspace.find())
+    ready = checked_options(chosen, options, label, Workspace.find())
     hidden.extend(secrets_in(chosen, ready))
     return _test(chosen, ready) if what == "test" else _save(chosen, name, ready)
 
 
 def _test(chosen: Flavour, ready: dict[str, Any]) -> dict[str, Any]:
     trial = Stack(**{chosen.kind.value: {"flavour": chosen.name, **ready}})
-    (result,) = check(trial, kinds=(chosen.kind,))
-    return {"found": result.told} if result.ok else {"error": result.told, "hint": result.hint}
+    (result,) = check_components(trial, kinds=(chosen.kind,))
+    return {"found": result.message} if result.ok else {"error": result.message, "hint": result.hint}
 
 
 def _save(chosen: Flavour, name: str, ready: dict[str, Any]) -> dict[str, Any]:
