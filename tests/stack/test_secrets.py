@@ -51,7 +51,9 @@ def password_of(name: str) -> str | None:
     workspace = Workspace.find()
     entry = component_factory.entry_of(DB, name, workspace)
     options = {key: value for key, value in entry.items() if key != "flavour"}
-    settings = component_factory.settings_of(flavour(DB, "mysql"), secrets.revealed(options, "db", workspace), "db")
+    settings = component_factory.validated_settings(
+        flavour(DB, "mysql"), secrets.resolve_references(options, "db", workspace), "db"
+    )
     found = settings.password  # type: ignore[attr-defined]
     return found.get_secret_value() if found is not None else None
 
@@ -71,7 +73,7 @@ def test_without_a_keyring_a_secret_is_kept_encrypted(workspace: Path, config_ho
     assert files_with("hunter2", workspace, config_home) == []
     for file in (workspace / ".zen/secrets.json", config_home / "zenbook/key"):
         assert file.stat().st_mode & 0o777 == 0o600
-    assert str(config_home) in secrets.where(Workspace.find())
+    assert str(config_home) in secrets.describe_secret_store(Workspace.find())
 
 
 def test_the_systems_keyring_is_used_where_there_is_one(workspace: Path, memory: Memory) -> None:
@@ -105,7 +107,7 @@ def test_a_variable_is_read_when_the_component_is_made(workspace: Path, monkeypa
     assert files_with("hunter2", workspace / ".zen") == []
 
 
-def test_a_wrong_option_beside_a_variable_is_still_told(workspace: Path) -> None:
+def test_a_wrong_option_beside_a_variable_is_still_reported(workspace: Path) -> None:
     with pytest.raises(StackError, match="prot"):
         components.register("metadata-store", "db", "mysql", password="${DB_PASSWORD}", prot=3)
     with pytest.raises(StackError, match="port"):
@@ -125,15 +127,15 @@ def test_a_password_in_a_url_is_taken_out_of_it(workspace: Path) -> None:
     assert files_with("p%40ss", workspace / ".zen") == files_with("p@ss", workspace / ".zen") == []
 
 
-def test_an_entry_that_is_gone_is_told(workspace: Path, memory: Memory) -> None:
+def test_an_entry_that_is_gone_is_an_error(workspace: Path, memory: Memory) -> None:
     components.register("metadata-store", "db", "mysql", password=SECRET)
     memory.entries.clear()
     with pytest.raises(StackError, match=r"The keyring has no entry for the .*'db', option 'password'") as raised:
-        component_factory.make(DB, Choice(name="db"), Workspace.find())
+        component_factory.make_component(DB, Choice(name="db"), Workspace.find())
     assert "without a value asks" in raised.value.hint
 
 
-def test_a_file_of_another_user_is_told(workspace: Path, config_home: Path) -> None:
+def test_a_file_of_another_user_is_an_error(workspace: Path, config_home: Path) -> None:
     components.register("metadata-store", "db", "mysql", password=SECRET)
     (config_home / "zenbook/key").unlink()
     components.register("metadata-store", "second", "mysql", password="x")

@@ -23,18 +23,18 @@ from zenbook.engine.liveness import mark_crashed_runs
 from zenbook.engine.progress_displays import is_displayed, show_live, trim_traceback
 from zenbook.errors import RunError
 from zenbook.history import tags as run_tags
-from zenbook.history.cache_explanation import Explanation, History
+from zenbook.history.cache_explanation import CacheExplanation, CacheExplanations
 from zenbook.history.outputs import Outputs
 from zenbook.history.references import find_record
+from zenbook.history.step_changes import EarlierRuns
 from zenbook.history.step_runs import Steps, parameter_value, steps_of, time_between
-from zenbook.history.tags import Marks, marks_of
+from zenbook.history.tags import Marks, read_marks
 from zenbook.stack.orchestrator import Orchestrator
 from zenbook.stack.records import RunRecord
 from zenbook.stack.stack import OpenStack, open_stack
 
 if TYPE_CHECKING:
     from zenbook.history.comparison.compare import Comparison
-    from zenbook.history.explanation_text import Why
 
 
 class Run:
@@ -124,12 +124,12 @@ class Run:
         return json.loads(record.description) if record is not None else {}
 
     @property
-    def why(self) -> Why:
+    def why(self) -> CacheExplanations:
         """For each step, why it ran or was served from the cache, with what changed in its code."""
-        from zenbook.history.explanation_text import Why
-
-        metadata, history = self._stack.metadata, History(self._stack.metadata, self.record)
-        return Why(self.id, [Explanation(metadata, self.record, step.record, history) for step in self.steps.values()])
+        metadata, record = self._stack.metadata, self.record
+        earlier = EarlierRuns(metadata, record)
+        steps = self.steps.values()
+        return CacheExplanations(self.id, [CacheExplanation(metadata, record, step.record, earlier) for step in steps])
 
     def wait(self, timeout: float | None = None) -> Run:
         """Wait until the run has ended.
@@ -229,7 +229,7 @@ class Run:
     @property
     def marks(self) -> Marks:
         """Its tags, its note, and whether it has a star."""
-        return marks_of(self._stack.metadata, self.id)
+        return read_marks(self._stack.metadata, self.id)
 
     def tag(self, *tags: str) -> Run:
         """Add tags. An invalid one raises `RunError`.
@@ -240,7 +240,7 @@ class Run:
         Returns:
             This run.
         """
-        run_tags.put_tags(self._stack.metadata, self.record.id, tags)
+        run_tags.add_tags(self._stack.metadata, self.record.id, tags)
         return self
 
     def untag(self, *tags: str) -> Run:
@@ -252,7 +252,7 @@ class Run:
         Returns:
             This run.
         """
-        run_tags.drop_tags(self._stack.metadata, self.record.id, tags)
+        run_tags.remove_tags(self._stack.metadata, self.record.id, tags)
         return self
 
     def note(self, text: str) -> Run:
@@ -264,17 +264,17 @@ class Run:
         Returns:
             This run.
         """
-        run_tags.put_note(self._stack.metadata, self.record.id, text)
+        run_tags.set_note(self._stack.metadata, self.record.id, text)
         return self
 
     def star(self) -> Run:
         """Give it a star."""
-        run_tags.put_star(self._stack.metadata, self.record.id)
+        run_tags.add_star(self._stack.metadata, self.record.id)
         return self
 
     def unstar(self) -> Run:
         """Remove its star."""
-        run_tags.drop_star(self._stack.metadata, self.record.id)
+        run_tags.remove_star(self._stack.metadata, self.record.id)
         return self
 
     def view(self) -> RunView:
