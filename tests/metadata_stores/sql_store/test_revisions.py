@@ -17,8 +17,8 @@ from zenbook.testing import MetadataStoreTests
 
 PROMISES = (
     "test_every_write_to_a_run_gives_it_a_newer_revision",
-    "test_who_has_seen_a_revision_has_seen_all_below_it",
-    "test_bare_rows_are_what_the_records_hold",
+    "test_no_change_gets_a_revision_below_one_that_was_seen",
+    "test_bare_rows_have_the_fields_of_the_records",
 )
 
 
@@ -31,7 +31,7 @@ def test_the_promises_hold_on_every_database(store: SqlMetadataStore, promise: s
 
 
 def test_marks_are_kept_on_every_database(store: SqlMetadataStore) -> None:
-    MetadataStoreTests().test_tags_notes_and_stars_are_put_replaced_and_taken_off(store, store)
+    MetadataStoreTests().test_tags_notes_and_stars_are_added_replaced_and_removed(store, store)
 
 
 def test_a_transaction_that_commits_late_is_not_overtaken(server: Server) -> None:
