@@ -333,7 +333,7 @@ def test_a_damaged_database_says_how_to_go_on(workspace: Path) -> None:
     (workspace / ".zen" / "metadata.sqlite").write_text("no database, but long enough to be one" * 30)
     with pytest.raises(StoreError) as raised:
         storing()
-    assert "is damaged, or no SQLite database" in raised.value.message
+    assert "is damaged, or it is not a SQLite database" in raised.value.message
     assert "mv " in raised.value.hint
 
 

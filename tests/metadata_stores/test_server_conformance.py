@@ -1,4 +1,4 @@
-"""Stores on servers keep what the conformance tests ask of a component."""
+"""Stores on servers pass the conformance tests."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class TestStoresOnServers(MetadataStoreTests):
 
     @pytest.fixture
     def store(self, url: str) -> Iterator[MetadataStore]:
-        made = store_at(url)
-        yield made
-        made.close()
+        store = store_at(url)
+        yield store
+        store.close()
 
     @pytest.fixture
     def other_store(self, store: MetadataStore, url: str) -> Iterator[MetadataStore]:
-        made = store_at(url)
-        yield made
-        made.close()
+        other = store_at(url)
+        yield other
+        other.close()
 
 
 class TestObjectStores(ArtifactStoreTests):

@@ -65,20 +65,20 @@ def test_a_pipeline_in_processes_gives_what_it_gives_in_this_one(
     in_processes(monkeypatch)
     there = training.options(cache=False)()
     assert there.state == "succeeded"
-    for name, one in here.steps.items():
+    for name, step_run in here.steps.items():
         other = there.steps[name]
-        assert {out: (kept.digest, kept.format, kept.type) for out, kept in other.outputs.items()} == {
-            out: (kept.digest, kept.format, kept.type) for out, kept in one.outputs.items()
+        assert {out: (output.digest, output.format, output.type) for out, output in other.outputs.items()} == {
+            out: (output.digest, output.format, output.type) for out, output in step_run.outputs.items()
         }
         assert (other.logs, other.metrics, other.params, other.inputs) == (
-            one.logs,
-            one.metrics,
-            one.params,
-            one.inputs,
+            step_run.logs,
+            step_run.metrics,
+            step_run.params,
+            step_run.inputs,
         )
     assert there.metrics == here.metrics
     assert "loading 4" in capsys.readouterr().out
-    assert {str(one.state) for one in training().steps.values()} == {"cached"}
+    assert {str(step_run.state) for step_run in training().steps.values()} == {"cached"}
 
 
 def test_a_step_that_fails_in_its_process_says_so_here(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +88,7 @@ def test_a_step_that_fails_in_its_process_says_so_here(monkeypatch: pytest.Monke
     run = find_run()
     assert raised.value.message == "Step 'divide' failed in its process: ZeroDivisionError: division by zero."
     assert f"zen show {run.id} divide" in raised.value.hint
-    assert [str(one.state) for one in run.steps.values()] == ["failed", "skipped"]
+    assert [str(step_run.state) for step_run in run.steps.values()] == ["failed", "skipped"]
     assert "return x / by" in run.steps["divide"].traceback
     assert "/zenbook/runs/" not in run.steps["divide"].traceback
 
@@ -108,11 +108,11 @@ def test_a_worker_that_is_killed_is_a_crashed_step(monkeypatch: pytest.MonkeyPat
         divide(kills_itself(), 1)
 
     in_processes(monkeypatch)
-    with pytest.raises(RunError, match="was killed by SIGKILL"):
+    with pytest.raises(RunError, match=r"was killed \(SIGKILL\)"):
         killing()
     run = find_run()
     assert run.state == "failed"
-    assert [str(one.state) for one in run.steps.values()] == ["crashed", "skipped"]
+    assert [str(step_run.state) for step_run in run.steps.values()] == ["crashed", "skipped"]
 
 
 def test_a_worker_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,10 +156,10 @@ def test_an_interrupt_ends_the_worker_too(workspace: Path) -> None:
 def plan(tmp_path: Path) -> tuple[Path, str]:
     """A plan's file and the id of its run, which nobody drives."""
     stack = open_stack()
-    made = dividing.plan(2)
-    record = create_pending_run(made, stack, process="")
+    plan = dividing.plan(2)
+    record = create_pending_run(plan, stack, process="")
     file = tmp_path / "plan.json"
-    file.write_text(made.to_json())
+    file.write_text(plan.to_json())
     return file, record.id
 
 
@@ -168,7 +168,7 @@ def test_the_worker_runs_one_step_after_the_other(plan: tuple[Path, str]) -> Non
     assert worker.main([str(file), "divide", "--run", run]) == 0
     assert worker.main([str(file), "divide_2", "--run", run]) == 0
     stored = open_stack().metadata.outputs([run])
-    assert {one.step: json.loads(one.preview)["value"] for one in stored} == {"divide": 0.5, "divide_2": 0.5}
+    assert {output.step: json.loads(output.preview)["value"] for output in stored} == {"divide": 0.5, "divide_2": 0.5}
 
 
 def test_a_step_whose_input_is_not_there_fails(plan: tuple[Path, str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -181,7 +181,7 @@ def test_a_step_whose_input_is_not_there_fails(plan: tuple[Path, str], capsys: p
     ("edit", "step", "run", "message"),
     [
         (None, "divied", None, "no step 'divied'.\nDid you mean 'divide'"),
-        (None, "divide", "20200101-000000-000000", "There is no run '20200101-000000-000000'"),
+        (None, "divide", "20200101-000000-000000", "Run '20200101-000000-000000' is not in"),
         (lambda text: "{", "divide", None, "This is no zenbook plan"),
         (lambda text: "[]", "divide", None, "This is no zenbook plan"),
         (lambda text: text.replace('"nodes"', '"nodez"'), "divide", None, "is damaged (KeyError: 'nodes')"),
@@ -203,7 +203,7 @@ def test_bad_arguments_of_the_worker(
 
 def test_a_plan_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert worker.main([str(tmp_path / "none.json"), "x", "--run", new_run_id()]) == 2
-    assert "can't be read: No such file" in capsys.readouterr().err
+    assert "cannot be read: No such file" in capsys.readouterr().err
 
 
 def test_a_step_that_fails_is_exit_code_1_with_the_users_traceback(tmp_path: Path, plan: tuple[Path, str]) -> None:

@@ -51,11 +51,11 @@ def variables_of(version: str, home: Path, **more: str) -> dict[str, str]:
 
 def new_home(version: str, home: Path) -> None:
     """Make a home with an empty database, as the environment has one."""
-    made = python_of(version).parent.parent / "home"
+    prepared = python_of(version).parent.parent / "home"
     home.mkdir(parents=True, exist_ok=True)
-    shutil.copy(made / "airflow.db", home)
-    settings = (made / "airflow.cfg").read_text()
-    (home / "airflow.cfg").write_text(settings.replace(str(made), str(home)))
+    shutil.copy(prepared / "airflow.db", home)
+    settings = (prepared / "airflow.cfg").read_text()
+    (home / "airflow.cfg").write_text(settings.replace(str(prepared), str(home)))
 
 
 def loaded_and_tested(version: str, home: Path, *, run: Mapping[str, Any], **more: str) -> dict[str, Any]:
@@ -75,9 +75,9 @@ def loaded_and_tested(version: str, home: Path, *, run: Mapping[str, Any], **mor
     )
     lines = [line for line in done.stdout.splitlines() if line.startswith("found: ")]
     assert lines, done.stdout[-4000:] + done.stderr[-4000:]
-    found: dict[str, Any] = json.loads(lines[-1].removeprefix("found: "))
-    found["output"] = done.stdout + done.stderr
-    return found
+    result: dict[str, Any] = json.loads(lines[-1].removeprefix("found: "))
+    result["output"] = done.stdout + done.stderr
+    return result
 
 
 def airflow(variables: Mapping[str, str], *words: str) -> None:
@@ -127,7 +127,7 @@ class LiveAirflow:
 
     def log(self) -> str:
         """What its processes have written last."""
-        return "\n".join(f"--- {one.name}\n{one.read_text()[-3000:]}" for one in self.home.glob("*.log"))
+        return "\n".join(f"--- {log.name}\n{log.read_text()[-3000:]}" for log in self.home.glob("*.log"))
 
     def health(self) -> dict[str, Any]:
         """What it says of itself."""
@@ -152,31 +152,31 @@ def live_airflow(version: str, home: Path, **more: str) -> Iterator[LiveAirflow]
     (home / "dags").mkdir(parents=True)
     new_home(version, home)
     port = _free_port()
-    made = LiveAirflow(home, f"http://127.0.0.1:{port}", version)
-    made.variables = variables_of(version, home, **_settings(version, port, made.url), **more)
+    live = LiveAirflow(home, f"http://127.0.0.1:{port}", version)
+    live.variables = variables_of(version, home, **_settings(version, port, live.url), **more)
     if version == "2":
-        made.account = {"username": "tester", "password": secrets.token_hex(8)}
+        live.account = {"username": "tester", "password": secrets.token_hex(8)}
         names = ["--username", "tester", "--firstname", "T", "--lastname", "T", "--email", "t@example.com"]
-        airflow(made.variables, "users", "create", *names, "--role", "Admin", "--password", made.account["password"])
+        airflow(live.variables, "users", "create", *names, "--role", "Admin", "--password", live.account["password"])
     try:
         for name in _COMMANDS[version]:
-            made.start(name)
-        _wait_until_well(made)
-        yield made
+            live.start(name)
+        _wait_until_well(live)
+        yield live
     finally:
-        made.stop_all()
+        live.stop_all()
 
 
 def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
     """Terminate process groups; those that go on after a few seconds are killed."""
     until = time.monotonic() + 4
     for number in (signal.SIGTERM, signal.SIGKILL):
-        for one in processes:
+        for process in processes:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(one.pid, number)
-        for one in processes:
+                os.killpg(process.pid, number)
+        for process in processes:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                one.wait(max(0.1, until - time.monotonic()) if number == signal.SIGTERM else 10)
+                process.wait(max(0.1, until - time.monotonic()) if number == signal.SIGTERM else 10)
 
 
 def _settings(version: str, port: int, url: str) -> dict[str, str]:
@@ -210,23 +210,23 @@ def _settings(version: str, port: int, url: str) -> dict[str, str]:
     }
 
 
-def _wait_until_well(made: LiveAirflow) -> None:
-    needed = ["metadatabase", "scheduler", *(["dag_processor"] if made.version == "3" else [])]
+def _wait_until_well(live: LiveAirflow) -> None:
+    needed = ["metadatabase", "scheduler", *(["dag_processor"] if live.version == "3" else [])]
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         try:
-            health = made.health()
+            health = live.health()
         except (OSError, ValueError):
             health = {}
-        if all(health.get(one, {}).get("status") == "healthy" for one in needed):
+        if all(health.get(name, {}).get("status") == "healthy" for name in needed):
             return
-        gone = [name for name, one in made.processes.items() if one.poll() is not None]
-        assert not gone, f"{gone} ended\n{made.log()}"
+        gone = [name for name, process in live.processes.items() if process.poll() is not None]
+        assert not gone, f"{gone} ended\n{live.log()}"
         time.sleep(0.3)
-    raise AssertionError(f"Airflow is not well after {PATIENCE:g} s: {health}\n{made.log()}")
+    raise AssertionError(f"Airflow is not well after {PATIENCE:g} s: {health}\n{live.log()}")
 
 
 def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

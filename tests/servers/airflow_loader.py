@@ -7,7 +7,7 @@ import os
 import sys
 import warnings
 
-wanted = json.loads(sys.argv[1])
+configurations = json.loads(sys.argv[1])
 folder = os.environ["AIRFLOW__CORE__DAGS_FOLDER"]
 
 try:
@@ -23,18 +23,18 @@ DagBag(folder + "/nothing")
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     bag = DagBag(folder)
-found = {
+result = {
     "errors": dict(bag.import_errors),
-    "seconds": {one.file: one.duration.total_seconds() for one in bag.dagbag_stats},
+    "seconds": {stats.file: stats.duration.total_seconds() for stats in bag.dagbag_stats},
     "dags": {key: sorted(dag.task_ids) for key, dag in bag.dags.items()},
-    "warnings": [str(one.message) for one in caught if one.filename.startswith(folder)],
+    "warnings": [str(warning.message) for warning in caught if warning.filename.startswith(folder)],
     "states": {},
     "zenbook": "zenbook" in sys.modules,
 }
-for key, conf in wanted.items():
+for key, conf in configurations.items():
     try:
         run = bag.dags[key].test(run_conf=conf)
-        found["states"][key] = str(getattr(run.state, "value", run.state))
+        result["states"][key] = str(getattr(run.state, "value", run.state))
     except Exception as error:
-        found["states"][key] = f"{type(error).__name__}: {error}"
-print("\nfound: " + json.dumps(found), flush=True)
+        result["states"][key] = f"{type(error).__name__}: {error}"
+print("\nfound: " + json.dumps(result), flush=True)

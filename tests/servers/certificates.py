@@ -1,4 +1,4 @@
-"""An authority of our own, and certificates of servers and clients that it vouches for."""
+"""A certificate authority for tests, which signs certificates of servers and clients."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Authority:
             x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), False
         )
         if hosts:
-            builder = builder.add_extension(x509.SubjectAlternativeName([_name(one) for one in hosts]), False)
+            builder = builder.add_extension(x509.SubjectAlternativeName([_name(host) for host in hosts]), False)
         certificate, secret = self.folder / f"{name}.pem", self.folder / f"{name}.key"
         certificate.write_bytes(builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
         secret.write_bytes(

@@ -15,8 +15,11 @@ import pytest
 from notebooks.servers import MariaDB, PostgreSQL, Server
 from tests.conftest import OTHER_KIND
 from tests.servers.object_stores import Servers
+from zenbook.errors import StoreError
 from zenbook.metadata_stores.sql_store.sql_store import SqlMetadataStore, sqlite_store
 from zenbook.stack.flavour import ComponentKind, flavour
+from zenbook.stack.metadata_store import MetadataStore
+from zenbook.stack.records import RunQuery
 
 
 def _mount(*arguments: str) -> None:
@@ -38,10 +41,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def read_only() -> Iterator[Callable[[Path], None]]:
     """Make a folder and all below it read-only, for root too."""
-    made: list[Path] = []
+    folders: list[Path] = []
 
     def make_read_only(folder: Path) -> None:
-        made.append(folder)
+        folders.append(folder)
         if os.geteuid():
             _set_mode(folder, 0o555)
         else:
@@ -49,7 +52,7 @@ def read_only() -> Iterator[Callable[[Path], None]]:
             _mount("-o", "remount,bind,ro", str(folder))
 
     yield make_read_only
-    for folder in made:
+    for folder in folders:
         if os.geteuid():
             _set_mode(folder, 0o755)
         else:
@@ -57,9 +60,9 @@ def read_only() -> Iterator[Callable[[Path], None]]:
 
 
 def _set_mode(folder: Path, mode: int) -> None:
-    for one in (folder, *folder.rglob("*")):
-        if one.is_dir():
-            one.chmod(mode)
+    for path in (folder, *folder.rglob("*")):
+        if path.is_dir():
+            path.chmod(mode)
 
 
 # --- servers ----------------------------------------------------------------------------------------------------------
@@ -110,32 +113,41 @@ def new_database() -> str:
 def store_at(url: str, **options: Any) -> SqlMetadataStore:
     """The metadata store that a URL means."""
     chosen = flavour(ComponentKind.METADATA_STORE, "mysql" if url.startswith("mysql") else "postgresql")
-    made = chosen.make(chosen.settings(path=url, **options), Path())
-    assert isinstance(made, SqlMetadataStore)
-    return made
+    store = chosen.make(chosen.settings(path=url, **options), Path())
+    assert isinstance(store, SqlMetadataStore)
+    return store
+
+
+def error_of(store: MetadataStore) -> StoreError:
+    """The error of a store that can't be read."""
+    with pytest.raises(StoreError) as caught:
+        store.runs(RunQuery())
+    store.close()
+    assert caught.value.hint
+    return caught.value
 
 
 @pytest.fixture(params=KINDS)
 def server(request: pytest.FixtureRequest) -> Server:
     """Each kind of server in turn."""
-    found: Server = request.getfixturevalue(request.param)
-    return found
+    current: Server = request.getfixturevalue(request.param)
+    return current
 
 
 @pytest.fixture(params=["sqlite", *KINDS])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlMetadataStore]:
     """An empty metadata store on each kind of database in turn."""
     if request.param == "sqlite":
-        made = sqlite_store(tmp_path / "with space % and ?" / "metadata.db")
+        store = sqlite_store(tmp_path / "with space % and ?" / "metadata.db")
     else:
-        made = store_at(request.getfixturevalue(request.param).url(new_database()))
-    yield made
-    made.close()
+        store = store_at(request.getfixturevalue(request.param).url(new_database()))
+    yield store
+    store.close()
 
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
-    """Emulators of object storage, started when they are first wanted."""
-    made = Servers()
-    yield made
-    made.stop()
+    """Emulators of object storage, started when they are first used."""
+    servers = Servers()
+    yield servers
+    servers.stop()

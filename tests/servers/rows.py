@@ -1,8 +1,11 @@
-"""Rows that tests of metadata stores write."""
+"""Rows that tests of metadata stores write, and statements on a SQLite file."""
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from zenbook.core.states import RunState, StepState
@@ -22,3 +25,8 @@ def step_of(n: int, name: str = "fit", **changes: Any) -> StepRecord:
 
 def new_run(store: MetadataStore, run: RunRecord, *steps: StepRecord) -> None:
     store.create_run(run, steps=steps, params=[], code=[], environment=None)
+
+
+def execute_raw(path: Path, statement: str, *values: object) -> list[Any]:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        return connection.execute(statement, values).fetchall()

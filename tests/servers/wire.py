@@ -23,7 +23,7 @@ class Wire:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
-        """Drop all connections, as a firewall does, without telling anybody in words."""
+        """Drop all connections silently, as a firewall does."""
         while self._ends:
             end = self._ends.pop()
             with suppress(OSError):
@@ -41,24 +41,24 @@ class Wire:
                 server = socket.create_connection((HOST, self.to))
             except OSError:
                 return
-            for one in (client, server):
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for end in (client, server):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections += 1
             self._ends += [client, server]
             turn = {"server spoke": True}
             threading.Thread(target=self._pass, args=(client, server, turn, True), daemon=True).start()
             threading.Thread(target=self._pass, args=(server, client, turn, False), daemon=True).start()
 
-    def _pass(self, one: socket.socket, other: socket.socket, turn: dict[str, bool], asks: bool) -> None:
+    def _pass(self, source: socket.socket, target: socket.socket, turn: dict[str, bool], from_client: bool) -> None:
         try:
-            while data := one.recv(1 << 16):
-                if asks and turn["server spoke"]:
+            while data := source.recv(1 << 16):
+                if from_client and turn["server spoke"]:
                     self.trips += 1
-                turn["server spoke"] = not asks
-                other.sendall(data)
+                turn["server spoke"] = not from_client
+                target.sendall(data)
         except OSError:
             pass
-        for end in (one, other):
+        for end in (source, target):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
@@ -66,8 +66,8 @@ class Wire:
 @contextmanager
 def wire_to(port: int) -> Iterator[Wire]:
     """A wire to a port of this machine."""
-    made = Wire(port)
+    wire = Wire(port)
     try:
-        yield made
+        yield wire
     finally:
-        made.close()
+        wire.close()

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
 BUFFER_BYTES = 256 * 1024  # a pickle of many small objects is written in pieces of a few bytes
 PARALLEL_BYTES = 1024 * 1024  # hashing this takes 0.15 ms, starting a thread for it 0.05
-READ_ONLY = (
-    0o444  # nobody changes an artifact by mistake; deleting needs the permissions of the folder, not of the file
-)
+# Nobody changes an artifact by mistake; deleting needs the permissions of the folder, not of the file.
+READ_ONLY = 0o444
 
 
 class TemporaryFile:

@@ -21,15 +21,15 @@ class MysqlSettings(ServerSettings):
     )
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Where the database is, for people."""
         if self.instance_connection_name is not None and self.unix_socket is None:
             return f"{self.instance_connection_name}/{self.database}"
-        return super().place
+        return super().location
 
 
 class MysqlFlavour(Flavour):
-    """Metadata on MySQL or MariaDB."""
+    """Metadata in MySQL or MariaDB."""
 
     kind = ComponentKind.METADATA_STORE
     name = "mysql"
@@ -39,7 +39,7 @@ class MysqlFlavour(Flavour):
     packages = ("pymysql",)
 
     def make(self, settings: MysqlSettings, home: Path) -> MetadataStore:
-        """The store; it connects on first use. Raises `StackError` where a package is missing."""
+        """The store; it connects on first use. Raises `StackError` if a package is missing."""
         from zenbook.metadata_stores.sql_store.server_database import ServerDatabase
         from zenbook.metadata_stores.sql_store.sql_store import SqlMetadataStore
 
@@ -48,7 +48,7 @@ class MysqlFlavour(Flavour):
         except ImportError as error:
             raise StackError("The metadata store 'mysql' needs PyMySQL.", 'pip install "zenbook[mysql]"') from error
         instance, socket = settings.instance_connection_name, settings.unix_socket
-        if instance is not None and socket is not None:  # a proxy's folder: each instance has a socket of its name
+        if instance is not None and socket is not None:  # in a proxy's folder each instance has a socket of its name
             settings = settings.model_copy(update={"unix_socket": socket / instance})
         elif instance is not None:
             _require_connector()
@@ -59,10 +59,11 @@ def _require_connector() -> None:
     from importlib.util import find_spec
 
     try:
-        there = find_spec("google.cloud.sql.connector") is not None
+        is_installed = find_spec("google.cloud.sql.connector") is not None
     except ModuleNotFoundError:
-        there = False
-    if not there:
+        is_installed = False
+    if not is_installed:
         raise StackError(
-            "An instance of Cloud SQL by its name needs cloud-sql-python-connector.", 'pip install "zenbook[cloudsql]"'
+            "The option instance_connection_name needs the package cloud-sql-python-connector.",
+            'pip install "zenbook[cloudsql]"',
         )

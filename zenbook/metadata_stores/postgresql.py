@@ -19,7 +19,7 @@ class PostgresqlSettings(ServerSettings):
 
 
 class PostgresqlFlavour(Flavour):
-    """Metadata on PostgreSQL."""
+    """Metadata in PostgreSQL."""
 
     kind = ComponentKind.METADATA_STORE
     name = "postgresql"
@@ -29,7 +29,7 @@ class PostgresqlFlavour(Flavour):
     packages = ("psycopg",)
 
     def make(self, settings: PostgresqlSettings, home: Path) -> MetadataStore:
-        """The store; it connects on first use. Raises `StackError` where a package is missing."""
+        """The store; it connects on first use. Raises `StackError` if a package is missing."""
         from zenbook.metadata_stores.sql_store.server_database import ServerDatabase
         from zenbook.metadata_stores.sql_store.sql_store import SqlMetadataStore
 

@@ -25,7 +25,7 @@ class SqliteFlavour(Flavour):
     settings = SqliteSettings
 
     def make(self, settings: SqliteSettings, home: Path) -> MetadataStore:
-        """Open the file; it is made on first use."""
+        """The store of that file, which is created on first use."""
         from zenbook.metadata_stores.sql_store.sql_store import sqlite_store
 
         return sqlite_store(home / settings.path)

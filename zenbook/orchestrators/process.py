@@ -15,7 +15,7 @@ from zenbook.stack.orchestrator import Orchestrator, Stores
 
 
 class ProcessSettings(BaseModel):
-    """Who runs the workers."""
+    """How the workers are started."""
 
     model_config = ConfigDict(extra="forbid")
     python: Path = Field(Path(sys.executable), description="The interpreter of the workers; by default this one.")

@@ -156,15 +156,15 @@ def test_an_upload_needs_little_memory(name, servers, tmp_path):
         store.put(lambda file: [file.write(piece) for _ in range(1)], suffix=".bin")  # imports what it must
         Path("/proc/self/clear_refs").write_text("5")
         before = resident("VmRSS")
-        found = {{}}
+        used = {{}}
         for what, sizes in (("one", [240]), ("63 MB", [60]), ("many", [12] * 12)):
             Path("/proc/self/clear_refs").write_text("5")
             before = resident("VmRSS")
             with store.together():
                 for n, size in enumerate(sizes):
                     store.put(lambda file: [file.write(bytes([n, size]) + piece) for _ in range(size)], suffix=".bin")
-            found[what] = resident("VmHWM") - before
-        print(json.dumps(found))
+            used[what] = resident("VmHWM") - before
+        print(json.dumps(used))
     """
     done = python(code, tmp_path)
     assert done.returncode == 0, done.stderr

@@ -45,14 +45,14 @@ def waiting():
 
 if __name__ == "__main__":
     run = waiting()
-    print(run.state, [str(one.state) for one in run.steps.values()])
+    print(run.state, [str(step.state) for step in run.steps.values()])
 """
 
 
 @pytest.fixture(params=[MariaDB, PostgreSQL])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    with request.param() as made:
-        yield made
+    with request.param() as server:
+        yield server
 
 
 def use(server: Server, workspace: Path, patience: float) -> None:
@@ -91,20 +91,20 @@ def test_a_restart_in_the_middle_of_a_run_costs_a_pause(workspace: Path, server:
     server.stop(how)
     (workspace / "go").touch()
     assert running.stderr is not None
-    told = ""
-    while "does not answer" not in told:
+    printed = ""
+    while "does not answer" not in printed:
         line = running.stderr.readline()
-        assert line, told
-        told += line
+        assert line, printed
+        printed += line
     server.start()
     out, rest = running.communicate(timeout=PATIENCE)
     assert running.returncode == 0, rest
     assert out.splitlines()[-1] == "succeeded ['succeeded', 'succeeded', 'succeeded']"
-    assert "waiting up to 60 s" in told
+    assert "waiting up to 60 s" in printed
     assert "is back" in rest
     store = store_at(server.url())
     (run,) = store.runs(RunQuery())
-    assert [str(one.state) for one in store.steps([run.id])] == ["succeeded"] * 3
+    assert [str(step.state) for step in store.steps([run.id])] == ["succeeded"] * 3
     store.close()
 
 
@@ -115,11 +115,11 @@ def test_a_server_lost_for_good_loses_no_result_and_gets_it_when_it_is_back(work
     until_there(workspace / "in second", running)
     server.stop()
     (workspace / "go").touch()
-    _, told = running.communicate(timeout=PATIENCE)
+    _, printed = running.communicate(timeout=PATIENCE)
     assert running.returncode != 0
-    assert "StoreUnreachableError" in told
+    assert "StoreUnreachableError" in printed
     spool = workspace / ".zen" / "spool" / "shared"
-    assert f"what was to be recorded is kept in {spool}" in told
+    assert f"what was to be recorded is kept in {spool}" in printed
     assert len([*spool.glob("*.json")]) >= 1
 
     server.start()
@@ -130,13 +130,13 @@ def test_a_server_lost_for_good_loses_no_result_and_gets_it_when_it_is_back(work
     store = store_at(server.url())
     (run,) = store.runs(RunQuery())
     assert str(run.state) == "failed"
-    assert "can't be reached" in run.error
-    assert [str(one.state) for one in store.steps([run.id])] == ["succeeded", "succeeded", "skipped"]
+    assert "could not be reached" in run.error
+    assert [str(step.state) for step in store.steps([run.id])] == ["succeeded", "succeeded", "skipped"]
     store.close()
 
     again = start(script)
-    out, told = again.communicate(timeout=PATIENCE)
-    assert again.returncode == 0, told
+    out, printed = again.communicate(timeout=PATIENCE)
+    assert again.returncode == 0, printed
     assert out.splitlines()[-1] == "succeeded ['cached', 'cached', 'succeeded']"
 
 
@@ -147,11 +147,11 @@ def test_an_interrupt_ends_the_waiting_and_loses_no_result(workspace: Path, serv
     server.stop()
     (workspace / "go").touch()
     assert running.stderr is not None
-    told = ""
-    while "does not answer" not in told:
+    printed = ""
+    while "does not answer" not in printed:
         line = running.stderr.readline()
-        assert line, told
-        told += line
+        assert line, printed
+        printed += line
     running.send_signal(signal.SIGINT)
     _, rest = running.communicate(timeout=20)
     assert "KeyboardInterrupt" in rest
@@ -161,7 +161,7 @@ def test_an_interrupt_ends_the_waiting_and_loses_no_result(workspace: Path, serv
     store = store_at(server.url())
     (run,) = store.runs(RunQuery())
     assert str(run.state) == "cancelled"
-    assert [str(one.state) for one in store.steps([run.id])][:2] == ["succeeded", "succeeded"]
+    assert [str(step.state) for step in store.steps([run.id])][:2] == ["succeeded", "succeeded"]
     store.close()
 
 
@@ -189,10 +189,10 @@ def test_a_worker_that_starts_while_the_server_is_away_waits_for_it(workspace: P
         text=True,
     )
     assert worker.stderr is not None
-    assert "can't be reached: refused. The worker waits up to 120 s for it." in worker.stderr.readline()
+    assert "could not be reached: connection refused. The worker waits up to 120 s for it." in worker.stderr.readline()
     server.start()
-    _, told = worker.communicate(timeout=PATIENCE)
-    assert worker.returncode == 0, told
+    _, printed = worker.communicate(timeout=PATIENCE)
+    assert worker.returncode == 0, printed
     (done,) = stack.metadata.steps([record.id])
     assert str(done.state) == "succeeded"
     stack.metadata.close()

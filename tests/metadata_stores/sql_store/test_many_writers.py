@@ -90,8 +90,8 @@ def test_no_row_is_lost_and_nobody_is_locked_out(place: str) -> None:
             writer.stdin.write("go\n")
             writer.stdin.flush()
         for writer in writers:
-            _, told = writer.communicate(timeout=240)
-            assert (writer.returncode, told) == (0, "")
+            _, errors = writer.communicate(timeout=240)
+            assert (writer.returncode, errors) == (0, "")
     finally:
         for writer in writers:
             writer.kill()
@@ -105,12 +105,12 @@ def test_no_row_is_lost_and_nobody_is_locked_out(place: str) -> None:
     assert {run.state for run in runs} == {RunState.SUCCEEDED}
     assert [(step.run, step.name) for step in store.steps(ids)] == names
     assert {step.state for step in store.steps(ids)} == {"succeeded"}
-    assert [(one.run, one.step) for one in store.outputs(ids)] == names
-    assert [(one.run, one.step) for one in store.inputs(ids)] == names
-    assert sorted((one.run, one.step, one.n) for one in store.metrics(ids)) == [
+    assert [(output.run, output.step) for output in store.outputs(ids)] == names
+    assert [(item.run, item.step) for item in store.inputs(ids)] == names
+    assert sorted((metric.run, metric.step, metric.n) for metric in store.metrics(ids)) == [
         (*n, k) for n in names for k in range(3)
     ]
-    assert [one.run for one in store.params(ids)] == ids
+    assert [param.run for param in store.params(ids)] == ids
     assert all(len(store.logs(run)) == STEPS for run in ids)
     assert len(store.find_cached("0-0".ljust(64, "k"))) == PROCESSES
     store.close()

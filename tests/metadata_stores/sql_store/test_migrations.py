@@ -19,7 +19,7 @@ from tests.servers.databases import new_database, store_at
 from tests.servers.rows import new_run, run_of, step_of
 from zenbook.errors import StoreError
 from zenbook.metadata_stores import migrations
-from zenbook.metadata_stores.migrations import servers
+from zenbook.metadata_stores.migrations import server_migration
 from zenbook.metadata_stores.sql_store import tables
 from zenbook.metadata_stores.sql_store.drivers.driver import Driver
 from zenbook.metadata_stores.sql_store.sql_store import SqlMetadataStore
@@ -44,15 +44,17 @@ def driver_of(store: SqlMetadataStore) -> Driver:
 def schema(store: SqlMetadataStore) -> dict[str, Any]:
     engine = driver_of(store).engine()
     with engine.connect() as connection:
-        seen = inspect(connection)
+        inspector = inspect(connection)
         return {
             name: {
-                "columns": [(c["name"], repr(c["type"]), c["nullable"], c["default"]) for c in seen.get_columns(name)],
-                "key": seen.get_pk_constraint(name)["constrained_columns"],
-                "indexes": sorted((i["name"], i["column_names"], i["unique"]) for i in seen.get_indexes(name)),
-                "options": seen.get_table_options(name),
+                "columns": [
+                    (c["name"], repr(c["type"]), c["nullable"], c["default"]) for c in inspector.get_columns(name)
+                ],
+                "key": inspector.get_pk_constraint(name)["constrained_columns"],
+                "indexes": sorted((i["name"], i["column_names"], i["unique"]) for i in inspector.get_indexes(name)),
+                "options": inspector.get_table_options(name),
             }
-            for name in seen.get_table_names()
+            for name in inspector.get_table_names()
         }
 
 
@@ -61,7 +63,7 @@ def revisions(server: Server, database: str) -> list[Any]:
 
 
 def migrate(store: SqlMetadataStore, to: str) -> None:
-    """As an older zenbook would have made it."""
+    """As an older zenbook would have created it."""
     engine = driver_of(store).engine()
     with engine.connect() as connection:
         command.upgrade(migrations.configuration(connection), to)
@@ -69,24 +71,24 @@ def migrate(store: SqlMetadataStore, to: str) -> None:
 
 
 def test_a_new_store_has_the_schema_that_the_migrations_make(server: Server) -> None:
-    made, migrated = store_at(server.url(new_database())), store_at(server.url(new_database()))
-    made.runs(RunQuery())
+    created, migrated = store_at(server.url(new_database())), store_at(server.url(new_database()))
+    created.runs(RunQuery())
     migrate(migrated, "head")
-    assert schema(made) == schema(migrated)
-    engine = driver_of(made).engine()
+    assert schema(created) == schema(migrated)
+    engine = driver_of(created).engine()
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": "zenbook_version"})
         assert compare_metadata(context, tables.metadata) == []
 
 
-def test_the_store_says_what_and_where_it_is(store: SqlMetadataStore, server: Server, database: str) -> None:
+def test_the_store_describes_what_and_where_it_is(store: SqlMetadataStore, server: Server, database: str) -> None:
     kind, who, version = (
         ("mysql", "root", "MariaDB 1") if isinstance(server, MariaDB) else ("postgresql", "postgres", "PostgreSQL 1")
     )
-    told = store.describe()
-    assert told.startswith(f"{kind} at 127.0.0.1:{server.port}/{database} as {who}, {version}")
-    assert told.endswith(f", schema {migrations.HEAD}")
-    assert store.check() == told
+    description = store.describe()
+    assert description.startswith(f"{kind} at 127.0.0.1:{server.port}/{database} as {who}, {version}")
+    assert description.endswith(f", schema {migrations.HEAD}")
+    assert store.check() == description
 
 
 def test_an_older_store_is_migrated_and_keeps_its_rows(store: SqlMetadataStore, server: Server, database: str) -> None:
@@ -113,15 +115,17 @@ def test_a_migration_that_stopped_half_way_is_finished(mariadb: Server, database
 @pytest.mark.parametrize(
     "lost", ["DROP TABLE logs, runs", "DROP INDEX steps_by_cache_key ON steps", "DELETE FROM zenbook_version"]
 )
-def test_a_store_whose_maker_died_is_finished_by_the_next(mariadb: Server, database: str, lost: str) -> None:
+def test_a_store_whose_creator_died_is_finished_by_the_next(mariadb: Server, database: str, lost: str) -> None:
     store = store_at(mariadb.url(database))
     store.runs(RunQuery())
     whole = schema(store)
     store.close()
-    mariadb.execute(lost, f"UPDATE zenbook_version SET version_num = '{servers.MAKING}'", database=database)
-    next_one = store_at(mariadb.url(database))
-    new_run(next_one, run_of(1))
-    assert schema(next_one) == whole
+    mariadb.execute(
+        lost, f"UPDATE zenbook_version SET version_num = '{server_migration.INCOMPLETE}'", database=database
+    )
+    next_store = store_at(mariadb.url(database))
+    new_run(next_store, run_of(1))
+    assert schema(next_store) == whole
     assert revisions(mariadb, database) == [(migrations.HEAD,)]
 
 
@@ -146,32 +150,32 @@ def test_processes_that_start_at_once_make_the_store_once(server: Server, databa
         for n in range(6)
     ]
     try:
-        for one in starters:
-            assert one.stdout is not None
-            assert one.stdout.readline() == "ready\n"
-        for one in starters:
-            assert one.stdin is not None
-            one.stdin.write("go\n")
-            one.stdin.flush()
-        for one in starters:
-            _, told = one.communicate(timeout=60)
-            assert (one.returncode, told) == (0, "")
+        for starter in starters:
+            assert starter.stdout is not None
+            assert starter.stdout.readline() == "ready\n"
+        for starter in starters:
+            assert starter.stdin is not None
+            starter.stdin.write("go\n")
+            starter.stdin.flush()
+        for starter in starters:
+            _, errors = starter.communicate(timeout=60)
+            assert (starter.returncode, errors) == (0, "")
     finally:
-        for one in starters:
-            one.kill()
-            one.wait()
+        for starter in starters:
+            starter.kill()
+            starter.wait()
     assert len(store_at(server.url(database)).runs(RunQuery())) == 6
     assert revisions(server, database) == [(migrations.HEAD,)]
 
 
-def test_threads_that_start_at_once_wait_for_the_one_that_makes_the_store(
+def test_threads_that_start_at_once_wait_for_the_one_that_creates_the_store(
     server: Server, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import threading
 
-    made: list[str] = []
-    original: Callable[[Driver], None] = servers.bring_to_head
-    monkeypatch.setattr(servers, "bring_to_head", lambda driver: (made.append("x"), original(driver)))
+    calls: list[str] = []
+    original: Callable[[Driver], None] = server_migration.upgrade_to_head
+    monkeypatch.setattr(server_migration, "upgrade_to_head", lambda driver: (calls.append("x"), original(driver)))
     store, together, failures = store_at(server.url(database)), threading.Barrier(6), []
 
     def work(n: int) -> None:
@@ -182,12 +186,12 @@ def test_threads_that_start_at_once_wait_for_the_one_that_makes_the_store(
             failures.append(error)
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(6)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert failures == []
-    assert made == ["x"]
+    assert calls == ["x"]
 
 
 def test_a_store_of_a_newer_zenbook_is_refused_and_left(store: SqlMetadataStore, server: Server, database: str) -> None:
@@ -203,16 +207,16 @@ def test_a_store_of_a_newer_zenbook_is_refused_and_left(store: SqlMetadataStore,
 def test_a_foreign_database_is_refused_and_left(store: SqlMetadataStore, server: Server, database: str) -> None:
     server.execute(f"CREATE DATABASE {database}")
     server.execute("CREATE TABLE runs (distance int)", database=database)
-    with pytest.raises(StoreError, match="holds tables that aren't zenbook's: runs"):
+    with pytest.raises(StoreError, match="contains tables that aren't zenbook's: runs"):
         store.runs(RunQuery())
     assert list(schema(store)) == ["runs"]
 
 
-def test_tables_that_somebody_dropped_are_made_anew(store: SqlMetadataStore, server: Server, database: str) -> None:
+def test_tables_that_somebody_dropped_are_created_again(store: SqlMetadataStore, server: Server, database: str) -> None:
     new_run(store, run_of(1))
     names = [*tables.metadata.tables, "zenbook_version"]
     server.execute(f"DROP TABLE {', '.join(names)}", database=database)
     with pytest.raises(StoreError):
         store.runs(RunQuery())
     new_run(store, run_of(2))
-    assert [one.id for one in store.runs(RunQuery())] == ["run-0002"]
+    assert [run.id for run in store.runs(RunQuery())] == ["run-0002"]

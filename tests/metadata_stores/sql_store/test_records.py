@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -200,13 +201,16 @@ def test_find_cached_gives_the_newest_eight_that_succeeded(store: SqlMetadataSto
             metrics=[MetricRecord(f"run-{n:04d}", "fit", "m", i, n + i / 4, 1.0) for n in range(10) for i in range(2)],
         )
     )
-    found = store.find_cached(A)
-    assert [one.step for one in found] == [step_of(n) for n in range(9, 1, -1)]
-    assert found[0].outputs == ()
-    assert [(one.name, one.address, one.size) for one in found[1].outputs] == [("x", "aa/a", 7), ("y", "aa/a", 7)]
-    assert [metric.value for metric in found[0].metrics] == [9.0, 9.25]
-    assert all(metric.run == one.step.run for one in found for metric in (*one.metrics, *one.outputs))
-    assert [one.step.run for one in store.find_cached(B)] == ["run-0040"]
+    cached = store.find_cached(A)
+    assert [hit.step for hit in cached] == [step_of(n) for n in range(9, 1, -1)]
+    assert cached[0].outputs == ()
+    assert [(output.name, output.address, output.size) for output in cached[1].outputs] == [
+        ("x", "aa/a", 7),
+        ("y", "aa/a", 7),
+    ]
+    assert [metric.value for metric in cached[0].metrics] == [9.0, 9.25]
+    assert all(record.run == hit.step.run for hit in cached for record in (*hit.metrics, *hit.outputs))
+    assert [hit.step.run for hit in store.find_cached(B)] == ["run-0040"]
 
 
 def test_find_cached_keeps_two_steps_of_one_run_apart(store: SqlMetadataStore) -> None:
@@ -217,7 +221,7 @@ def test_find_cached_keeps_two_steps_of_one_run_apart(store: SqlMetadataStore) -
             outputs=[OutputRecord("run-0001", name, "o", A, "json") for name in ("fit", "fit_2")],
         )
     )
-    assert [(one.step.name, [o.step for o in one.outputs]) for one in store.find_cached(A)] == [
+    assert [(hit.step.name, [output.step for output in hit.outputs]) for hit in store.find_cached(A)] == [
         ("fit", ["fit"]),
         ("fit_2", ["fit_2"]),
     ]
@@ -285,6 +289,33 @@ def test_rows_of_many_runs_come_in_order(store: SqlMetadataStore) -> None:
     )
     steps = store.steps(names[::-1] + names[:3])
     assert [(step.run, step.name) for step in steps] == [(name, step) for name in names for step in "ba"]
-    assert [(one.step, one.n) for one in store.metrics(["run-0001"])] == [("b", 0), ("b", 1), ("a", 0), ("a", 1)]
-    assert [(one.step, one.n) for one in store.logs("run-0001")] == [("b", 0), ("a", 1), ("a", 0)]
+    assert [(metric.step, metric.n) for metric in store.metrics(["run-0001"])] == [
+        ("b", 0),
+        ("b", 1),
+        ("a", 0),
+        ("a", 1),
+    ]
+    assert [(line.step, line.n) for line in store.logs("run-0001")] == [("b", 0), ("a", 1), ("a", 0)]
     assert [one.n for one in store.logs("run-0001", "a")] == [0, 1]  # whatever the clock did
+
+
+def test_threads_share_a_store(store: SqlMetadataStore) -> None:
+    failures: list[BaseException] = []
+    together = threading.Barrier(8)
+
+    def work(n: int) -> None:
+        try:
+            together.wait()  # so that all eight open it
+            for i in range(10):
+                store.write(Batch(steps=[step_of(n, f"s{i}")]))
+                assert len(store.steps([f"run-{n:04d}"])) == i + 1
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(store.steps([f"run-{n:04d}" for n in range(8)])) == 80

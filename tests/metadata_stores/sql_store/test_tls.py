@@ -33,19 +33,19 @@ class Secured:
     def read(self, user: str = "tls", host: str = "127.0.0.1", **options: Any) -> str:
         """What protects the connection of a store that is opened with options."""
         kind = "mysql" if isinstance(self.server, MariaDB) else "postgresql"
-        made = store_at(f"{kind}://{user}:pw@{host}:{self.server.port}/{new_database()}", **options)
+        store = store_at(f"{kind}://{user}:pw@{host}:{self.server.port}/{new_database()}", **options)
         try:
-            made.runs(RunQuery())
-            database: Any = made._database
+            store.runs(RunQuery())
+            database: Any = store._database
             question = (
                 "SHOW STATUS LIKE 'Ssl_cipher'"
                 if kind == "mysql"
                 else "SELECT 'x', cipher FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
             )
-            rows = database._do(lambda connection: database.driver.answer(connection, [(question, ())]))
+            rows = database._run(lambda connection: database.driver.fetch(connection, [(question, ())]))
             return rows[0][0][1] or ""
         finally:
-            made.close()
+            store.close()
 
 
 @pytest.fixture(scope="module", params=[MariaDB, PostgreSQL])
@@ -82,19 +82,19 @@ def secured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield Secured(server, authority.file, stranger.file, authority.certify("certified"))
 
 
-def test_an_authority_that_vouches_for_the_server_is_believed(secured: Secured) -> None:
+def test_a_server_with_a_certificate_of_a_known_ca_is_accepted(secured: Secured) -> None:
     assert secured.read(ssl_ca=secured.authority)
     assert secured.read(ssl_ca=secured.authority, tls="verify")
 
 
-def test_a_server_that_a_stranger_vouches_for_is_refused(secured: Secured) -> None:
-    with pytest.raises(StoreError, match="can't be trusted") as caught:
+def test_a_server_with_a_certificate_of_an_unknown_ca_is_refused(secured: Secured) -> None:
+    with pytest.raises(StoreError, match="could not be verified") as caught:
         secured.read(ssl_ca=secured.stranger)
     assert "--ssl-ca" in caught.value.hint
 
 
-def test_the_system_s_authorities_count_where_none_is_named(secured: Secured) -> None:
-    with pytest.raises(StoreError, match="can't be trusted"):
+def test_the_system_s_ca_certificates_are_used_by_default(secured: Secured) -> None:
+    with pytest.raises(StoreError, match="could not be verified"):
         secured.read(tls="verify")
 
 
@@ -108,31 +108,31 @@ def test_a_certificate_for_another_host_is_refused_unless_names_don_t_matter(sec
 def test_a_user_who_must_show_a_certificate_does(secured: Secured) -> None:
     certificate, key = secured.client
     assert secured.read("certified", ssl_ca=secured.authority, ssl_cert=certificate, ssl_key=key)
-    with pytest.raises(StoreError, match=r"refuses the user 'certified'|wants a certificate of 'certified'"):
+    with pytest.raises(StoreError, match=r"refuses the user 'certified'|requires a certificate of 'certified'"):
         secured.read("certified", ssl_ca=secured.authority)
 
 
-def test_encryption_alone_can_be_asked_for_or_refused(secured: Secured) -> None:
+def test_encryption_alone_can_be_required_or_switched_off(secured: Secured) -> None:
     assert secured.read(tls="required")
     assert secured.read("anyone", tls="off") == ""
-    with pytest.raises(StoreError, match=r"refuses the user|lets 'tls' not in"):
+    with pytest.raises(StoreError, match=r"refuses the user|doesn't let 'tls' log in"):
         secured.read("tls", tls="off")
 
 
-def test_a_server_without_tls_is_refused_where_it_is_asked_for(server: Server) -> None:
-    for wanted in ("required", "verify"):
+def test_a_server_without_tls_is_refused_if_it_is_required(server: Server) -> None:
+    for tls in ("required", "verify"):
         with pytest.raises(StoreError, match="offers no encrypted connection"):
-            store_at(server.url(new_database()), tls=wanted).runs(RunQuery())
+            store_at(server.url(new_database()), tls=tls).runs(RunQuery())
 
 
 def test_a_file_that_is_missing_is_named(secured: Secured, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=f"there is no file '{tmp_path}/none.pem'"):
+    with pytest.raises(StoreError, match=f"the file '{tmp_path}/none.pem' does not exist"):
         secured.read(ssl_ca=tmp_path / "none.pem")
 
 
 @pytest.mark.parametrize("model", [MysqlSettings, PostgresqlSettings])
 @pytest.mark.parametrize(
-    ("given", "protection"),
+    ("options", "protection"),
     [
         ({"host": "db.example.com"}, Tls.VERIFY),
         ({"host": "10.0.0.7"}, Tls.VERIFY),
@@ -146,5 +146,5 @@ def test_a_file_that_is_missing_is_named(secured: Secured, tmp_path: Path) -> No
         ({"host": "localhost", "tls": "verify"}, Tls.VERIFY),
     ],
 )
-def test_a_remote_host_is_verified_unless_something_else_is_said(model: Any, given: Any, protection: Tls) -> None:
-    assert model(**given).protection is protection
+def test_a_remote_host_is_verified_unless_an_option_says_otherwise(model: Any, options: Any, protection: Tls) -> None:
+    assert model(**options).protection is protection

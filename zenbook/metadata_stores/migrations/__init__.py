@@ -1,7 +1,7 @@
-"""The schema's revisions. A new store is made at once and stamped; only an older one needs SQLAlchemy and Alembic.
+"""The schema's revisions. A new store is created at head; only an older one needs SQLAlchemy and Alembic.
 
-Importing them takes 0.4 s, so nothing here does unless there is something to migrate. A new revision: a file in
-``versions/``, the change in `zenbook.metadata_stores.sql_store.tables`, `HEAD`, and SQLite's statements made again
+Importing them takes 0.4 s, so this happens only if there is something to migrate. To add a revision: write a file in
+``versions/``, change `zenbook.metadata_stores.sql_store.tables` and `HEAD`, and write SQLite's statements again
 (`zenbook.metadata_stores.sql_store.statements`).
 """
 
@@ -25,9 +25,17 @@ VERSIONS = [Path(__file__).parent / "versions"]
 
 
 def revision_of(connection: sqlite3.Connection, path: Path) -> str | None:
-    """The schema's revision, None for a database in which zenbook has no tables.
+    """The revision of a SQLite database's schema.
 
-    Raises `StoreError` for a database that has tables of our names and isn't ours.
+    Args:
+        connection: To the database.
+        path: Of its file, for messages.
+
+    Returns:
+        The revision; None for a database in which zenbook has no tables.
+
+    Raises:
+        StoreError: For a database that has tables of our names and isn't ours.
     """
     *ours, version = for_sqlite().tables
     names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -36,20 +44,24 @@ def revision_of(connection: sqlite3.Connection, path: Path) -> str | None:
         return str(row[0]) if row else None
     if foreign := sorted(names.intersection(ours)):
         raise StoreError(
-            f"The database {str(path)!r} holds tables that aren't zenbook's: {', '.join(foreign)}.",
-            "Give zenbook a database of its own.",
+            f"The database {str(path)!r} contains tables that aren't zenbook's: {', '.join(foreign)}.",
+            "Use a separate database for zenbook.",
         )
     return None
 
 
-def bring_to_head(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the tables or migrate them, in one transaction; at head there is nothing to do.
+def upgrade_to_head(connection: sqlite3.Connection, path: Path) -> None:
+    """Create the tables of a SQLite database or migrate them, in one transaction; at head nothing happens.
 
-    Raises `StoreError` for a database that a newer zenbook made.
+    Raises `StoreError` for a database of a newer zenbook.
+
+    Args:
+        connection: To the database; it commits each statement.
+        path: Of its file.
     """
     if revision_of(connection, path) == HEAD:
         return
-    connection.execute("BEGIN IMMEDIATE")  # nobody else may look and then create or migrate as well
+    connection.execute("BEGIN IMMEDIATE")  # so that no other process checks the revision meanwhile
     revision = revision_of(connection, path)
     if revision is None:
         for statement in for_sqlite().schema:
@@ -63,14 +75,21 @@ def bring_to_head(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def configuration(connection: Connection) -> Config:
-    """What Alembic's commands need to work on this connection."""
+    """What Alembic's commands need.
+
+    Args:
+        connection: On which they work.
+
+    Returns:
+        A configuration without a file.
+    """
     from alembic.config import Config
 
-    made = Config(attributes={"connection": connection})
-    made.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    made.set_main_option("path_separator", "newline")
-    made.set_main_option("version_locations", "\n".join(str(one) for one in VERSIONS).replace("%", "%%"))
-    return made
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", "\n".join(map(str, VERSIONS)).replace("%", "%%"))
+    return config
 
 
 def _migrate(path: Path) -> None:
@@ -81,7 +100,7 @@ def _migrate(path: Path) -> None:
     engine = create_engine("sqlite://", creator=lambda: sqlite_rules.connect(path, shared=shared), poolclass=NullPool)
     try:
         with engine.connect() as connection:
-            # After the connection is made, since SQLAlchemy ends its first one's transaction.
+            # After the connection is open, since SQLAlchemy ends the transaction of its first one.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             revision = connection.exec_driver_sql(for_sqlite()[StatementName.REVISION].sql).scalar()
             upgrade(connection, str(revision), f"The metadata store {str(path)!r}")
@@ -91,14 +110,20 @@ def _migrate(path: Path) -> None:
         if isinstance(cause, sqlite3.Error):
             raise cause from error
         raise StoreError(
-            f"The metadata store {str(path)!r} can't be migrated: {error}.", "`zen doctor` looks at the store."
+            f"Could not migrate the metadata store {str(path)!r}: {error}.", "Run `zen doctor` to check the store."
         ) from error
 
 
 def upgrade(connection: Connection, revision: str, store: str) -> None:
-    """Migrate in the transaction or under the lock that the caller has begun; another may have done it meanwhile.
+    """Migrate to head, in the transaction or under the lock of the caller.
 
-    Raises `StoreError` for a revision that this zenbook doesn't know.
+    Args:
+        connection: On which Alembic works.
+        revision: Of the schema now; it may be head already.
+        store: The store's name in a sentence.
+
+    Raises:
+        StoreError: For a revision that this zenbook doesn't know.
     """
     from alembic import command
     from alembic.script import ScriptDirectory
@@ -110,6 +135,6 @@ def upgrade(connection: Connection, revision: str, store: str) -> None:
     except CommandError as error:
         raise StoreError(
             f"{store} was made by a newer zenbook (schema {revision}; this one knows {HEAD}).",
-            "Upgrade this one: pip install -U zenbook",
+            "Upgrade zenbook: pip install -U zenbook",
         ) from error
     command.upgrade(config, HEAD)

@@ -1,4 +1,4 @@
-"""Alembic runs this file; the connection, its transaction and its lock are those of `bring_to_head`."""
+"""Alembic runs this file; the connection, its transaction and its lock are those of the caller of `upgrade`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The statements of a SQL store by name, as its database takes them: text, and the order of the arguments.
+"""The SQL statements of a store by name, as its database takes them: text, and the order of the arguments.
 
-What SQLite takes is compiled when zenbook is built and lies in ``sqlite.json``: importing SQLAlchemy costs each new
-process 0.25 s. `zenbook.metadata_stores.sql_store.statements` makes that file and is what it is made from.
+SQLite's are compiled when zenbook is built and stored in ``sqlite_statements.json``: importing SQLAlchemy costs each
+new process 0.25 s. `zenbook.metadata_stores.sql_store.statements` writes that file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SHIPPED = Path(__file__).with_name("sqlite_statements.json")
 
 
 class StatementName(StrEnum):
-    """Every question that the store asks of its tables, and everything that it writes to them."""
+    """Every query of the store, and every statement that writes."""
 
     RUN = "run"
     RUNS = "runs"
@@ -78,60 +78,90 @@ class StatementName(StrEnum):
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A statement in the database's own SQL, the names of its parameters in their order, and values it has itself.
+class PreparedStatement:
+    """A statement in the database's own SQL.
 
-    One that stands for several values (of an ``IN``) is in the text as SQLAlchemy leaves it: ``__[POSTCOMPILE_x]``.
+    A parameter that stands for a list of values (of an ``IN``) is in the text as SQLAlchemy leaves it:
+    ``__[POSTCOMPILE_x]``.
     """
 
     sql: str
-    names: tuple[str, ...]
-    constants: Mapping[str, Any]
-    mark: str = "?"  # where a parameter's value goes
+    names: tuple[str, ...]  # of the parameters, in their order
+    constants: Mapping[str, Any]  # values that the statement itself has
+    placeholder: str = "?"  # of a parameter
 
     def arguments(self, **values: Any) -> tuple[Any, ...]:
-        """The parameters' values in their order."""
+        """Sort the parameters' values.
+
+        Args:
+            **values: By name.
+
+        Returns:
+            The values in the order of the parameters.
+        """
         known = {**self.constants, **values}
         return tuple(known[name] for name in self.names)
 
-    def with_all(self, name: str, several: tuple[Any, ...], **values: Any) -> tuple[str, tuple[Any, ...]]:
-        """Text and values with one parameter as a list of values."""
+    def with_list(self, name: str, items: tuple[Any, ...], **values: Any) -> tuple[str, tuple[Any, ...]]:
+        """Fill in a parameter that is a list.
+
+        Args:
+            name: Of that parameter.
+            items: Its values.
+            **values: Those of the other parameters, by name.
+
+        Returns:
+            The text, with a placeholder for each item, and all values in their order.
+        """
         at = self.names.index(name)
-        one_by_one = self.arguments(**{name: None}, **values)
-        sql = self.sql.replace(f"__[POSTCOMPILE_{name}]", ", ".join([self.mark] * len(several)))
-        return sql, (*one_by_one[:at], *several, *one_by_one[at + 1 :])
+        arguments = self.arguments(**{name: None}, **values)
+        sql = self.sql.replace(f"__[POSTCOMPILE_{name}]", ", ".join([self.placeholder] * len(items)))
+        return sql, (*arguments[:at], *items, *arguments[at + 1 :])
 
 
 @dataclass(frozen=True)
-class Compiled:
-    """All that a database is asked or told, and the statements that make its tables."""
+class CompiledStatements:
+    """All statements that a store executes, and those that create its tables."""
 
     schema: tuple[str, ...]
     tables: tuple[str, ...]  # their names; the last one holds the schema's revision
-    statements: Mapping[StatementName, Prepared]
+    statements: Mapping[StatementName, PreparedStatement]
 
-    def __getitem__(self, name: StatementName) -> Prepared:
+    def __getitem__(self, name: StatementName) -> PreparedStatement:
         return self.statements[name]
 
     def to_json(self) -> dict[str, Any]:
-        """As `of_json` takes it."""
+        """As `from_json` takes it."""
         statements = {
-            str(name): {"sql": one.sql.split("\n"), "names": one.names, "constants": one.constants}
-            for name, one in self.statements.items()
+            str(name): {
+                "sql": statement.sql.split("\n"),
+                "names": statement.names,
+                "constants": statement.constants,
+            }
+            for name, statement in self.statements.items()
         }
-        return {"tables": self.tables, "schema": [one.split("\n") for one in self.schema], "statements": statements}
+        return {"tables": self.tables, "schema": [sql.split("\n") for sql in self.schema], "statements": statements}
 
     @classmethod
-    def of_json(cls, body: Mapping[str, Any]) -> Compiled:
-        """Read what `to_json` gave."""
+    def from_json(cls, body: Mapping[str, Any]) -> CompiledStatements:
+        """Read statements.
+
+        Args:
+            body: What `to_json` returned, also after a trip through a file.
+
+        Returns:
+            Equal statements.
+        """
         statements = {
-            StatementName(name): Prepared("\n".join(one["sql"]), tuple(one["names"]), one["constants"])
-            for name, one in body["statements"].items()
+            StatementName(name): PreparedStatement(
+                "\n".join(statement["sql"]), tuple(statement["names"]), statement["constants"]
+            )
+            for name, statement in body["statements"].items()
         }
-        return cls(tuple("\n".join(one) for one in body["schema"]), tuple(body["tables"]), statements)
+        return cls(tuple("\n".join(lines) for lines in body["schema"]), tuple(body["tables"]), statements)
 
 
 @cache
-def for_sqlite() -> Compiled:
-    """What zenbook ships for SQLite."""
-    return Compiled.of_json(json.loads(SHIPPED.read_text(encoding="utf-8")))
+def for_sqlite() -> CompiledStatements:
+    """The statements that zenbook ships for SQLite."""
+    return CompiledStatements.from_json(json.loads(SHIPPED.read_text(encoding="utf-8")))

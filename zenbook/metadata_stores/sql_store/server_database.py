@@ -1,7 +1,7 @@
-"""A database server that is connected to on first use, brought to the schema's head, and written in whole transactions.
+"""A database on a server: it connects on first use, creates or migrates the tables, and writes whole transactions.
 
 Statements are compiled by SQLAlchemy and executed on the driver's own connections, so that a transaction is one round
-trip. The connections are kept by SQLAlchemy's pool.
+trip. SQLAlchemy's pool holds the connections.
 """
 
 from __future__ import annotations
@@ -14,215 +14,226 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from zenbook.metadata_stores import migrations
-from zenbook.metadata_stores.sql_store.compiled_statements import Compiled, Prepared, StatementName
+from zenbook.metadata_stores.sql_store.compiled_statements import CompiledStatements, PreparedStatement, StatementName
 from zenbook.metadata_stores.sql_store.database_interface import Row, SqlDatabase, Writer, Writes
-from zenbook.metadata_stores.sql_store.drivers.driver import Driver, ErrorClass, Question, Statement, clean
-from zenbook.metadata_stores.sql_store.server_retry import Patience
+from zenbook.metadata_stores.sql_store.drivers.driver import Driver, ErrorClass, Query, Statement, clean_row
+from zenbook.metadata_stores.sql_store.server_retry import ServerRetry
 
 if TYPE_CHECKING:
     from sqlalchemy import Pool, PoolProxiedConnection
 
 T = TypeVar("T")
-IDLE = 5.0  # seconds after which a connection is looked at before it is used: servers and firewalls drop idle ones
-KEPT = 8  # idle connections at most
+IDLE_SECONDS = 5.0  # after which a connection is checked before it is used: servers and firewalls drop idle ones
+MAX_IDLE = 8  # connections
 
 
 class ServerDatabase(SqlDatabase):
-    """A database of a server."""
+    """A database on a server.
+
+    Args:
+        driver: How to reach it.
+    """
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
-        self._opened: dict[int, _Opened] = {}  # by process: a child never uses its parent's
-        self._opening: dict[int, threading.Lock] = {}
+        self._connections: dict[int, _ProcessConnections] = {}  # by process: a child never uses its parent's
+        self._locks: dict[int, threading.Lock] = {}
 
-    def write(self, works: Writes, *, changed: Collection[str] = (), gone: Collection[str] = ()) -> None:
-        """Write records in one transaction, in this order; again if others get in its way or the server is lost."""
+    def write(self, writes: Writes, *, changed: Collection[str] = (), gone: Collection[str] = ()) -> None:
+        """Write records in one transaction, again if it conflicts with others or the server is lost."""
         driver = self.driver
         statements: list[Statement] = [
-            (writer.sql, [clean(writer.values(one), holds_nul=driver.holds_nul) for one in records])
-            for writer, records in works
+            (writer.sql, [clean_row(writer.values(record), holds_nul=driver.holds_nul) for record in records])
+            for writer, records in writes
             if records
         ]
         if statements:
-            statements += self.revised(changed, gone)
-            self._do(lambda connection: driver.transact(connection, statements))
+            statements += self.revision_statements(changed, gone)
+            self._run(lambda connection: driver.transact(connection, statements))
 
     def rows(self, name: StatementName, **values: Any) -> list[Row]:
-        """All rows that answer a question."""
-        return self._answers((name,), values)[0]
+        """Execute a query."""
+        return self._query((name,), values)[0]
 
     def query_two(self, name: StatementName, other: StatementName, **values: Any) -> tuple[list[Row], list[Row]]:
-        """Both questions are asked at once, since that costs less than to wait for the first answer."""
-        first, second = self._answers((name, other), values)
+        """Send both queries at once, since that costs less than to wait for the first answer."""
+        first, second = self._query((name, other), values)
         return first, second
 
-    def rows_of_all(self, name: StatementName, parameter: str, several: Sequence[Any], **values: Any) -> list[Row]:
-        """All rows that answer a question in which one parameter is a list of values."""
-        sql, arguments = self.prepared(name).with_all(parameter, tuple(several), **_cut(values))
-        return self._ask([(sql, arguments)])[0]
+    def rows_in(self, name: StatementName, parameter: str, items: Sequence[Any], **values: Any) -> list[Row]:
+        """Execute a query in which one parameter is a list of values."""
+        sql, arguments = self.prepared(name).with_list(parameter, tuple(items), **_shorten_pipeline(values))
+        return self._fetch([(sql, arguments)])[0]
 
-    def prepared(self, name: StatementName) -> Prepared:
+    def prepared(self, name: StatementName) -> PreparedStatement:
         """A statement in this server's SQL."""
         return _compiled(type(self.driver))[name]
 
     def writer(self, name: StatementName) -> Writer:
-        """As of any database; texts that only describe are cut where their column ends."""
+        """As for any database; descriptive texts are truncated to their column."""
         from zenbook.metadata_stores.sql_store.statements import widths_of
 
-        whole, widths = super().writer(name), widths_of(name)
+        writer, widths = super().writer(name), widths_of(name)
         if not widths:
-            return whole
-        limits = [widths.get(one) for one in self.prepared(name).names]
+            return writer
+        limits = [widths.get(parameter) for parameter in self.prepared(name).names]
         return Writer(
-            whole.sql,
+            writer.sql,
             lambda record: tuple(
-                value if limit is None else shortened(value, limit)
-                for value, limit in zip(whole.values(record), limits, strict=True)
+                value if limit is None else shorten(value, limit)
+                for value, limit in zip(writer.values(record), limits, strict=True)
             ),
         )
 
     def describe(self) -> str:
         """Kind, host, database, user, version and schema revision."""
         settings = self.driver.settings
-        version, revision = self._do(lambda connection: (self.driver.version(connection), self._revision(connection)))
-        who = f" as {settings.username}" if settings.username else ""
-        return f"{self.driver.name} at {settings.place}{who}, {version}, schema {revision}"
+        version, revision = self._run(lambda connection: (self.driver.version(connection), self._revision(connection)))
+        user = f" as {settings.username}" if settings.username else ""
+        return f"{self.driver.name} at {settings.location}{user}, {version}, schema {revision}"
 
     def close(self) -> None:
-        """Let go of this process's connections; the next use opens new ones."""
-        if opened := self._opened.pop(os.getpid(), None):
-            opened.pool.dispose()
+        """Close this process's connections; the next use opens new ones."""
+        if connections := self._connections.pop(os.getpid(), None):
+            connections.pool.dispose()
 
-    def _answers(self, names: tuple[StatementName, ...], values: dict[str, Any]) -> list[list[Row]]:
-        known = _cut(values)
+    def _query(self, names: tuple[StatementName, ...], values: dict[str, Any]) -> list[list[Row]]:
+        shortened = _shorten_pipeline(values)
         prepared = [self.prepared(name) for name in names]
-        return self._ask([(one.sql, one.arguments(**known)) for one in prepared])
+        return self._fetch([(statement.sql, statement.arguments(**shortened)) for statement in prepared])
 
-    def _ask(self, questions: list[Question]) -> list[list[Row]]:
-        cleaned = [(sql, clean(row, holds_nul=self.driver.holds_nul)) for sql, row in questions]
-        return self._do(lambda connection: self.driver.answer(connection, cleaned))
+    def _fetch(self, queries: list[Query]) -> list[list[Row]]:
+        cleaned = [(sql, clean_row(row, holds_nul=self.driver.holds_nul)) for sql, row in queries]
+        return self._run(lambda connection: self.driver.fetch(connection, cleaned))
 
     def _revision(self, connection: Any) -> str | None:
-        rows = self.driver.answer(connection, [(self.prepared(StatementName.REVISION).sql, ())])[0]
+        rows = self.driver.fetch(connection, [(self.prepared(StatementName.REVISION).sql, ())])[0]
         return str(rows[0][0]) if rows else None
 
     # --- connections ------------------------------------------------------------------------------------------------
 
-    def _do(self, work: Callable[[Any], T]) -> T:
-        """Do something on a connection, as often as patience and the error allow."""
-        opened = self._here()
+    def _run(self, work: Callable[[Any], T]) -> T:
+        """Call a function with a connection, again as long as time and the error allow."""
+        connections = self._of_this_process()
         try:
-            return opened.patience.keep_trying(lambda: self._once(opened, work))
+            return connections.retry.run(lambda: self._attempt(connections, work))
         except self.driver.failures as error:
-            told = self.driver.told(error)
-            # The frames of the driver hold what it was called with: the password.
-            raise told from error.with_traceback(None)
+            store_error = self.driver.to_store_error(error)
+            # The frames of the driver hold its arguments: the password.
+            raise store_error from error.with_traceback(None)
 
-    def _once(self, opened: _Opened, work: Callable[[Any], T]) -> T:
-        kept = self._take(opened)
-        whole = False
+    def _attempt(self, connections: _ProcessConnections, work: Callable[[Any], T]) -> T:
+        pooled = self._take(connections)
+        is_clean = False  # whether the connection can be used again
         try:
-            if not opened.ready:
-                self._make_ready(opened, kept.dbapi_connection)
-            result = work(kept.dbapi_connection)
-            whole = True
+            if not connections.ready:
+                self._make_ready(connections, pooled.dbapi_connection)
+            result = work(pooled.dbapi_connection)
+            is_clean = True
         except self.driver.failures as error:
-            trouble = self.driver.trouble(error)
-            if trouble is ErrorClass.LOST:
-                opened.drop_idle()  # they are lost as well
+            error_class = self.driver.classify(error)
+            if error_class is ErrorClass.LOST:
+                connections.drop_idle()  # they are lost as well
             else:
-                whole = self._is_reset(kept)
-            if trouble is ErrorClass.MISSING_TABLES:
-                opened.ready = False  # somebody has dropped them: the next use makes them anew
+                is_clean = self._reset(pooled)
+            if error_class is ErrorClass.MISSING_TABLES:
+                connections.ready = False  # somebody has dropped them: the next use creates them again
             raise
         finally:
-            if whole:
-                kept.info["used"] = time.monotonic()
-                kept.close()
+            if is_clean:
+                pooled.info["used"] = time.monotonic()
+                pooled.close()
             else:  # also after an interrupt: an answer may be on its way
-                kept.invalidate()
+                pooled.invalidate()
         return result
 
-    def _is_reset(self, kept: PoolProxiedConnection) -> bool:
+    def _reset(self, pooled: PoolProxiedConnection) -> bool:
         try:
-            self.driver.reset(kept.dbapi_connection)
-        except self.driver.failures:  # what went wrong before is told
+            self.driver.reset(pooled.dbapi_connection)
+        except self.driver.failures:  # the first error is reported
             return False
         return True
 
-    def _take(self, opened: _Opened) -> PoolProxiedConnection:
-        """A connection from the pool, one that is alive."""
+    def _take(self, connections: _ProcessConnections) -> PoolProxiedConnection:
+        """A connection from the pool that is alive."""
         while True:
-            kept = opened.pool.connect()
-            used = kept.info.get("used")
-            if used is None or time.monotonic() - used < IDLE or self.driver.is_alive(kept.dbapi_connection):
-                return kept
-            kept.invalidate()
-            kept.close()
+            pooled = connections.pool.connect()
+            used = pooled.info.get("used")
+            if used is None or time.monotonic() - used < IDLE_SECONDS or self.driver.is_alive(pooled.dbapi_connection):
+                return pooled
+            pooled.invalidate()
+            pooled.close()
 
-    def _make_ready(self, opened: _Opened, connection: Any) -> None:
-        """See that the tables are there and of this zenbook's revision."""
-        with opened.lock:
-            if opened.ready:
+    def _make_ready(self, connections: _ProcessConnections, connection: Any) -> None:
+        """Create or migrate the tables, if they are not of this zenbook's revision."""
+        with connections.lock:
+            if connections.ready:
                 return
             try:
                 revision = self._revision(connection)
             except self.driver.failures as error:
-                if self.driver.trouble(error) is not ErrorClass.MISSING_TABLES:
+                if self.driver.classify(error) is not ErrorClass.MISSING_TABLES:
                     raise
                 revision = None
             if revision != migrations.HEAD:
-                from zenbook.metadata_stores.migrations.servers import bring_to_head
+                from zenbook.metadata_stores.migrations.server_migration import upgrade_to_head
 
-                bring_to_head(self.driver)
-            opened.ready = True
+                upgrade_to_head(self.driver)
+            connections.ready = True
 
-    def _here(self) -> _Opened:
-        """This process's connections."""
-        opened = self._opened.get(os.getpid())
-        if opened is None:
-            with self._opening.setdefault(os.getpid(), threading.Lock()):
-                opened = self._opened.get(os.getpid()) or _Opened(self.driver)
-                self._opened[os.getpid()] = opened
-        return opened
+    def _of_this_process(self) -> _ProcessConnections:
+        connections = self._connections.get(os.getpid())
+        if connections is None:
+            with self._locks.setdefault(os.getpid(), threading.Lock()):
+                connections = self._connections.get(os.getpid()) or _ProcessConnections(self.driver)
+                self._connections[os.getpid()] = connections
+        return connections
 
 
-class _Opened:
+class _ProcessConnections:
     """The connections of one process to one server."""
 
     def __init__(self, driver: Driver) -> None:
-        self.patience = Patience(driver)
+        self.retry = ServerRetry(driver)
         self.lock = threading.Lock()
         self.ready = False
         self.pool = _pool(driver)
 
     def drop_idle(self) -> None:
         """Close the connections that nobody is using."""
-        before, self.pool = self.pool, self.pool.recreate()
-        before.dispose()
+        old, self.pool = self.pool, self.pool.recreate()
+        old.dispose()
 
 
 def _pool(driver: Driver) -> Pool:
     from sqlalchemy import QueuePool
 
-    # Nothing is open on a connection that is given back, so there is nothing to roll back by a round trip.
-    return QueuePool(driver.connect, pool_size=KEPT, max_overflow=-1, reset_on_return=None, use_lifo=True)
+    # A connection that is returned has no open transaction, so a round trip to roll back is not needed.
+    return QueuePool(driver.connect, pool_size=MAX_IDLE, max_overflow=-1, reset_on_return=None, use_lifo=True)
 
 
 @cache
-def _compiled(driver: type[Driver]) -> Compiled:
-    from zenbook.metadata_stores.sql_store.statements import compiled
+def _compiled(driver: type[Driver]) -> CompiledStatements:
+    from zenbook.metadata_stores.sql_store.statements import compile_statements
 
-    return compiled(driver.dialect())
+    return compile_statements(driver.dialect())
 
 
-def shortened(text: Any, limit: int) -> Any:
-    """A text of at most so many characters, with an ellipsis where it was cut."""
+def shorten(text: Any, limit: int) -> Any:
+    """Truncate a text.
+
+    Args:
+        text: Any value; only texts change.
+        limit: In characters.
+
+    Returns:
+        The text with an ellipsis at its end if it was longer.
+    """
     return text if not isinstance(text, str) or len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def _cut(values: dict[str, Any]) -> dict[str, Any]:
-    """A pipeline's name as it was written."""
+def _shorten_pipeline(values: dict[str, Any]) -> dict[str, Any]:
+    """The parameters with the name of the pipeline as it was written."""
     if "pipeline" not in values:
         return values
-    return {**values, "pipeline": shortened(values["pipeline"], 100)}
+    return {**values, "pipeline": shorten(values["pipeline"], 100)}

@@ -1,4 +1,4 @@
-"""How long a server is waited for that does not answer, and how that is told."""
+"""How long to wait for a server that does not answer, and how to report the wait."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 T = TypeVar("T")
-FIRST = 3.0  # seconds for which a server is waited for that this process never reached: most likely it isn't there
-CONFLICTS = 60.0  # seconds for which a transaction is tried again that others get in the way of
-SLICE = 0.05  # seconds after which a wait looks whether the user wants to stop
-LONGEST = 3.0  # seconds between two attempts
+FIRST_WAIT = 3.0  # seconds to wait for a server that this process never reached: most likely it isn't running
+CONFLICT_WAIT = 60.0  # seconds for which a transaction is tried again that conflicts with others
+SLEEP_SLICE = 0.05  # seconds after which a pause checks for an interrupt
+LONGEST_PAUSE = 3.0  # seconds between two attempts
 
 
-class Patience:
-    """Tries again what failed for want of the server.
+class ServerRetry:
+    """Repeats calls that failed because the server did not answer.
 
-    Once the server was waited for in vain, later calls try only once, until one succeeds.
+    After a wait in vain, later calls try only once, until one succeeds.
+
+    Args:
+        driver: Of the server.
     """
 
     def __init__(self, driver: Driver) -> None:
@@ -34,18 +37,25 @@ class Patience:
         self.given_up = False
         self._waiting: set[int] = set()  # threads
 
-    def keep_trying(self, attempt: Callable[[], T]) -> T:
-        """What ``attempt`` gives, or raises the last time. Does nothing slow where the first attempt succeeds."""
+    def run(self, attempt: Callable[[], T]) -> T:
+        """Call a function until it succeeds or the time is over.
+
+        Args:
+            attempt: The function; a first success costs nothing more.
+
+        Returns:
+            Its result. The last error is raised.
+        """
         try:
             result = attempt()
         except self.driver.failures as error:
-            if self.driver.trouble(error) not in (ErrorClass.LOST, ErrorClass.ABSENT, ErrorClass.CONFLICT):
+            if self.driver.classify(error) not in (ErrorClass.LOST, ErrorClass.UNKNOWN_HOST, ErrorClass.CONFLICT):
                 raise
-            result = self._try_again(attempt, error)
+            result = self._retry(attempt, error)
         self.reached, self.given_up = True, False
         return result
 
-    def _try_again(self, attempt: Callable[[], T], first: Exception) -> T:
+    def _retry(self, attempt: Callable[[], T], first: Exception) -> T:
         from tenacity import Retrying, retry_if_exception, wait_exponential, wait_random
 
         errors = [first]
@@ -55,70 +65,69 @@ class Patience:
                 raise errors.pop()
             return attempt()
 
-        later = wait_exponential(multiplier=0.05, max=LONGEST) + wait_random(0, 0.1)
+        later = wait_exponential(multiplier=0.05, max=LONGEST_PAUSE) + wait_random(0, 0.1)
         retrying = Retrying(
             retry=retry_if_exception(lambda error: isinstance(error, self.driver.failures)),
             stop=self._is_enough,
-            wait=lambda state: 0.0 if self._is_news(state) else later(state),
+            wait=lambda state: 0.0 if self._is_first_loss(state) else later(state),
             sleep=self._sleep,
-            before_sleep=self._tell,
+            before_sleep=self._report_wait,
             reraise=True,
         )
         try:
             result: T = retrying(again)
         except self.driver.failures as error:
-            if self.driver.trouble(error) is ErrorClass.LOST:
+            if self.driver.classify(error) is ErrorClass.LOST:
                 self.given_up = True
             raise
         finally:
             waited = threading.get_ident() in self._waiting
             self._waiting.discard(threading.get_ident())
         if waited:
-            _say(f"{self.driver.store} is back.")
+            _print_line(f"{self.driver.store} is back.")
         return result
 
-    def _is_news(self, state: RetryCallState) -> bool:
-        """Whether a connection was lost that was well when it was last used: a new one may be had at once."""
-        return (
-            state.attempt_number == 1 and self.reached and not self.given_up and self._trouble(state) is ErrorClass.LOST
-        )
+    def _is_first_loss(self, state: RetryCallState) -> bool:
+        """Whether a connection was lost that worked when it was last used: a new one may work at once."""
+        is_first = state.attempt_number == 1 and self.reached and not self.given_up
+        return is_first and self._error_class(state) is ErrorClass.LOST
 
-    def _trouble(self, state: RetryCallState) -> ErrorClass:
+    def _error_class(self, state: RetryCallState) -> ErrorClass:
         error = state.outcome.exception() if state.outcome is not None else None
-        return self.driver.trouble(error) if error is not None else ErrorClass.OTHER
+        return self.driver.classify(error) if error is not None else ErrorClass.OTHER
 
     def _is_enough(self, state: RetryCallState) -> bool:
-        trouble, waited = self._trouble(state), state.seconds_since_start or 0.0
-        if trouble is ErrorClass.CONFLICT:
-            return waited > CONFLICTS or interrupt_waits()
-        if trouble is ErrorClass.OTHER or trouble is ErrorClass.MISSING_TABLES or interrupt_waits():
+        error_class, waited = self._error_class(state), state.seconds_since_start or 0.0
+        if error_class is ErrorClass.CONFLICT:
+            return waited > CONFLICT_WAIT or interrupt_waits()
+        if error_class in (ErrorClass.OTHER, ErrorClass.MISSING_TABLES) or interrupt_waits():
             return True
         if self.given_up:
             return True
         if not self.reached:
-            return trouble is ErrorClass.ABSENT or waited > min(FIRST, self.driver.settings.patience)
+            return error_class is ErrorClass.UNKNOWN_HOST or waited > min(FIRST_WAIT, self.driver.settings.patience)
         return waited > self.driver.settings.patience
 
     def _sleep(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0 and not interrupt_waits():
-            time.sleep(min(SLICE, left))
+            time.sleep(min(SLEEP_SLICE, left))
 
-    def _tell(self, state: RetryCallState) -> None:
+    def _report_wait(self, state: RetryCallState) -> None:
         thread = threading.get_ident()
-        if self._trouble(state) is ErrorClass.CONFLICT or thread in self._waiting or not self.reached:
+        if self._error_class(state) is ErrorClass.CONFLICT or thread in self._waiting or not self.reached:
             return
-        if state.attempt_number == 1:  # a new connection may help at once
+        if state.attempt_number == 1:  # a new connection may work at once
             return
         first = not self._waiting
         self._waiting.add(thread)
         if first:
             limit = self.driver.settings.patience
-            _say(f"{self.driver.store} does not answer: waiting up to {limit:g} s for it (interrupt to stop waiting).")
+            _print_line(f"{self.driver.store} does not answer: waiting up to {limit:g} s (interrupt to stop waiting).")
 
 
-def _say(line: str) -> None:
-    """On stderr, outside of what a step prints: its log would have to be written to the store that is away."""
+def _print_line(line: str) -> None:
+    """Print to stderr, but not as output of a step: its log is written to the store that does not answer."""
     stream = sys.stderr
     if stream is not None:
         contextvars.Context().run(stream.write, f"zenbook: {line}\n")

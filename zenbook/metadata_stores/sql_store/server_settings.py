@@ -1,4 +1,4 @@
-"""What is said of a database server: where it is, who logs in, how the connection is protected."""
+"""The settings of a database server: where it is, who logs in, how the connection is protected."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Tls(StrEnum):
 
 
 class ServerSettings(BaseModel):
-    """The settings that all database servers have. No error and no text of it shows what was given."""
+    """The settings that all database servers have. No error and no text shows their values."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, hide_input_in_errors=True, frozen=True)
 
     path: str | None = Field(
         None, description="All in one URL: mysql://user:password@host:3306/database; its parts become settings."
     )
-    host: str = Field("127.0.0.1", description="Name or address of the server, or of the proxy that leads to it.")
+    host: str = Field("127.0.0.1", description="Name or address of the server or its proxy.")
     port: int = Field(ge=1, le=65535, description="Port of the server.")
     username: str | None = Field(
-        None, validation_alias=AliasChoices("username", "user"), description="Who logs in; by default you."
+        None, validation_alias=AliasChoices("username", "user"), description="User who logs in; by default you."
     )
     password: SecretStr | None = Field(
         None, validation_alias=AliasChoices("password", "passwd"), description="The user's password."
@@ -42,37 +42,37 @@ class ServerSettings(BaseModel):
         min_length=1,
         max_length=63,
         validation_alias=AliasChoices("database", "db"),
-        description="Database that holds zenbook's tables; it is made if it is missing and the user may make it.",
+        description="Database for zenbook's tables; it is created if it is missing and the user may create it.",
     )
     unix_socket: Path | None = Field(
         None, description="Socket of a server on this machine, or the folder of a Cloud SQL proxy's sockets."
     )
     ssl_ca: Path | None = Field(
-        None, description="File of the authorities that vouch for the server; by default the system's."
+        None, description="File of the CA certificates that sign the server's certificate; by default the system's."
     )
-    ssl_cert: Path | None = Field(None, description="File of the client's own certificate.")
+    ssl_cert: Path | None = Field(None, description="File of the client's certificate.")
     ssl_key: Path | None = Field(None, description="File of the key of the client's certificate.")
     tls: Tls = Field(
         Tls.AUTO,
-        description="auto: verified for a remote host, not asked for on this machine; verify; required: encrypted, "
-        "but anybody may answer; off.",
+        description="auto: verify for a remote host, optional on this machine; verify; required: encrypted, "
+        "but the server is not verified; off.",
     )
     verify_identity: bool = Field(
-        True, description="Whether the certificate must name the host (those of Cloud SQL's addresses don't)."
+        True, description="Whether the certificate must name the host (certificates of Cloud SQL's IP addresses don't)."
     )
-    connect_timeout: int = Field(10, ge=1, le=3600, description="Seconds after which an attempt to connect ends.")
-    patience: float = Field(120.0, ge=0, description="Seconds for which a server that was lost is waited for.")
+    connect_timeout: int = Field(10, ge=1, le=3600, description="Time limit of an attempt to connect, in seconds.")
+    patience: float = Field(120.0, ge=0, description="How long to wait for a server that was lost, in seconds.")
 
     @model_validator(mode="before")
     @classmethod
-    def _split_url(cls, given: Any) -> Any:
-        """The parts of the URL where they are not given by themselves."""
-        if not isinstance(given, Mapping) or not given.get("path"):
-            return given
-        others = {name: value for name, value in given.items() if name != "path"}
-        parts = _parts(_text(given["path"]), cls)
-        named = {cls._field_of(name) for name in others}
-        return {**{name: value for name, value in parts.items() if name not in named}, **others}
+    def _split_url(cls, values: Any) -> Any:
+        """Add the parts of the URL, unless they are set by themselves."""
+        if not isinstance(values, Mapping) or not values.get("path"):
+            return values
+        others = {name: value for name, value in values.items() if name != "path"}
+        parts = _parts_of_url(_text(values["path"]), cls)
+        explicit = {cls._field_of(name) for name in others}
+        return {**{name: value for name, value in parts.items() if name not in explicit}, **others}
 
     @classmethod
     def _field_of(cls, name: str) -> str:
@@ -80,7 +80,7 @@ class ServerSettings(BaseModel):
 
     @property
     def is_local(self) -> bool:
-        """Whether what is sent stays on this machine."""
+        """Whether the connection stays on this machine."""
         if self.unix_socket is not None or self.host.lower() == "localhost":
             return True
         try:
@@ -90,40 +90,40 @@ class ServerSettings(BaseModel):
 
     @property
     def protection(self) -> Tls:
-        """`tls` without ``auto``, which stays where nothing is asked for: certificates are there to be looked at."""
+        """`tls`, where ``auto`` becomes ``verify`` for remote hosts and with certificates."""
         if self.tls is not Tls.AUTO:
             return self.tls
-        given = self.ssl_ca is not None or self.ssl_cert is not None
-        return Tls.VERIFY if given or not self.is_local else Tls.AUTO
+        has_certificates = self.ssl_ca is not None or self.ssl_cert is not None
+        return Tls.VERIFY if has_certificates or not self.is_local else Tls.AUTO
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Where the database is, for people."""
         return f"{self.unix_socket or f'{self.host}:{self.port}'}/{self.database}"
 
 
-def _text(given: object) -> str:
-    return given.get_secret_value() if isinstance(given, SecretStr) else str(given)
+def _text(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
-def _parts(url: str, model: type[ServerSettings]) -> dict[str, Any]:
-    """What a URL says, by the names of settings."""
+def _parts_of_url(url: str, model: type[ServerSettings]) -> dict[str, Any]:
+    """The parts of a URL by the names of settings."""
     try:
-        found = urlsplit(url)
-        port = found.port
+        split = urlsplit(url)
+        port = split.port
     except ValueError:
-        raise ValueError("the URL's host or port can't be; a / or @ in the password is written %2F or %40") from None
-    if not found.scheme or "://" not in url:
-        raise ValueError("that is no URL; write it as scheme://user@host:port/database")
-    said = {
-        "host": found.hostname,
+        raise ValueError("the URL has an invalid host or port; write a / or @ in the password as %2F or %40") from None
+    if not split.scheme or "://" not in url:
+        raise ValueError("invalid URL; write it as scheme://user@host:port/database")
+    parts = {
+        "host": split.hostname,
         "port": port,
-        "username": unquote(found.username) if found.username is not None else None,
-        "password": SecretStr(unquote(found.password)) if found.password is not None else None,
-        "database": unquote(found.path.strip("/")),
+        "username": unquote(split.username) if split.username is not None else None,
+        "password": SecretStr(unquote(split.password)) if split.password is not None else None,
+        "database": unquote(split.path.strip("/")),
     }
-    options = {name: value for name, value in parse_qsl(found.query) if name != "charset"}  # it is always utf8mb4
+    options = {name: value for name, value in parse_qsl(split.query) if name != "charset"}  # it is always utf8mb4
     if unknown := sorted(set(options) - set(model.model_fields)):
-        known = ", ".join(sorted(set(model.model_fields) - {"path", *said}))
-        raise ValueError(f"the URL has an option {unknown[0]!r} that is none of: {known}")
-    return {**{name: value for name, value in said.items() if value}, **options}
+        known = ", ".join(sorted(set(model.model_fields) - {"path", *parts}))
+        raise ValueError(f"the URL has an unknown option {unknown[0]!r}; known are: {known}")
+    return {**{name: value for name, value in parts.items() if value}, **options}

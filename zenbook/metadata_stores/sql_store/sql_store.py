@@ -39,11 +39,11 @@ from zenbook.stack.records import (
     StepRecord,
 )
 
-MOST_IDS = 500  # run ids in one query; SQLite was long built for at most 999 parameters
+MAX_IDS = 500  # run ids in one query; older SQLite allows at most 999 parameters
 RUN_STATES = {state.value: state for state in RunState}
 STEP_STATES = {state.value: state for state in StepState}
 STEP_WIDTH = len(StepRecord.__dataclass_fields__)
-ALL = 2**62  # a limit that limits nothing
+NO_LIMIT = 2**62
 DELETE_RUN_STATEMENTS = (
     StatementName.DELETE_STEPS,
     StatementName.DELETE_OUTPUTS,
@@ -64,19 +64,29 @@ ROWS = {
     LogRecord: StatementName.LOG_ROWS,
     MarkRecord: StatementName.MARKS,
 }
-AFTER_ALL = "\U0010ffff"  # sorts after every run id
+AFTER_ALL_RUNS = "\U0010ffff"  # sorts after every run id
 
 
 def sqlite_store(place: str | Path) -> SqlMetadataStore:
-    """The metadata store in a SQLite file, by path or URL, which is made with its folder on first use."""
-    return SqliteMetadataStore(SqliteDatabase(sqlite_rules.file_of(place)))  # whatever the current folder
+    """The metadata store in a SQLite file, which is created with its folder on first use.
+
+    Args:
+        place: Path or URL of the file.
+
+    Returns:
+        A store that works wherever the current folder is.
+    """
+    return SqliteMetadataStore(SqliteDatabase(sqlite_rules.file_of(place)))
 
 
 class SqlMetadataStore(MetadataStore):
-    """A metadata store in a database. It connects on first use, and anew in a forked child.
+    """A metadata store in a database. It connects on first use, and again in a forked child.
 
-    Writing is idempotent: a row whose key is there already is replaced, so a batch may be written again when nobody
-    knows whether it arrived. Not-a-number is kept as NULL.
+    Writing is idempotent: a row whose key is there already is replaced, so a batch may be written again if it is
+    unknown whether it arrived. Not-a-number is stored as NULL.
+
+    Args:
+        database: Where the rows are.
     """
 
     def __init__(self, database: SqlDatabase) -> None:
@@ -92,31 +102,31 @@ class SqlMetadataStore(MetadataStore):
         environment: EnvironmentRecord | None,
     ) -> None:
         """Write a new run with its steps, or one that has grown, all or nothing."""
-        to = self._writers
+        writers = self._writers
         self._database.write(
             (
-                (to.new_run, [run]),
-                (to.steps, steps),
-                (to.params, params),
-                (to.code, code),
-                (to.environments, [environment] if environment else []),
+                (writers.new_run, [run]),
+                (writers.steps, steps),
+                (writers.params, params),
+                (writers.code, code),
+                (writers.environments, [environment] if environment else []),
             ),
-            changed={run.id, *(one.run for one in steps), *(one.run for one in params)},
+            changed={run.id, *(step.run for step in steps), *(param.run for param in params)},
         )
 
     def write(self, batch: Batch) -> None:
         """Write all changes of a batch, or none."""
-        to = self._writers
+        writers = self._writers
         self._database.write(
             (
-                (to.runs, batch.runs),
-                (to.steps, batch.steps),
-                (to.artifacts, batch.artifacts),
-                (to.outputs, batch.outputs),
-                (to.inputs, batch.inputs),
-                (to.params, batch.params),
-                (to.metrics, batch.metrics),
-                (to.logs, batch.logs),
+                (writers.runs, batch.runs),
+                (writers.steps, batch.steps),
+                (writers.artifacts, batch.artifacts),
+                (writers.outputs, batch.outputs),
+                (writers.inputs, batch.inputs),
+                (writers.params, batch.params),
+                (writers.metrics, batch.metrics),
+                (writers.logs, batch.logs),
             ),
             changed=_runs_of(batch),
         )
@@ -127,14 +137,14 @@ class SqlMetadataStore(MetadataStore):
 
     def find_cached(self, cache_key: str) -> list[CachedStep]:
         """The succeeded step runs with this cache key, newest first, with their outputs and metrics (at most 8)."""
-        found, measured = self._database.query_two(
+        step_rows, metric_rows = self._database.query_two(
             StatementName.FIND_CACHED, StatementName.FIND_CACHED_METRICS, cache_key=cache_key
         )
         metrics: dict[tuple[str, str], list[MetricRecord]] = {}
-        for row in measured:
+        for row in metric_rows:
             metrics.setdefault((row[0], row[1]), []).append(_metric_record(row))
         cached = []
-        for key, group in groupby(found, key=lambda row: (row[0], row[1])):
+        for key, group in groupby(step_rows, key=lambda row: (row[0], row[1])):
             rows = list(group)
             outputs = tuple(OutputRecord(*row[STEP_WIDTH:]) for row in rows if row[STEP_WIDTH] is not None)
             cached.append(CachedStep(_step_record(rows[0][:STEP_WIDTH]), outputs, tuple(metrics.get(key, ()))))
@@ -153,23 +163,23 @@ class SqlMetadataStore(MetadataStore):
     def runs(self, query: RunQuery) -> list[RunRecord]:
         """Runs without their plans, newest first."""
         values: dict[str, Any] = {
-            "before": AFTER_ALL if query.before is None else query.before,
+            "before": AFTER_ALL_RUNS if query.before is None else query.before,
             "kind": "" if query.kind is None else query.kind,
-            "limit": ALL if query.limit is None else query.limit,
+            "limit": NO_LIMIT if query.limit is None else query.limit,
         }
         states = [state.value for state in query.states] or [*RUN_STATES]
         if query.pipeline is None:
-            found = self._database.rows_of_all(StatementName.RUNS, "states", states, **values)
+            rows = self._database.rows_in(StatementName.RUNS, "states", states, **values)
         else:
-            found = self._database.rows_of_all(
+            rows = self._database.rows_in(
                 StatementName.RUNS_OF_PIPELINE, "states", states, pipeline=query.pipeline, **values
             )
-        return [_run_record(row) for row in found]
+        return [_run_record(row) for row in rows]
 
     def find_run_ids(self, part: str, *, limit: int = 5) -> list[str]:
         """Ids of runs that begin or end with ``part``, newest first."""
-        itself = re.sub(r"[/%_]", rf"{ESCAPE}\g<0>", part)
-        rows = self._database.rows(StatementName.FIND_RUN_IDS, begins=f"{itself}%", ends=f"%{itself}", limit=limit)
+        escaped = re.sub(r"[/%_]", rf"{ESCAPE}\g<0>", part)
+        rows = self._database.rows(StatementName.FIND_RUN_IDS, begins=f"{escaped}%", ends=f"%{escaped}", limit=limit)
         return [row[0] for row in rows]
 
     def steps(self, run_ids: Sequence[str]) -> list[StepRecord]:
@@ -179,10 +189,10 @@ class SqlMetadataStore(MetadataStore):
     def outputs(self, run_ids: Sequence[str], step: str | None = None) -> list[OutputRecord]:
         """The outputs of some runs, by run, step and name, with address and size of their artifacts."""
         if step is None:
-            found = self._of_runs(StatementName.OUTPUTS, run_ids)
+            rows = self._of_runs(StatementName.OUTPUTS, run_ids)
         else:
-            found = self._of_runs(StatementName.OUTPUTS_OF_STEP, run_ids, step=step)
-        return [OutputRecord(*row) for row in found]
+            rows = self._of_runs(StatementName.OUTPUTS_OF_STEP, run_ids, step=step)
+        return [OutputRecord(*row) for row in rows]
 
     def inputs(self, run_ids: Sequence[str]) -> list[InputRecord]:
         """The inputs of some runs, by run, step and name."""
@@ -199,10 +209,10 @@ class SqlMetadataStore(MetadataStore):
     def logs(self, run_id: str, step: str | None = None) -> list[LogRecord]:
         """What a run's steps printed: one step's in its own order, all by time."""
         if step is None:
-            found = self._database.rows(StatementName.LOGS, run=run_id)
+            rows = self._database.rows(StatementName.LOGS, run=run_id)
         else:
-            found = self._database.rows(StatementName.LOGS_OF_STEP, run=run_id, step=step)
-        return [LogRecord(*row) for row in found]
+            rows = self._database.rows(StatementName.LOGS_OF_STEP, run=run_id, step=step)
+        return [LogRecord(*row) for row in rows]
 
     def code(self, digest: str) -> CodeRecord | None:
         """A capsule."""
@@ -220,30 +230,29 @@ class SqlMetadataStore(MetadataStore):
         return str(rows[0][0]) if rows else None
 
     def delete_runs(self, run_ids: Sequence[str]) -> None:
-        """Forget runs with all that only they have, each wholly or not at all."""
-        parts = [self._database.prepared(one) for one in DELETE_RUN_STATEMENTS]
+        """Delete runs with all that only they have, each in one transaction."""
+        statements = [self._database.prepared(name) for name in DELETE_RUN_STATEMENTS]
+        writers = [Writer(statement.sql, lambda run_id: (run_id,)) for statement in statements]
         for run_id in run_ids:
-            self._database.write([(Writer(one.sql, lambda run: (run,)), [run_id]) for one in parts], gone=[run_id])
+            self._database.write([(writer, [run_id]) for writer in writers], gone=[run_id])
 
     def changes(self, since: int) -> Changes:
         """Which runs were written or deleted after a revision."""
         clock, rows = self._database.query_two(StatementName.CLOCK, StatementName.CHANGES, since=since)
         changed = tuple(Change(run, revision, bool(gone)) for run, revision, gone in rows)
-        store, revision = clock[0]
-        return Changes(
-            store, max(revision, changed[-1].revision if changed else 0), changed
-        )  # the clock was read first
+        store, revision = clock[0]  # read before the changes
+        return Changes(store, max(revision, changed[-1].revision if changed else 0), changed)
 
     def put_marks(self, marks: Sequence[MarkRecord]) -> None:
         """Put tags, notes and stars on runs."""
         self._database.write(
-            [(self._database.writer(StatementName.PUT_MARK), marks)], changed={one.run for one in marks}
+            [(self._database.writer(StatementName.PUT_MARK), marks)], changed={mark.run for mark in marks}
         )
 
     def drop_marks(self, marks: Sequence[MarkRecord]) -> None:
         """Take tags, notes and stars off runs."""
         self._database.write(
-            [(self._database.writer(StatementName.DROP_MARK), marks)], changed={one.run for one in marks}
+            [(self._database.writer(StatementName.DROP_MARK), marks)], changed={mark.run for mark in marks}
         )
 
     def marks(self, run_ids: Sequence[str]) -> list[MarkRecord]:
@@ -251,36 +260,36 @@ class SqlMetadataStore(MetadataStore):
         return [MarkRecord(*row) for row in self._of_runs(StatementName.MARKS, run_ids)]
 
     def rows(self, record: type[Any], run_ids: Sequence[str]) -> list[Row]:
-        """What some runs have of one kind of record, as the database gives it: not-a-number is None."""
+        """The rows of one kind of record of some runs, as the database returns them: not-a-number is None."""
         return list(self._of_runs(ROWS[record], run_ids))
 
     def unreferenced(self, *, before: float) -> list[ArtifactRecord]:
-        """The artifacts stored before a time that no run made or read."""
+        """The artifacts stored before a time that no run produced or read."""
         used = {tuple(row) for row in self._database.rows(StatementName.REFERENCED)}
         known = (ArtifactRecord(*row) for row in self._database.rows(StatementName.ARTIFACTS, before=before))
-        return [one for one in known if (one.digest, one.format) not in used]
+        return [artifact for artifact in known if (artifact.digest, artifact.format) not in used]
 
     def forget_artifacts(self, artifacts: Sequence[ArtifactRecord]) -> list[ArtifactRecord]:
-        """Remove the rows of those that still nobody refers to, and give these."""
+        """Remove the rows of artifacts that still no run refers to, and return these artifacts."""
         self._database.write([(self._database.writer(StatementName.FORGET_ARTIFACT), artifacts)])
-        return [one for one in artifacts if self.address_of(one.digest, one.format) is None]
+        return [artifact for artifact in artifacts if self.address_of(artifact.digest, artifact.format) is None]
 
     def describe(self) -> str:
-        """Kind, place and schema revision."""
+        """Kind, location and schema revision."""
         return self._database.describe()
 
     def close(self) -> None:
-        """Let go of this process's connections; the store opens again when it is used again."""
+        """Close this process's connections; the next use opens new ones."""
         self._database.close()
 
-    def _of_runs(self, question: StatementName, run_ids: Sequence[str], **values: Any) -> Iterator[Row]:
+    def _of_runs(self, query: StatementName, run_ids: Sequence[str], **values: Any) -> Iterator[Row]:
         ids = sorted(set(run_ids))
-        for start in range(0, len(ids), MOST_IDS):
-            yield from self._database.rows_of_all(question, "runs", ids[start : start + MOST_IDS], **values)
+        for start in range(0, len(ids), MAX_IDS):
+            yield from self._database.rows_in(query, "runs", ids[start : start + MAX_IDS], **values)
 
 
 class SqliteMetadataStore(SqlMetadataStore):
-    """One in a file."""
+    """A metadata store in a SQLite file."""
 
     on_this_machine = True
 
@@ -305,7 +314,7 @@ class _Writers:
 def _runs_of(batch: Batch) -> set[str]:
     """The runs that a batch changes."""
     of_run = (batch.steps, batch.outputs, batch.inputs, batch.params, batch.metrics, batch.logs)
-    return {one.id for one in batch.runs}.union(*({one.run for one in some} for some in of_run))
+    return {run.id for run in batch.runs}.union(*({record.run for record in records} for records in of_run))
 
 
 def _run_record(row: Row) -> RunRecord:

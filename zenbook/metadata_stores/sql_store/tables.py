@@ -1,8 +1,8 @@
 """The tables of the SQL metadata store.
 
 MySQL 5.6 sets the limits: an indexed key holds 191 characters of utf8mb4, so run ids have at most 24, step names 100
-and other names 64; there are no JSON columns and no common table expressions. Long texts come last in a table, since
-SQLite reads a row from the front and so never touches a plan that a list doesn't show.
+and other names 64; it has neither JSON columns nor common table expressions. Long texts come last in a table, since
+SQLite reads a row from its start, so it does not read a plan that a list doesn't show.
 """
 
 from __future__ import annotations
@@ -46,7 +46,14 @@ class LongText(TypeDecorator[str]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """MySQL's own type is imported only for MySQL: its dialect takes 10 ms to import."""
+        """The type in a dialect; SQLAlchemy calls this. MySQL's dialect takes 10 ms to import.
+
+        Args:
+            dialect: Of the database.
+
+        Returns:
+            LONGTEXT for MySQL, otherwise TEXT.
+        """
         if dialect.name not in ("mysql", "mariadb"):
             return dialect.type_descriptor(Text())
         from sqlalchemy.dialects.mysql import LONGTEXT
@@ -57,7 +64,10 @@ class LongText(TypeDecorator[str]):
 class Name(TypeDecorator[str]):
     """A short text that sorts by its characters' numbers, as MySQL's utf8mb4_bin does and SQLite by default.
 
-    PostgreSQL would sort as the database's language does, and find no prefix by an index.
+    PostgreSQL would sort by the rules of the database's language, and not use an index to find a prefix.
+
+    Args:
+        length: How many characters a column holds.
     """
 
     impl = String
@@ -68,7 +78,14 @@ class Name(TypeDecorator[str]):
         self.length = length
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """PostgreSQL's own collation is named only there."""
+        """The type in a dialect; SQLAlchemy calls this.
+
+        Args:
+            dialect: Of the database.
+
+        Returns:
+            VARCHAR, for PostgreSQL with its collation C.
+        """
         collation = "C" if dialect.name == "postgresql" else None
         return dialect.type_descriptor(String(self.length, collation=collation))
 
@@ -77,7 +94,7 @@ metadata = MetaData()
 
 
 def _table(name: str, *columns: Column[Any] | Index, clustered: bool) -> Table:
-    """A table; ``clustered`` keeps the rows in their key's B-tree, which suits short rows (MySQL always does it)."""
+    """A table; ``clustered`` stores the rows in their key's B-tree, which suits short rows (MySQL always does it)."""
     return Table(
         name,
         metadata,
@@ -97,7 +114,7 @@ def _value(name: str, type_: TypeEngine[Any]) -> Column[Any]:
     return Column(name, type_, nullable=False)
 
 
-def _maybe(name: str, type_: TypeEngine[Any]) -> Column[Any]:
+def _nullable(name: str, type_: TypeEngine[Any]) -> Column[Any]:
     return Column(name, type_, nullable=True)
 
 
@@ -110,8 +127,8 @@ runs = _table(
     _value("stack", Name(100)),
     _value("state", Name(16)),
     _value("created_at", Double()),
-    _maybe("started_at", Double()),
-    _maybe("ended_at", Double()),
+    _nullable("started_at", Double()),
+    _nullable("ended_at", Double()),
     _value("host", Name(255)),
     _value("user", Name(255)),
     _value("process", Name(64)),
@@ -134,15 +151,15 @@ steps = _table(
     _value("capsule", DIGEST),
     _value("cache_key", DIGEST),
     _value("attempt", Integer()),
-    _maybe("started_at", Double()),
-    _maybe("ended_at", Double()),
+    _nullable("started_at", Double()),
+    _nullable("ended_at", Double()),
     _value("cached_from", RUN_ID),
     _value("random_in", Name(255)),
     _value("why", LongText()),
     _value("notes", LongText()),
     _value("error", LongText()),
     _value("traceback", LongText()),
-    # State and run make the newest succeeded one the first entry, however often the step was served from the cache.
+    # State and run make the newest succeeded one the first entry, however often the step came from the cache.
     Index("steps_by_cache_key", "cache_key", "state", "run"),
     clustered=False,
 )
@@ -202,9 +219,9 @@ metrics = _table(
     _key("step", STEP_NAME),
     _key("name", NAME),
     _key("n", Integer()),
-    _maybe("value", Double()),  # NULL is not-a-number, which neither SQLite nor MySQL can hold
+    _nullable("value", Double()),  # NULL is not-a-number, which neither SQLite nor MySQL can hold
     _value("at", Double()),
-    _maybe("index", BigInteger()),
+    _nullable("index", BigInteger()),
     clustered=True,
 )
 
@@ -231,8 +248,9 @@ marks = _table(
 
 # On a server each transaction that changes a run adds 1 to the clock, as the last thing before it gives the run that
 # revision and commits. The clock's row stays locked until the commit, so revisions are committed in their order, and
-# none is seen before a lower one: a reader who remembers the highest that it saw misses nothing. Who holds the clock
-# waits for nobody (all that it then writes is written by its holder only), so it is no part of a deadlock. SQLite lets
+# none is seen before a lower one: a reader who remembers the highest that it saw misses nothing. A
+# transaction that holds the clock waits for no other (only its holder writes after that), so it can't be part of a
+# deadlock. SQLite lets
 # one transaction write at a time, which is the same: there the revision is one more than the highest.
 clock = _table("clock", _key("store", NAME), _value("revision", BigInteger()), clustered=True)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from zenbook.metadata_stores.migrations.once import create_index, create_table
+from zenbook.metadata_stores.migrations.idempotent import create_index, create_table
 from zenbook.metadata_stores.sql_store.tables import LongText, Name
 
 revision = "0001"
@@ -18,7 +18,14 @@ MYSQL: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
+    _create_runs_and_steps()
+    _create_artifacts()
+    _create_values()
+    _create_texts()
+
+
+def _create_runs_and_steps() -> None:
     create_table(
         "runs",
         sa.Column("id", Name(24), primary_key=True, autoincrement=False, nullable=False),
@@ -62,6 +69,9 @@ def upgrade() -> None:
         **MYSQL,
     )
     create_index("steps_by_cache_key", "steps", ["cache_key", "state", "run"])
+
+
+def _create_artifacts() -> None:
     create_table(
         "artifacts",
         sa.Column("digest", Name(64), primary_key=True, autoincrement=False, nullable=False),
@@ -99,6 +109,9 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
         **MYSQL,
     )
+
+
+def _create_values() -> None:
     create_table(
         "params",
         sa.Column("run", Name(24), primary_key=True, autoincrement=False, nullable=False),
@@ -132,6 +145,9 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
         **MYSQL,
     )
+
+
+def _create_texts() -> None:
     create_table(
         "code",
         sa.Column("digest", Name(64), primary_key=True, autoincrement=False, nullable=False),

@@ -1,8 +1,8 @@
-"""Find the step runs that made or read an artifact."""
+"""Find the step runs that produced or read an artifact."""
 
 from __future__ import annotations
 
-from zenbook.metadata_stores.migrations.once import create_index
+from zenbook.metadata_stores.migrations.idempotent import create_index
 
 revision = "0002"
 down_revision = "0001"

@@ -18,21 +18,25 @@ if TYPE_CHECKING:
     from zenbook.metadata_stores.sql_store.server_settings import ServerSettings
 
 Statement = tuple[str, Sequence[tuple[Any, ...]]]  # and the rows for which it is executed
-Question = tuple[str, tuple[Any, ...]]
+Query = tuple[str, tuple[Any, ...]]  # and the values of its parameters
 
 
 class ErrorClass(Enum):
     """What can be done about an error."""
 
-    LOST = auto()  # the server is away: wait for it
-    ABSENT = auto()  # there is no such host: wait only for one that was there before
+    LOST = auto()  # the server does not answer: wait for it
+    UNKNOWN_HOST = auto()  # wait only if it was known before
     CONFLICT = auto()  # with another writer: do it again
-    MISSING_TABLES = auto()  # none are there yet
+    MISSING_TABLES = auto()  # they must be created
     OTHER = auto()
 
 
 class Driver(ABC):
-    """A server of one kind, reached with the library for it."""
+    """A server of one kind, reached with the library for it.
+
+    Args:
+        settings: Where the database is, and who logs in.
+    """
 
     name: str  # of the kind of server, for people
     failures: tuple[type[Exception], ...]  # what the library raises
@@ -44,7 +48,7 @@ class Driver(ABC):
     @property
     def store(self) -> str:
         """The store's name in a sentence."""
-        return f"The metadata store {self.name} at {self.settings.place}"
+        return f"The metadata store {self.name} at {self.settings.location}"
 
     @classmethod
     @abstractmethod
@@ -53,35 +57,80 @@ class Driver(ABC):
 
     @abstractmethod
     def connect(self) -> Any:
-        """A connection that commits each statement by itself. Makes the database if it is missing."""
+        """A connection that commits each statement by itself. Creates the database if it is missing."""
 
     @abstractmethod
     def is_alive(self, connection: Any) -> bool:
-        """Whether the server still answers on a connection."""
+        """Whether the server still answers.
+
+        Args:
+            connection: One of `connect`.
+
+        Returns:
+            False for a connection that was lost.
+        """
 
     @abstractmethod
     def reset(self, connection: Any) -> None:
-        """End the transaction that an error left open."""
+        """End the transaction that an error left open.
+
+        Args:
+            connection: One of `connect`.
+        """
 
     @abstractmethod
     def transact(self, connection: Any, statements: Sequence[Statement]) -> None:
-        """Execute statements in one transaction, in one round trip where they are not too long."""
+        """Execute statements in one transaction, in one round trip if they are not too long.
+
+        Args:
+            connection: One of `connect`.
+            statements: SQL, each with its rows.
+        """
 
     @abstractmethod
-    def answer(self, connection: Any, questions: Sequence[Question]) -> list[list[Row]]:
-        """The rows that answer each question, in one round trip."""
+    def fetch(self, connection: Any, queries: Sequence[Query]) -> list[list[Row]]:
+        """Execute queries in one round trip.
+
+        Args:
+            connection: One of `connect`.
+            queries: SQL, each with its parameters.
+
+        Returns:
+            The rows of each.
+        """
 
     @abstractmethod
     def version(self, connection: Any) -> str:
-        """Kind and version of the server, for people."""
+        """Kind and version of the server, for people.
+
+        Args:
+            connection: One of `connect`.
+
+        Returns:
+            Text like ``MariaDB 10.11.6``.
+        """
 
     @abstractmethod
-    def trouble(self, error: BaseException) -> ErrorClass:
-        """What can be done about an error."""
+    def classify(self, error: BaseException) -> ErrorClass:
+        """What can be done about an error.
+
+        Args:
+            error: One of `failures`.
+
+        Returns:
+            Its class.
+        """
 
     @abstractmethod
-    def told(self, error: BaseException) -> StoreError:
-        """An error in plain words."""
+    def to_store_error(self, error: BaseException) -> StoreError:
+        """Say what an error means, and what to do.
+
+        Args:
+            error: One of `failures`.
+
+        Returns:
+            The error to raise.
+        """
 
     @abstractmethod
     def engine(self) -> Engine:
@@ -89,16 +138,28 @@ class Driver(ABC):
 
     @abstractmethod
     @contextmanager
-    def migrating(self, connection: Connection) -> Iterator[None]:
-        """Only one client of the database is in this block at a time."""
+    def migration_lock(self, connection: Connection) -> Iterator[None]:
+        """Only one client of the database is in this block at a time.
+
+        Args:
+            connection: One of `engine`.
+        """
 
 
-def clean(row: Sequence[Any], *, holds_nul: bool) -> tuple[Any, ...]:
-    """A row as a server takes it: NaN is NULL; what no text can hold is spelt out."""
-    return tuple(_clean(value, holds_nul=holds_nul) for value in row)
+def clean_row(row: Sequence[Any], *, holds_nul: bool) -> tuple[Any, ...]:
+    """A row as a server takes it: NaN is NULL, and characters that no text can hold are escaped.
+
+    Args:
+        row: Values of any type.
+        holds_nul: Whether the server's texts may have a character 0.
+
+    Returns:
+        Values for the driver.
+    """
+    return tuple(_clean_value(value, holds_nul=holds_nul) for value in row)
 
 
-def _clean(value: Any, *, holds_nul: bool) -> Any:
+def _clean_value(value: Any, *, holds_nul: bool) -> Any:
     if isinstance(value, str):
         if not value.isascii():
             value = value.encode("utf-8", "backslashreplace").decode()

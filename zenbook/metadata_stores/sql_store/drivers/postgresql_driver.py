@@ -1,4 +1,4 @@
-"""PostgreSQL from 10 on, by psycopg."""
+"""PostgreSQL from 10 on, with psycopg."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from psycopg import sql
 from zenbook.errors import StoreError
 from zenbook.metadata_stores.sql_store.database_interface import Row
 from zenbook.metadata_stores.sql_store.drivers import postgresql_errors
-from zenbook.metadata_stores.sql_store.drivers.driver import Driver, ErrorClass, Question, Statement
+from zenbook.metadata_stores.sql_store.drivers.driver import Driver, ErrorClass, Query, Statement
+from zenbook.metadata_stores.sql_store.drivers.explanations import MISSING_CERTIFICATE_FILE
 from zenbook.metadata_stores.sql_store.server_settings import Tls
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 OLDEST = 100_000  # as libpq numbers versions
 LOCK = 0x7A656E626F6F6B  # "zenbook": the number of the lock for migrations
-LOCK_SECONDS = 120
+LOCK_SECONDS = 120  # how long others may take to create or migrate the tables
 BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 
@@ -46,20 +47,20 @@ class PostgresqlDriver(Driver):
     def connect(self) -> Any:
         """A connection that commits each statement."""
         try:
-            connection = self._dial(self.settings.database)
+            connection = self._open(self.settings.database)
         except psycopg.Error as error:
             if not postgresql_errors.is_missing_database(error):
                 raise
-            self._make_database(error)
-            connection = self._dial(self.settings.database)
+            self._create_database(error)
+            connection = self._open(self.settings.database)
         try:
-            self._look(connection)
+            self._check_server(connection)
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _dial(self, database: str) -> psycopg.Connection[Any]:
+    def _open(self, database: str) -> psycopg.Connection[Any]:
         settings = self.settings
         arguments: dict[str, Any] = {
             "host": _folder_of(settings.unix_socket) if settings.unix_socket is not None else settings.host,
@@ -70,62 +71,60 @@ class PostgresqlDriver(Driver):
             "application_name": "zenbook",
             "client_encoding": "UTF8",
             "keepalives_idle": 30,
-            "tcp_user_timeout": settings.connect_timeout
-            * 1000,  # for what nobody acknowledges: a firewall drops silently
-            **self._protection(),
+            # In milliseconds, for data that is not acknowledged: a firewall drops packets silently.
+            "tcp_user_timeout": settings.connect_timeout * 1000,
+            **self._tls_arguments(),
         }
         secret = settings.password
         return psycopg.connect(
             autocommit=True,
-            prepare_threshold=None,  # a proxy that shares connections may not know what was prepared on another
+            prepare_threshold=None,  # a proxy that shares connections may not know a prepared statement
             password=secret.get_secret_value() if secret is not None else None,
             **arguments,
         )
 
-    def _protection(self) -> dict[str, Any]:
+    def _tls_arguments(self) -> dict[str, Any]:
         """Libpq's arguments for TLS."""
-        settings, wanted = self.settings, self.settings.protection
+        settings, tls = self.settings, self.settings.protection
         for path in (settings.ssl_ca, settings.ssl_cert, settings.ssl_key):
             if path is not None and not path.is_file():
-                raise StoreError(
-                    f"{self.store} can't be reached: there is no file {str(path)!r}.", "Mend ssl_ca, ssl_cert, ssl_key."
-                )
+                raise MISSING_CERTIFICATE_FILE.to_error(self.store, settings, str(path))
         files = {"sslrootcert": settings.ssl_ca, "sslcert": settings.ssl_cert, "sslkey": settings.ssl_key}
-        given = {name: str(path) for name, path in files.items() if path is not None}
-        if wanted is Tls.OFF:
+        arguments = {name: str(path) for name, path in files.items() if path is not None}
+        if tls is Tls.OFF:
             return {"sslmode": "disable"}
-        if wanted is Tls.AUTO:
+        if tls is Tls.AUTO:
             return {"sslmode": "prefer"}
-        if wanted is Tls.REQUIRED:
-            given.pop("sslrootcert", None)  # with it, libpq would verify
-            return {"sslmode": "require", **given}
+        if tls is Tls.REQUIRED:
+            arguments.pop("sslrootcert", None)  # with it, libpq would verify
+            return {"sslmode": "require", **arguments}
         mode = "verify-full" if settings.verify_identity else "verify-ca"
-        return {"sslmode": mode, "sslrootcert": given.get("sslrootcert") or self._system_authorities(), **given}
+        return {"sslmode": mode, "sslrootcert": arguments.get("sslrootcert") or self._system_ca_file(), **arguments}
 
-    def _system_authorities(self) -> str:
-        """One file, which is what libpq wants, and its own build's default need not be this machine's."""
+    def _system_ca_file(self) -> str:
+        """The file of the system's CA certificates: libpq needs one, and its built-in path may not exist here."""
         known = (os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile, *BUNDLES)
         for path in known:
             if path and Path(path).is_file():
                 return path
         raise StoreError(
-            f"{self.store} can't be trusted: this machine has no file of authorities.",
-            "Name the one that signed its certificate: --ssl-ca FILE.",
+            f"{self.store} could not be verified: no CA certificates found on this machine.",
+            "Set the file of the CA that signed its certificate: --ssl-ca FILE.",
         )
 
-    def _make_database(self, missing: psycopg.Error) -> None:
+    def _create_database(self, missing: psycopg.Error) -> None:
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(
             sql.Identifier(self.settings.database)
         )
         try:
-            with self._dial("postgres") as connection:
+            with self._open("postgres") as connection:
                 connection.execute(statement)
         except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-            pass  # another client made it meanwhile
+            pass  # another client created it meanwhile
         except psycopg.Error as error:
             raise postgresql_errors.no_database(self.store, self.settings) from error
 
-    def _look(self, connection: psycopg.Connection[Any]) -> None:
+    def _check_server(self, connection: psycopg.Connection[Any]) -> None:
         if connection.info.server_version < OLDEST:
             raise StoreError(
                 f"{self.store} is too old: {self.version(connection)}.", "zenbook needs PostgreSQL 10 or newer."
@@ -133,8 +132,8 @@ class PostgresqlDriver(Driver):
         encoding = connection.info.parameter_status("server_encoding")
         if encoding != "UTF8":
             raise StoreError(
-                f"{self.store} holds text as {encoding}, and not all text fits that.",
-                f"Make another: CREATE DATABASE {self.settings.database} TEMPLATE template0 ENCODING 'UTF8';",
+                f"{self.store} stores text as {encoding}, which can't represent all characters.",
+                f"Create another one: CREATE DATABASE {self.settings.database} TEMPLATE template0 ENCODING 'UTF8';",
             )
 
     # --- working ----------------------------------------------------------------------------------------------------
@@ -163,30 +162,30 @@ class PostgresqlDriver(Driver):
         except psycopg.ProgrammingError as error:
             if error.sqlstate is not None:
                 raise
-            raise StoreError(f"{self.store} can't hold a value: {error}.", "Log numbers and texts.") from error
+            raise StoreError(f"{self.store} can't store a value: {error}.", "Log only numbers and texts.") from error
 
-    def answer(self, connection: Any, questions: Sequence[Question]) -> list[list[Row]]:
-        """Ask all of them before reading the first answer."""
-        if len(questions) == 1:
-            return [connection.execute(*questions[0]).fetchall()]
+    def fetch(self, connection: Any, queries: Sequence[Query]) -> list[list[Row]]:
+        """Send all of them before reading the first answer."""
+        if len(queries) == 1:
+            return [connection.execute(*queries[0]).fetchall()]
         with connection.pipeline():
-            cursors = [connection.execute(*one) for one in questions]
+            cursors = [connection.execute(*query) for query in queries]
         return [cursor.fetchall() for cursor in cursors]
 
     # --- the server -------------------------------------------------------------------------------------------------
 
     def version(self, connection: Any) -> str:
-        """As PostgreSQL 15.6."""
+        """Like PostgreSQL 15.6."""
         number = connection.info.server_version
         return f"PostgreSQL {number // 10_000}.{number % 10_000}"
 
-    def trouble(self, error: BaseException) -> ErrorClass:
+    def classify(self, error: BaseException) -> ErrorClass:
         """By the error's state."""
-        return postgresql_errors.trouble(error)
+        return postgresql_errors.classify(error)
 
-    def told(self, error: BaseException) -> StoreError:
+    def to_store_error(self, error: BaseException) -> StoreError:
         """By the error's state."""
-        return postgresql_errors.told(error, self.store, self.settings)
+        return postgresql_errors.to_store_error(error, self.store, self.settings)
 
     def engine(self) -> Engine:
         """Migrations are transactions."""
@@ -200,7 +199,7 @@ class PostgresqlDriver(Driver):
         return create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
 
     @contextmanager
-    def migrating(self, connection: Connection) -> Iterator[None]:
+    def migration_lock(self, connection: Connection) -> Iterator[None]:
         """By an advisory lock that ends with the transaction."""
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
@@ -209,5 +208,5 @@ class PostgresqlDriver(Driver):
 
 
 def _folder_of(socket: Path) -> str:
-    """The folder of the socket, which is what libpq wants; its name follows from the port."""
+    """The folder of the socket, which libpq needs; the socket's name follows from the port."""
     return str(socket.parent if socket.name.startswith(".s.PGSQL.") else socket)

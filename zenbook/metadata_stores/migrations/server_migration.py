@@ -1,7 +1,7 @@
-"""Make or migrate the tables of a server, under a lock that one client holds at a time.
+"""Create or migrate the tables on a server, under a lock that one client holds at a time.
 
-MySQL keeps each statement that changes a table, so a new store says that it is being made until it is; whoever finds it
-so goes on where the other stopped. PostgreSQL does all of it in one transaction.
+MySQL commits each statement that changes a table. So a new store is marked as incomplete until all tables exist, and
+another client that sees the mark creates the rest. PostgreSQL does all in one transaction.
 """
 
 from __future__ import annotations
@@ -22,17 +22,25 @@ if TYPE_CHECKING:
 
     from zenbook.metadata_stores.sql_store.drivers.driver import Driver
 
-MAKING = "making"  # the revision of a store whose tables are not all there yet
+INCOMPLETE = "making"  # the revision of a store that does not have all tables
 
 
-def bring_to_head(driver: Driver) -> None:
-    """Make the tables or migrate them. Raises `StoreError` for a foreign database and for one of a newer zenbook."""
+def upgrade_to_head(driver: Driver) -> None:
+    """Create the tables or migrate them.
+
+    Args:
+        driver: How to reach the server.
+
+    Raises:
+        StoreError: For a foreign database, and for one of a newer zenbook.
+        Exception: The driver's own, if the server fails.
+    """
     engine = driver.engine()
     try:
-        with engine.connect() as connection, driver.migrating(connection):
+        with engine.connect() as connection, driver.migration_lock(connection):
             revision = _revision(connection, driver)
-            if revision == MAKING:
-                _make(connection)
+            if revision == INCOMPLETE:
+                _create_tables(connection)
             elif revision != migrations.HEAD:
                 upgrade(connection, revision, driver.store)
     except DBAPIError as error:
@@ -40,7 +48,9 @@ def bring_to_head(driver: Driver) -> None:
             raise error.orig from None  # SQLAlchemy's own text shows the values of a row
         raise
     except SQLAlchemyError as error:
-        raise StoreError(f"{driver.store} can't be migrated: {error}.", "`zen doctor` looks at the store.") from error
+        raise StoreError(
+            f"{driver.store} could not be migrated: {error}.", "Run `zen doctor` to check the store."
+        ) from error
 
 
 def _revision(connection: Connection, driver: Driver) -> str:
@@ -48,23 +58,23 @@ def _revision(connection: Connection, driver: Driver) -> str:
     if version.name not in names:
         if foreign := sorted(names.intersection(metadata.tables)):
             raise StoreError(
-                f"{driver.store} holds tables that aren't zenbook's: {', '.join(foreign)}.",
-                "Give zenbook a database of its own.",
+                f"{driver.store} contains tables that aren't zenbook's: {', '.join(foreign)}.",
+                "Use a separate database for zenbook.",
             )
         version.create(connection)
     revision = connection.execute(select(version.c.version_num)).scalar()
     if revision is None:
-        connection.execute(version.insert().values(version_num=MAKING))
-    return str(revision or MAKING)
+        connection.execute(version.insert().values(version_num=INCOMPLETE))
+    return str(revision or INCOMPLETE)
 
 
-def _make(connection: Connection) -> None:
+def _create_tables(connection: Connection) -> None:
     metadata.create_all(connection)
-    seen = inspect(connection)
+    inspector = inspect(connection)
     for table in metadata.sorted_tables:
-        there = {one["name"] for one in seen.get_indexes(table.name)}
+        existing = {index["name"] for index in inspector.get_indexes(table.name)}
         for index in table.indexes:
-            if index.name not in there:
+            if index.name not in existing:
                 index.create(connection)
     if connection.execute(select(clock.c.store)).first() is None:
         connection.execute(clock.insert().values(store=uuid.uuid4().hex, revision=0))
