@@ -97,7 +97,7 @@ def test_a_run_without_steps_has_a_picture():
     assert "no steps" in "".join(ET.fromstring(run_graph_svg(run_of([]))).itertext())
 
 
-def test_boxes_do_not_move_while_the_run_goes_on():
+def test_boxes_do_not_move_while_the_run_is_running():
     def boxes(state):
         root = ET.fromstring(run_graph_svg(run_of(*chain(5), state=state)))
         return [(one.get("x"), one.get("y"), one.get("width")) for one in root.iter(f"{SVG}rect")]

@@ -94,7 +94,7 @@ def test_a_run_that_fails_says_why(view):
     assert "OSError: &lt;no&gt;" in run_html(view)
 
 
-def test_while_it_runs_the_header_tells_for_how_long(view, monkeypatch):
+def test_while_it_runs_the_header_shows_for_how_long(view, monkeypatch):
     monkeypatch.setattr("time.time", lambda: 13.0)
     told(view, RunStarted(RUN, at=1.0), StepStarted(RUN, "load", at=1.0))
     assert header(view) == f"training {RUN} running for 12 s · 3 steps: 1 running, 2 pending"
@@ -109,7 +109,7 @@ def test_an_event_that_comes_twice_or_for_another_run_changes_nothing(view):
     assert run_text(told(view, RunFinished("other", RunState.FAILED), StepStarted("other", "fit"))) == once
 
 
-def test_a_metric_of_two_steps_is_told_apart(view):
+def test_a_metric_of_two_steps_gets_the_steps_name(view):
     told(
         view, Measured(RUN, "load", "rows", 5.0), Measured(RUN, "split", "rows", 4.0), Measured(RUN, "fit", "auc", 1.0)
     )

@@ -70,7 +70,7 @@ def test_a_data_frame_has_the_values_as_they_are(runs):
     assert frame.accuracy[0] == 0.956140351
 
 
-def test_html_is_escaped_and_a_cut_cell_tells_all_in_its_title():
+def test_html_is_escaped_and_the_title_of_a_cut_cell_holds_all_of_it():
     shown_html = Table("<t>", ("a&b",), (("<script>" + "x" * 100,),))._repr_html_()
     assert "<script>" not in shown_html
     assert "&lt;script&gt;" in shown_html
@@ -122,7 +122,7 @@ def test_other_cells():
     assert [shown(one) for one in (None, True, 12345678, RunState.FAILED)] == ["", "yes", "12345678", "failed"]
 
 
-def test_pandas_is_not_imported_before_it_is_asked_for():
+def test_pandas_is_not_imported_before_it_is_needed():
     code = (
         "import sys; from zenbook.display.table import Table; repr(Table('', 'a', ((1,),))); "
         "assert 'pandas' not in sys.modules"

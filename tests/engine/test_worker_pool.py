@@ -79,22 +79,22 @@ def test_each_worker_is_told_all_that_it_needs(tmp_path: Path) -> None:
     [
         (WorkerExit(0), "its process ended with exit code 0"),
         (WorkerExit(9, "no such file"), "its process ended with exit code 9: no such file"),
-        (WorkerExit(-signal.SIGKILL, "a line"), "its process was killed by SIGKILL"),
-        (WorkerExit(-50), "its process was killed by signal 50"),
+        (WorkerExit(-signal.SIGKILL, "a line"), "its process was killed (SIGKILL)"),
+        (WorkerExit(-50), "its process was killed (signal 50)"),
     ],
 )
 def test_a_worker_that_recorded_no_end_is_a_crashed_step(ended: WorkerExit, words: str) -> None:
     with pytest.raises(RunError) as raised:
         run_on(Counting(ended=ended))
-    assert raised.value.message == f"Step 'one' has no end: {words}."
-    assert "for want of memory" in raised.value.hint or ended.code >= 0
+    assert raised.value.message == f"Step 'one' crashed: {words}."
+    assert "run out of memory" in raised.value.hint or ended.code >= 0
     run = find_run()
     assert [str(one.state) for one in run.steps.values()] == ["crashed", "skipped"]
     assert run.steps["one"].error == words
 
 
 def test_a_command_that_cannot_be_started_is_told(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"'/no/such/python' can't be started: No such file or directory"):
+    with pytest.raises(RunError, match=r"'/no/such/python' could not be started: No such file or directory"):
         run_command(["/no/such/python"], {})
 
 

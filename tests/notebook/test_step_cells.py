@@ -241,3 +241,22 @@ def test_the_whole_notebook_runs_with_other_parameters_and_drop_takes_a_step_out
     k.run("%zen step drop fit")
     assert k.run("r = %zen run\nlist(r.steps)").result == "['load']"
     assert "Did you mean 'load'" in k.run("%zen step drop laod", ok=False).text
+
+
+@pytest.mark.parametrize(
+    ("default", "text", "value"),
+    [
+        ("Path('a.csv')", "b.csv", "PosixPath('b.csv')"),
+        ("(1, 2)", "'(3, 4)'", "(3, 4)"),
+        ("float('inf')", "2.5", "2.5"),
+        ("2.5", "inf", "inf"),
+        ("float('nan')", "1", "1.0"),
+        ("{'b': 1, 'a': (2, 3)}", "\"{'c': 3}\"", "{'c': 3}"),
+        ("[1, (2, 3)]", "'[4]'", "[4]"),
+    ],
+)
+def test_parameters_of_any_plain_type_are_changed_by_their_text(k: Kernel, default: str, text: str, value: str) -> None:
+    k.run(f"from pathlib import Path\nPath('a.csv').touch(), Path('b.csv').touch()\nC = {default}")
+    k.run("%%step fit\nvalues = [C]")
+    assert k.run(f"r = %zen run --param C={text}\nr.steps['fit'].outputs['values'].load()[0]").result == value
+    assert k.run("r.params['C']").result == value

@@ -85,7 +85,7 @@ def test_a_command_that_is_not_there_is_told(workspace: Path, installed: Path) -
     (workspace / "train.py").write_text(block("python", "def niceness"))
     done = run_zen(workspace, "run", "train.py:training", **{ON_ITS_PATH: path_with(installed)})
     assert done.returncode != 0
-    assert "The worker 'nicely' can't be started: No such file or directory." in done.stderr + done.stdout
+    assert "The worker 'nicely' could not be started: No such file or directory." in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
     seen = run_zen(workspace, "doctor", **{ON_ITS_PATH: path_with(installed)})
     assert "There is no command 'nicely' here. Install it, or set another prefix." in seen.stdout

@@ -175,7 +175,7 @@ def dot(x: float, y: float, fill: str, *, title: str = "", radius: float = 4) ->
 
 
 def legend(labels: Sequence[str], colours: Sequence[str], y: float) -> Html:
-    """Labels with their colours in one row; those for which there is no room are counted.
+    """Labels with their colours in one row; those that do not fit are counted.
 
     Args:
         labels: What is drawn.

@@ -1,4 +1,4 @@
-"""Progress for a shell on a terminal: the lines of `terminal`, and below them a bar while the run goes on."""
+"""Progress for a shell on a terminal: the lines of `terminal`, and below them a bar while the run is running."""
 
 from __future__ import annotations
 
@@ -14,11 +14,19 @@ from zenbook.display.terminal import TerminalProgress
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-_WIDE = 48  # columns for what goes on
+_MAX_DESCRIPTION = 48  # columns for the steps that are running
 
 
 def shell_progress(view: RunView, stream: TextIO) -> Listener:
-    """The progress of a run in a shell: live on a terminal, plain lines elsewhere."""
+    """The progress of a run in a shell.
+
+    Args:
+        view: The run.
+        stream: Where to write.
+
+    Returns:
+        A listener: with a bar on a terminal, plain lines elsewhere.
+    """
     return LiveProgress(view, stream) if stream.isatty() else TerminalProgress(view, stream)
 
 
@@ -72,10 +80,10 @@ class LiveProgress(TerminalProgress):
         if self._bar is None:
             return
         steps = self.view.steps.values()
-        running = [one for one in steps if one.state is StepState.RUNNING]
-        words = ", ".join(_words(one) for one in running) or one_line(self.view.pipeline)
-        ended = sum(one.state.ended for one in steps)
-        self._bar.update(self._bar.task_ids[0], description=cut(words, _WIDE), completed=ended)
+        running = [step for step in steps if step.state is StepState.RUNNING]
+        words = ", ".join(map(_step_words, running)) or one_line(self.view.pipeline)
+        ended = sum(step.state.ended for step in steps)
+        self._bar.update(self._bar.task_ids[0], description=cut(words, _MAX_DESCRIPTION), completed=ended)
 
     def _stop(self) -> None:
         if self._bar is not None:
@@ -83,12 +91,14 @@ class LiveProgress(TerminalProgress):
             self._bar = None
 
 
-def _words(step: StepView) -> str:
-    now = step.progress
-    if now is None:
+def _step_words(step: StepView) -> str:
+    progress = step.progress
+    if progress is None:
         return one_line(step.name)
-    far = f"{now.done:g} of {now.total:g}" if now.total else f"{now.done:g}" if now.done else ""
-    return " ".join(one for one in (one_line(step.name), one_line(now.label), far) if one)
+    done = (
+        f"{progress.done:g} of {progress.total:g}" if progress.total else f"{progress.done:g}" if progress.done else ""
+    )
+    return " ".join(words for words in (one_line(step.name), one_line(progress.label), done) if words)
 
 
 __all__ = ["LiveProgress", "shell_progress"]

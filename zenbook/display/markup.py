@@ -21,7 +21,14 @@ class Html(Markup):
 
     @classmethod
     def escape(cls, s: Any, /) -> Self:
-        """The markup of a text; markup stays as it is."""
+        """The markup of a text.
+
+        Args:
+            s: A text, or any object that has one; markup stays as it is.
+
+        Returns:
+            Markup.
+        """
         if hasattr(s, "__html__"):
             return cls(s.__html__())
         return cls(html.escape(_NOT_XML.sub("\ufffd", str(s))))

@@ -18,7 +18,7 @@ MAX_NAME = 40
 
 
 class TerminalProgress:
-    """A listener that writes finished steps and totals to a stream; colours only where the stream is a terminal.
+    """A listener that writes finished steps and totals to a stream, in colour where the stream is a terminal.
 
     It passes every event on to its view. Each message is one write of whole lines that begins on a fresh line, so what
     steps print stays readable between them.
@@ -32,7 +32,11 @@ class TerminalProgress:
         self._room = max((width(_name(name)) for name in view.steps), default=0)
 
     def on_event(self, event: Event) -> None:
-        """Take one event of the view's run."""
+        """Take one event of the view's run; events of other runs change nothing.
+
+        Args:
+            event: What happened.
+        """
         self.view.on_event(event)
         if event.run != self.view.run:
             return

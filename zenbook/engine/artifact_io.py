@@ -1,4 +1,4 @@
-"""Artifacts of a stack: store a value, read one back, trust only what the metadata store knows."""
+"""Store values as artifacts and read them back; only artifacts that the metadata store knows are opened."""
 
 from __future__ import annotations
 
@@ -16,17 +16,34 @@ from zenbook.stack.artifact_store import ArtifactStore
 from zenbook.stack.metadata_store import MetadataStore
 
 IMMUTABLE = frozenset({bool, int, float, complex, str, bytes, type(None)})
-_SMALL = 64 * 1024  # bytes up to which a value is stored by way of memory
+_SMALL = 64 * 1024  # bytes up to which a value is written in memory, and remembered
 
 
 def store_value(artifacts: ArtifactStore, value: Any, annotation: Any = None) -> Stored:
-    """Store a value in the format of its type. Raises `FormatError` for one that can't be stored."""
+    """Store a value in the format of its type.
+
+    Args:
+        artifacts: Where to store it.
+        value: Any object.
+        annotation: Its annotation, which may choose the format.
+
+    Returns:
+        The artifact.
+    """
     chosen = format_for(value, annotation)
     return _stored(artifacts, value, chosen)
 
 
 def store_bundle(artifacts: ArtifactStore, values: Mapping[str, Any]) -> dict[str, Stored]:
-    """Store values that share objects as one artifact; each is a member of it."""
+    """Store values that share objects as one artifact.
+
+    Args:
+        artifacts: Where to store it.
+        values: The objects by name.
+
+    Returns:
+        A member of the artifact for each name.
+    """
     whole = _stored(artifacts, dict(values), BundleFormat())
     return {
         name: Stored(
@@ -37,7 +54,15 @@ def store_bundle(artifacts: ArtifactStore, values: Mapping[str, Any]) -> dict[st
 
 
 def store_bytes(artifacts: ArtifactStore, data: bytes) -> Stored:
-    """Store bytes of our own (a random state)."""
+    """Store bytes, for example a random state.
+
+    Args:
+        artifacts: Where to store them.
+        data: The bytes.
+
+    Returns:
+        The artifact.
+    """
     return _stored(artifacts, data, format_named("bytes"))
 
 
@@ -48,7 +73,7 @@ def _stored(artifacts: ArtifactStore, value: Any, chosen: Format) -> Stored:
         written = artifacts.put_bytes(buffer.getvalue(), suffix=chosen.suffix)
     else:
         written = artifacts.put(lambda file: chosen.write(value, file), suffix=chosen.suffix)
-        if artifacts.on_this_machine:  # what this process wrote it need not verify
+        if artifacts.on_this_machine:  # this process need not verify what it wrote
             remember_digest(artifacts.local_path(written.address), written.digest)
     return Stored(
         written.digest,
@@ -73,46 +98,77 @@ def _preview(value: Any, chosen: Format | None = None) -> str:
 
 
 class Reader:
-    """Reads artifacts of one stack; keeps small immutable values, since nobody can change those."""
+    """Reads artifacts of one stack; remembers small immutable values.
+
+    Args:
+        artifacts: The artifact store.
+        metadata: The metadata store, which vouches for the artifacts.
+    """
 
     def __init__(self, artifacts: ArtifactStore, metadata: MetadataStore) -> None:
         self.artifacts = artifacts
         self.metadata = metadata
-        self._kept: dict[str, Any] = {}
+        self._remembered: dict[str, Any] = {}
 
     def keep(self, stored: Stored, value: Any) -> None:
-        """Remember a value that was just stored, if nobody can change it."""
+        """Remember a value that was just stored, if it is small and immutable.
+
+        Args:
+            stored: The artifact.
+            value: The object.
+        """
         if type(value) in IMMUTABLE and stored.size <= _SMALL:
-            self._kept[stored.key] = value
+            self._remembered[stored.key] = value
 
     def read(self, stored: Stored) -> Any:
-        """The value of an artifact, sharing nothing with any other reader."""
+        """Read one artifact.
+
+        Args:
+            stored: The artifact.
+
+        Returns:
+            The value; it shares no object with other values that were read.
+        """
         return self.read_all({"": stored})[""]
 
     def read_all(self, wanted: Mapping[str, Stored]) -> dict[str, Any]:
-        """Several values; members of one bundle share what they shared when they were stored.
+        """Read several artifacts; members of one bundle share the objects that they shared when they were stored.
 
-        Raises `ArtifactError` for a missing or corrupt artifact, `FormatError` for bytes that no value can be made of.
+        Args:
+            wanted: The artifacts by name.
+
+        Returns:
+            The values by name.
+
+        Raises:
+            ArtifactError: An artifact is missing or corrupt, or the metadata store does not know it.
+            FormatError: An artifact's bytes cannot be read as a value.
         """
         if len(wanted) > 1 and not self.artifacts.on_this_machine:
-            self.artifacts.fetch([self._address(one) for one in wanted.values() if one.key not in self._kept])
+            self.artifacts.fetch(
+                [self._address(stored) for stored in wanted.values() if stored.key not in self._remembered]
+            )
         values: dict[str, Any] = {}
-        wholes: dict[tuple[str, str], Any] = {}
+        bundles: dict[tuple[str, str], Any] = {}
         for name, stored in wanted.items():
-            if stored.key in self._kept:
-                values[name] = self._kept[stored.key]
+            if stored.key in self._remembered:
+                values[name] = self._remembered[stored.key]
                 continue
             if stored.member:
-                place = (stored.digest, stored.format)
-                if place not in wholes:
-                    wholes[place] = self._read(stored)
-                values[name] = wholes[place][stored.member]
+                bundle = (stored.digest, stored.format)
+                if bundle not in bundles:
+                    bundles[bundle] = self._read(stored)
+                values[name] = bundles[bundle][stored.member]
             else:
                 values[name] = self._read(stored)
         return values
 
     def exists(self, stored: Stored) -> bool:
-        """Whether an artifact is still in the store."""
+        """Whether an artifact is still in the store.
+
+        Args:
+            stored: The artifact.
+        """
         return self.artifacts.exists(stored.address)
 
     def _read(self, stored: Stored) -> Any:
@@ -124,42 +180,65 @@ class Reader:
         address = stored.address or self.metadata.address_of(stored.digest, stored.format)
         if not address:
             raise ArtifactError(
-                f"The artifact {stored.digest[:12]} is not known to the metadata store, so it is not opened.",
-                "Run the step that makes it again with --no-cache.",
+                f"The metadata store does not know the artifact {stored.digest[:12]}, so it is not opened.",
+                "Run the step that produces it again with --no-cache.",
             )
         return address
 
 
 def read_file(path: Path, stored: Stored) -> Any:
-    """Make the value of an artifact's file, whose digest was verified."""
+    """Read the value of an artifact's file.
+
+    Args:
+        path: The file, whose digest was verified.
+        stored: The artifact.
+
+    Returns:
+        The value.
+
+    Raises:
+        FormatError: The file cannot be read as a value.
+    """
     try:
         return format_named(stored.format).read(MappedFile(path))
     except (ArtifactError, FormatError):
         raise
     except Exception as error:
         raise FormatError(
-            f"The artifact {stored.digest[:12]} ({stored.type or stored.format}) can't be read: "
+            f"The artifact {stored.digest[:12]} ({stored.type or stored.format}) cannot be read: "
             f"{type(error).__name__}: {error}.",
-            "Is a package that it needs missing, or of another version than when it was stored?",
+            "Install the packages that it needs, in the versions with which it was stored.",
         ) from error
 
 
 def verify(path: Path, stored: Stored) -> None:
     """Compare a file with the digest that was recorded, once for each state of the file in this process.
 
-    Raises `ArtifactError` when its content is another.
+    Args:
+        path: The file.
+        stored: The artifact.
+
+    Raises:
+        ArtifactError: The file's content has changed.
     """
     digest = digest_of_file(path)
     if digest != stored.digest:
         raise ArtifactError(
             f"The artifact file {path} is not what was stored (its digest is {digest[:12]} and not "
             f"{stored.digest[:12]}).",
-            "Delete the file and run the pipeline again: the step that makes it then runs once more.",
+            "Delete the file and run the pipeline again: the step that produces it runs again.",
         )
 
 
 def type_name(value: Any) -> str:
-    """A value's class for people: ``pandas.DataFrame``."""
+    """Name a value's class for people.
+
+    Args:
+        value: Any object.
+
+    Returns:
+        The name with the top package, as ``pandas.DataFrame``.
+    """
     kind = type(value)
     module = kind.__module__.partition(".")[0]
     return kind.__qualname__ if module in ("builtins", "__main__") else f"{module}.{kind.__qualname__}"

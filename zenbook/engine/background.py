@@ -1,7 +1,7 @@
-"""Runs in the background: a process of their own drives them, which outlives the kernel that asked for them.
+"""Runs in the background: each is driven by a process of its own, which keeps running when the kernel ends.
 
-``python -m zenbook.engine.background RUN --stack STACK`` carries out a run whose row, with its plan, is in the metadata
-store. It begins when a line arrives on its standard input, so that the row can name its process.
+``python -m zenbook.engine.background --stack STACK`` executes a run whose row, with its plan, is in the metadata store.
+It waits for the run's id on its standard input, so that the row can name its process.
 """
 
 from __future__ import annotations
@@ -25,9 +25,16 @@ from zenbook.stack.stack import OpenStack, open_stack
 def launch_in_background(
     plan: Plan, stack: OpenStack, *, use_cache: bool = True, snapshot: EnvironmentSnapshot | None = None
 ) -> RunRecord:
-    """Start a process that executes a plan, and give the run's row at once.
+    """Start a process that executes a plan.
 
-    Raises `RunError` where no process can be started, `StoreError` when the metadata store fails.
+    Args:
+        plan: What to run.
+        stack: The stack to run it on.
+        use_cache: Whether steps may be served from the cache.
+        snapshot: The description of the environment, if it is being collected already.
+
+    Returns:
+        The run's row, at once.
     """
     driver = _start(stack, use_cache=use_cache)
     assert driver.stdin is not None
@@ -40,13 +47,13 @@ def launch_in_background(
     return record
 
 
-_children: list[subprocess.Popen[bytes]] = []  # kept, so that one that has ended is waited for
+_children: list[subprocess.Popen[bytes]] = []  # so that those that have ended are waited for
 
 
 def _start(stack: OpenStack, *, use_cache: bool) -> subprocess.Popen[bytes]:
-    for one in list(_children):
-        if one.poll() is not None:
-            _children.remove(one)
+    for child in list(_children):
+        if child.poll() is not None:
+            _children.remove(child)
     command = [sys.executable, "-m", "zenbook.engine.background", "--stack", stack.stack.name]
     command += [] if use_cache else ["--no-cache"]
     log = stack.workspace.home / "background.log"  # what ends a driver before it can write to the store
@@ -62,12 +69,19 @@ def _start(stack: OpenStack, *, use_cache: bool) -> subprocess.Popen[bytes]:
             )
     except OSError as error:
         raise RunError(
-            f"No process can be started for the run: {error.strerror}.", "Run it in the foreground."
+            f"Could not start a process for the run: {error.strerror}.", "Run it in the foreground."
         ) from error
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Carry out the run that is named on the standard input; the exit code is 0 when it succeeded."""
+    """Execute the run that is named on the standard input.
+
+    Args:
+        arguments: The command line; by default that of this process.
+
+    Returns:
+        The exit code: 0 when the run succeeded, 130 when it was interrupted, 2 when no run was named.
+    """
     parser = argparse.ArgumentParser(prog="python -m zenbook.engine.background", description=__doc__)
     parser.add_argument("--stack", required=True, help="the stack, by name")
     parser.add_argument("--no-cache", action="store_true", help="run the steps even if nothing changed")
@@ -81,7 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
         stack = open_stack(options.stack)
         record = stack.metadata.run(run)
         if record is None:
-            raise RunError(f"There is no run {run!r} in {stack.metadata.describe()}.", "Is this the right stack?")
+            raise RunError(f"Run {run!r} is not in {stack.metadata.describe()}.", "Use the stack of the run.")
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # what steps print is recorded
         watch_runs_with(lambda view: ProgressFile(progress_file(stack.workspace, view.run)))
         execute_pending_run(record, stack, use_cache=not options.no_cache)

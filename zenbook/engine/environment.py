@@ -18,19 +18,19 @@ from zenbook.core.digest import digest_of_text
 from zenbook.core.distributions import installed_distributions
 from zenbook.stack.records import EnvironmentRecord
 
-_FRESH = 5.0  # seconds for which git is not asked again
+_GIT_LIFETIME = 5.0  # seconds for which git is not asked again
 _answers: dict[str, tuple[float, dict[str, Any]]] = {}
 
 
 class EnvironmentSnapshot:
-    """Asks about the environment in the background, since git and `platform` wait for other programs."""
+    """Collects facts about the environment in the background, since git and `platform` wait for other programs."""
 
     def __init__(self) -> None:
         self._git: dict[str, Any] = {}
         self._thread: threading.Thread | None = None
         folder = str(Path.cwd())
         known = _answers.get(folder)
-        if known is not None and time.monotonic() - known[0] < _FRESH:
+        if known is not None and time.monotonic() - known[0] < _GIT_LIFETIME:
             self._git = known[1]
         else:
             self._thread = threading.Thread(target=self._ask, args=(folder,), daemon=True, name="zenbook-git")
@@ -42,7 +42,7 @@ class EnvironmentSnapshot:
         _answers[folder] = time.monotonic(), self._git
 
     def collect(self) -> EnvironmentRecord:
-        """The description, by its digest."""
+        """Wait for the facts, and describe the environment."""
         if self._thread is not None:
             self._thread.join()
         body = {
@@ -59,8 +59,15 @@ class EnvironmentSnapshot:
 
 
 def git_state(folder: Path) -> dict[str, Any]:
-    """The commit, branch and whether tracked files are changed; empty outside of a repository."""
-    if not any((one / ".git").exists() for one in (folder, *folder.parents)):
+    """Ask git for the commit and branch, and whether tracked files have changed.
+
+    Args:
+        folder: A folder.
+
+    Returns:
+        "commit", "branch" and "dirty"; empty outside of a repository.
+    """
+    if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
         return {}
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None:
@@ -88,7 +95,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 
 def user_name() -> str:
-    """Who runs this, or "" where the machine does not say."""
+    """The user's name; empty if the machine does not know it."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):
@@ -96,19 +103,30 @@ def user_name() -> str:
 
 
 def process_identity() -> str:
-    """This process as "pid:start time:pid namespace", so that a pid used again is not mistaken for it."""
+    """This process as "pid:start time:pid namespace", so that another process with its pid is not mistaken for it."""
     return identity_of(os.getpid())
 
 
 def identity_of(pid: int) -> str:
-    """A process of this machine, as `process_identity` names its own."""
+    """Name a process of this machine in the same way as `process_identity`.
+
+    Args:
+        pid: The process id.
+
+    Returns:
+        "pid:start time:pid namespace".
+    """
     return f"{pid}:{_started(pid)}:{_namespace()}"
 
 
 def is_alive(process: str) -> bool:
-    """Whether a process of this machine, as `process_identity` names it, still runs.
+    """Whether a process of this machine is still running.
 
-    One of another container can't be seen from here; it is believed to run.
+    Args:
+        process: The process as `process_identity` names it.
+
+    Returns:
+        True too for a process of another container, which is not visible here.
     """
     pid, started, namespace = process.split(":") if process.count(":") == 2 else (process, "", "")
     if namespace != _namespace():
@@ -122,7 +140,7 @@ def _started(pid: int) -> str:
         facts = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
         return "" if Path("/proc/self/stat").exists() else _started_by_psutil(pid)
-    return "" if facts[0] in (b"Z", b"X") else facts[19].decode()  # a zombie only waits for its parent to look
+    return "" if facts[0] in (b"Z", b"X") else facts[19].decode()  # a zombie only waits for its parent
 
 
 def _started_by_psutil(pid: int) -> str:

@@ -1,4 +1,4 @@
-"""Follow a run that goes on elsewhere: what changes in the metadata store becomes the events of a run of this process.
+"""Follow a run that another process drives: changes in the metadata store become events in this process.
 
 It asks nothing of whoever executes the run, so it serves runs in the background as well as those of a cluster.
 """
@@ -27,13 +27,19 @@ from zenbook.errors import StoreError
 from zenbook.stack.records import RunRecord, StepRecord
 from zenbook.stack.stack import OpenStack
 
-EVERY = 0.3  # seconds between two looks at the steps
-_RUN_EVERY = 3  # looks at the steps for one at the run, whose row holds the plan
-_LOG_SHARE = 20  # reading a long log takes at most one part of so many of the time
+POLL_INTERVAL = 0.3  # seconds between two reads of the steps
+_POLLS_PER_RUN_READ = 3  # the run is read less often than the steps, since its row holds the plan
+_LOG_SHARE = 20  # reading a long log takes at most one twentieth of the time
 
 
 class Follower:
-    """Tells a listener what happens to a run, by looking again and again."""
+    """Reports to a listener what happens in a run, by polling the metadata store.
+
+    Args:
+        run: The run's id.
+        stack: The stack whose metadata store holds the run.
+        listener: What receives the events.
+    """
 
     def __init__(self, run: str, stack: OpenStack, listener: Listener) -> None:
         self.run = run
@@ -59,19 +65,23 @@ class Follower:
         return self
 
     def stop(self) -> None:
-        """Follow no more."""
+        """Stop following."""
         self._stop.set()
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait for the run's end."""
+        """Wait for the run's end.
+
+        Args:
+            timeout: At most so many seconds; None for no limit.
+        """
         if self._thread is not None:
             self._thread.join(timeout)
 
     def look(self) -> None:
-        """Look once, and tell what has changed since. Raises `StoreError`."""
-        seen = self._steps
-        self._steps = {one.name: one for one in self._metadata.steps([self.run])}
-        record = self._record() if self._asks_for_run() else None
+        """Read the store once, and report what has changed since the last time."""
+        before = self._steps
+        self._steps = self._read_steps()
+        record = self._read_run() if self._needs_run() else None
         self._looks += 1
         if not self._started and (record is None or record.started_at is None):
             return
@@ -79,33 +89,35 @@ class Follower:
         if not self._started and record is not None:
             self._started = True
             events.append(RunStarted(self.run, record.started_at or record.created_at))
-        changed = [one for name, one in self._steps.items() if one != seen.get(name)]
-        events += (event for one in changed for event in _events(one, seen.get(one.name)))
+        changed = [step for name, step in self._steps.items() if step != before.get(name)]
+        events += (event for step in changed for event in _events(step, before.get(step.name)))
         for event in events:
             self._listener.on_event(event)
-        self._tell_progress()
-        self._tell_logs(changed)
-        if changed or any(one.state is StepState.RUNNING for one in self._steps.values()):
-            self._tell_metrics()
+        self._report_progress()
+        self._report_logs(changed)
+        if changed or any(step.state is StepState.RUNNING for step in self._steps.values()):
+            self._report_metrics()
         if record is not None and record.state.ended:
             self.ended = True
             self._listener.on_event(RunFinished(self.run, record.state, record.error, record.ended_at or time.time()))
 
-    def _asks_for_run(self) -> bool:
-        over = all(one.state.ended for one in self._steps.values())
-        return not self._started or over or self._looks % _RUN_EVERY == 0
+    def _read_steps(self) -> dict[str, StepRecord]:
+        return {step.name: step for step in self._metadata.steps([self.run])}
 
-    def _record(self) -> RunRecord | None:
-        found = self._metadata.run(self.run)
-        if found is None:
+    def _needs_run(self) -> bool:
+        have_ended = all(step.state.ended for step in self._steps.values())
+        return not self._started or have_ended or self._looks % _POLLS_PER_RUN_READ == 0
+
+    def _read_run(self) -> RunRecord | None:
+        record = self._metadata.run(self.run)
+        if record is None:
             return None
-        known = mark_crashed_runs(self._metadata, [found])[0]
-        if known.state.ended:  # its last steps may have ended after they were read
-            changed = {one.name: one for one in self._metadata.steps([self.run])}
-            self._steps = changed
-        return known
+        record = mark_crashed_runs(self._metadata, [record])[0]
+        if record.state.ended:  # its last steps may have ended after they were read
+            self._steps = self._read_steps()
+        return record
 
-    def _tell_progress(self) -> None:
+    def _report_progress(self) -> None:
         for event in read_progress(self._progress_file, self.run):
             before = self._progress.get(event.step)
             if before is None or (before.done, before.total, before.label) != (event.done, event.total, event.label):
@@ -113,34 +125,35 @@ class Follower:
                 if event.step in self._steps and self._steps[event.step].state is StepState.RUNNING:
                     self._listener.on_event(event)
 
-    def _tell_logs(self, changed: list[StepRecord]) -> None:
+    def _report_logs(self, changed: list[StepRecord]) -> None:
         """Pass on new lines of the steps that run, or have just ended."""
-        ended = {one.name for one in changed if one.state.ended and one.state is not StepState.CACHED}
-        running = {one.name for one in self._steps.values() if one.state is StepState.RUNNING}
+        ended = {step.name for step in changed if step.state.ended and step.state is not StepState.CACHED}
+        running = {step.name for step in self._steps.values() if step.state is StepState.RUNNING}
         if time.monotonic() < self._logs_due:
             running = set()
         for name in sorted(ended | running):
-            began = time.monotonic()
+            started = time.monotonic()
             records = self._metadata.logs(self.run, name)
-            self._logs_due = max(self._logs_due, began + _LOG_SHARE * (time.monotonic() - began))
-            told = self._lines.get(name, 0)
+            self._logs_due = max(self._logs_due, started + _LOG_SHARE * (time.monotonic() - started))
+            reported = self._lines.get(name, 0)
             self._lines[name] = len(records)
-            for one in records[told:]:
-                self._listener.on_event(Logged(self.run, name, one.stream, one.text, one.at))
+            for record in records[reported:]:
+                self._listener.on_event(Logged(self.run, name, record.stream, record.text, record.at))
 
-    def _tell_metrics(self) -> None:
-        for one in self._metadata.metrics([self.run]):
-            if one.n >= self._metrics.get((one.step, one.name), 0):
-                self._metrics[one.step, one.name] = one.n + 1
-                self._listener.on_event(Measured(self.run, one.step, one.name, one.value, one.index, one.at))
+    def _report_metrics(self) -> None:
+        for record in self._metadata.metrics([self.run]):
+            key = record.step, record.name
+            if record.n >= self._metrics.get(key, 0):
+                self._metrics[key] = record.n + 1
+                self._listener.on_event(Measured(self.run, *key, record.value, record.index, record.at))
 
     def _follow(self) -> None:
         while True:
             try:
                 self.look()
-            except StoreError:  # away for a moment: the next look sees what was missed
-                self._stop.wait(EVERY * 5)
-            if self.ended or self._stop.wait(EVERY):
+            except StoreError:  # for a moment: the next read finds what was missed
+                self._stop.wait(POLL_INTERVAL * 5)
+            if self.ended or self._stop.wait(POLL_INTERVAL):
                 return
 
 

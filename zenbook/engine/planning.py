@@ -1,4 +1,4 @@
-"""From a traced pipeline to the plan that leaves the notebook."""
+"""Make the plan that leaves the notebook from a traced pipeline."""
 
 from __future__ import annotations
 
@@ -23,7 +23,19 @@ def make_plan(
 ) -> Plan:
     """Capture every step, store the objects that were passed to the pipeline, and put the plan together.
 
-    Raises `CaptureError` for what can't travel, `WiringError` for an object that can't be stored.
+    Args:
+        traced: The traced pipeline.
+        artifacts: Where objects that were passed to the pipeline are stored.
+        pipeline: The pipeline's name.
+        params: Its parameters, encoded.
+        doc: Its docstring.
+
+    Returns:
+        The plan.
+
+    Raises:
+        CaptureError: Something that a step uses cannot travel.
+        WiringError: An object that was passed to the pipeline cannot be stored.
     """
     known: dict[int, tuple[Code, Capsule]] = {}
     code: dict[str, Code] = {}
@@ -54,13 +66,25 @@ def make_plan(
 
 
 def store_external_input(artifacts: ArtifactStore, name: str, value: Any) -> Stored:
-    """Store an object that was passed to a pipeline. Raises `WiringError` when it can't be stored, or is a secret."""
-    if hasattr(value, "get_secret_value"):  # pydantic's SecretStr and its kin
+    """Store an object that was passed to a pipeline.
+
+    Args:
+        artifacts: Where to store it.
+        name: The argument's name, for messages.
+        value: The object.
+
+    Returns:
+        The artifact.
+
+    Raises:
+        WiringError: The object cannot be stored, or is a secret.
+    """
+    if hasattr(value, "get_secret_value"):  # as pydantic's SecretStr
         raise WiringError(
-            f"The argument {name!r} is a secret, and what a pipeline is given is recorded.",
-            "Read it within the step, from the environment or the system keyring.",
+            f"The argument {name!r} is a secret, but arguments of a pipeline are recorded.",
+            "Read it inside the step, from the environment or the system keyring.",
         )
     try:
         return store_value(artifacts, value)
     except FormatError as error:
-        raise WiringError(f"The argument {name!r} can't be stored: {error.message}", error.hint) from error
+        raise WiringError(f"The argument {name!r} cannot be stored: {error.message}", error.hint) from error

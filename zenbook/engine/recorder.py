@@ -1,7 +1,7 @@
-"""Writes what happens to the metadata store: the listener without which nothing would be remembered.
+"""The listener that writes what happens in a run to the metadata store.
 
-A quick step's end and the next step's start are one transaction; ends of cached steps wait for the next one, since
-losing them costs nothing that can't be served again.
+The end of a short step and the start of the next are written in one transaction. Ends of cached steps wait for the next
+transaction: if they are lost, the steps are served from the cache again.
 """
 
 from __future__ import annotations
@@ -34,16 +34,20 @@ from zenbook.stack.records import (
     StepRecord,
 )
 
-_EVERY = 0.5  # seconds after which waiting rows are written even if no step begins
-_OFTEN = 0.2  # seconds after which lines and metrics are written while a step runs
-_QUICK = 0.02  # seconds: a step that took longer is worth a transaction of its own
-_MANY = 500  # rows after which they are
+_FLUSH_INTERVAL = 0.5  # seconds after which waiting rows are written even if no step starts
+_LOG_FLUSH_INTERVAL = 0.2  # seconds after which lines and metrics are written while a step runs
+_SHORT_STEP = 0.02  # seconds: the end of a step that took longer is written at once
+_MAX_WAITING_ROWS = 500
 
 
 class Recorder:
-    """Records the events of one run's steps; any thread may tell it.
+    """Records the events of one run's steps; any thread may report events.
 
-    ``resumes`` says that steps may have run in this run before, in other processes: their lines and metrics are kept.
+    Args:
+        metadata: Where to write.
+        plan: What is run.
+        run: The run's id.
+        resumes: Whether steps of this run may have run in other processes before: their lines and metrics stay.
     """
 
     def __init__(self, metadata: MetadataStore, plan: Plan, run: str, *, resumes: bool = False) -> None:
@@ -60,7 +64,11 @@ class Recorder:
         self.timer: threading.Timer | None = None
 
     def on_event(self, event: Event) -> None:
-        """Take note of an event, and write when it is time."""
+        """Note an event, and write when it is time.
+
+        Args:
+            event: The event.
+        """
         with self.lock:
             if isinstance(event, StepStarted):
                 self._started(event)
@@ -80,7 +88,7 @@ class Recorder:
                 self._flush_meanwhile()
 
     def flush(self) -> None:
-        """Write what waits, in one transaction. Raises `StoreError`; what waits is kept then."""
+        """Write the waiting rows, in one transaction; they stay if the store raises `StoreError`."""
         with self.lock:
             if self.batch:
                 self.metadata.write(self.batch)
@@ -91,14 +99,16 @@ class Recorder:
         if event.state not in (StepState.CACHED, StepState.SUCCEEDED, StepState.SKIPPED):
             return True
         took = event.at - event.started_at if event.started_at is not None else 0.0
-        return took > _QUICK or self.waiting > _MANY or time.monotonic() - self.written > _EVERY
+        return (
+            took > _SHORT_STEP or self.waiting > _MAX_WAITING_ROWS or time.monotonic() - self.written > _FLUSH_INTERVAL
+        )
 
     def _flush_meanwhile(self) -> None:
-        """Write while a step runs, now or in a moment: the last lines before a long silence are written, too."""
-        if time.monotonic() - self.written > _OFTEN:
+        """Write while a step runs, now or in a moment, so that the last lines before a long pause are written too."""
+        if time.monotonic() - self.written > _LOG_FLUSH_INTERVAL:
             self._try_to_flush()
         elif self.timer is None:
-            self.timer = threading.Timer(_OFTEN, self._flush_late)
+            self.timer = threading.Timer(_LOG_FLUSH_INTERVAL, self._flush_late)
             self.timer.daemon = True
             self.timer.start()
 
@@ -108,7 +118,7 @@ class Recorder:
             self._try_to_flush()
 
     def _try_to_flush(self) -> None:
-        """Write; a store that is away for a moment does not end the step, since its end tries again."""
+        """Write; if the store cannot be reached for a moment, the step runs on, since its end tries again."""
         try:
             self.flush()
         except StoreError:
@@ -117,9 +127,9 @@ class Recorder:
     def _started(self, event: StepStarted) -> None:
         if self.resumes and event.step not in self.lines:
             self.lines[event.step] = len(self.metadata.logs(self.run, event.step))
-            for one in self.metadata.metrics([self.run]):
-                if one.step == event.step:
-                    self.values[one.step, one.name] = one.n + 1
+            for metric in self.metadata.metrics([self.run]):
+                if metric.step == event.step:
+                    self.values[metric.step, metric.name] = metric.n + 1
         record = replace(
             self.steps[event.step],
             state=StepState.RUNNING,
@@ -158,7 +168,7 @@ class Recorder:
         )
         batch = self.batch
         for name, used in event.inputs:
-            one = used.stored
+            stored = used.stored
             batch.inputs.append(
                 InputRecord(
                     event.run,
@@ -166,30 +176,40 @@ class Recorder:
                     name,
                     used.source_step,
                     used.source_output,
-                    one.digest,
-                    one.format,
-                    one.member,
+                    stored.digest,
+                    stored.format,
+                    stored.member,
                 )
             )
-        for name, one in event.outputs:
-            batch.outputs.append(_output(event, name, one))
+        for name, stored in event.outputs:
+            batch.outputs.append(_output_record(event, name, stored))
             if event.state is not StepState.CACHED:
-                batch.artifacts.append(ArtifactRecord(one.digest, one.format, one.address, one.size, event.at))
+                batch.artifacts.append(
+                    ArtifactRecord(stored.digest, stored.format, stored.address, stored.size, event.at)
+                )
         for name, value in event.metrics:
             self._metric(event.step, name, value, event.at, None)
 
     def _metric(self, step: str, name: str, value: float, at: float, index: int | None) -> None:
-        place = self.values.get((step, name), 0)
-        self.values[step, name] = place + 1
-        self.batch.metrics.append(MetricRecord(self.run, step, name, place, value, at, index))
+        number = self.values.get((step, name), 0)
+        self.values[step, name] = number + 1
+        self.batch.metrics.append(MetricRecord(self.run, step, name, number, value, at, index))
 
     def _line(self, step: str, at: float, stream: str, text: str) -> None:
-        place = self.lines.get(step, 0)
-        self.lines[step] = place + 1
-        self.batch.logs.append(LogRecord(self.run, step, place, at, stream, text))
+        number = self.lines.get(step, 0)
+        self.lines[step] = number + 1
+        self.batch.logs.append(LogRecord(self.run, step, number, at, stream, text))
 
 
-def _output(event: StepFinished, name: str, one: Stored) -> OutputRecord:
+def _output_record(event: StepFinished, name: str, stored: Stored) -> OutputRecord:
     return OutputRecord(
-        event.run, event.step, name, one.digest, one.format, one.member, one.type, one.preview, one.note
+        event.run,
+        event.step,
+        name,
+        stored.digest,
+        stored.format,
+        stored.member,
+        stored.type,
+        stored.preview,
+        stored.note,
     )

@@ -1,4 +1,4 @@
-"""What the steps of one run share: the plan, the stores, who listens, and what became of the steps so far."""
+"""What the steps of one run share: the plan, the stores, the listeners, and how the steps so far ended."""
 
 from __future__ import annotations
 
@@ -30,28 +30,48 @@ HIDDEN = STATE | {SHOWN}
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt at a step, of those that another scheduler counts: a failed one is not tried again here."""
+    """One attempt at a step whose retries another scheduler counts: a failed step is not tried again here.
 
-    number: int  # 1-based
+    Attributes:
+        number: The attempt's number, 1-based.
+        last: Whether the scheduler gives up if this attempt fails.
+        notes: Where the attempt runs and what is different there, for people.
+    """
+
+    number: int
     last: bool
-    notes: tuple[str, ...] = ()  # where it ran and what was different there, for people
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
 class RunContext:
-    """What running the steps of one run needs, and what became of those that ran in this process."""
+    """What running the steps of one run needs, and how those that ran in this process ended.
+
+    Attributes:
+        plan: What is run.
+        run: The run's id.
+        artifacts: The stack's artifact store.
+        metadata: The stack's metadata store.
+        listener: All listeners, the recorder included.
+        observers: The listeners that do not record.
+        use_cache: Whether steps may be served from the cache.
+        display_recorder: How a cell's displays are shown and recorded; None outside of a notebook.
+        finished: The ends of steps, by name.
+        cell_results: What calls of cells gave, by step name.
+        outer_attempt: The attempt, where another scheduler counts attempts.
+    """
 
     plan: Plan
     run: str
     artifacts: ArtifactStore
     metadata: MetadataStore
     listener: Listener
-    observers: Listener  # those of the listeners that do not record
+    observers: Listener
     use_cache: bool = True
-    display_recorder: CellDisplayRecorder | None = None  # how a cell's displays are shown and recorded, in a notebook
+    display_recorder: CellDisplayRecorder | None = None
     finished: dict[str, StepFinished] = field(default_factory=dict)
-    cell_results: dict[str, StepResult] = field(default_factory=dict)  # what calls of cells gave, by step
-    outer_attempt: Attempt | None = None  # where somebody else counts the attempts
+    cell_results: dict[str, StepResult] = field(default_factory=dict)
+    outer_attempt: Attempt | None = None
 
     def __post_init__(self) -> None:
         self.reader = Reader(self.artifacts, self.metadata)
@@ -68,16 +88,28 @@ class RunContext:
         use_cache: bool,
         outer_attempt: Attempt | None = None,
     ) -> Iterator[RunContext]:
-        """An context whose steps are recorded in the stack's metadata store and watched by a listener."""
+        """Make a context whose steps are recorded in the stack's metadata store.
+
+        Args:
+            plan: What is run.
+            run: The run's id.
+            stack: The stack.
+            observers: The listeners that do not record.
+            use_cache: Whether steps may be served from the cache.
+            outer_attempt: The attempt, where another scheduler counts attempts.
+
+        Yields:
+            The context, while the block runs.
+        """
         recorder = Recorder(stack.metadata, plan, run, resumes=outer_attempt is not None)
-        both = Listeners((recorder, observers))
+        listener = Listeners((recorder, observers))
         with user_formats(plan), driving_run(run), interrupts_can_wait():
             context = cls(
                 plan,
                 run,
                 stack.artifacts,
                 stack.metadata,
-                both,
+                listener,
                 observers,
                 use_cache=use_cache,
                 outer_attempt=outer_attempt,
@@ -94,7 +126,11 @@ class RunContext:
                 failing = None  # an exception and the frame that holds it would keep each other
 
     def emit(self, event: Event) -> None:
-        """Pass an event on, and remember ends of steps: wholly or not at all, whenever an interrupt comes."""
+        """Pass an event on, and remember the ends of steps; an interrupt cannot come in between.
+
+        Args:
+            event: The event.
+        """
         if not isinstance(event, StepFinished):
             self.listener.on_event(event)
             return
@@ -103,10 +139,18 @@ class RunContext:
             self.listener.on_event(event)
 
     def output(self, step: str, output: str) -> Stored | None:
-        """An output of a step of this run, from memory or from the metadata store."""
-        done = self.finished.get(step)
-        if done is not None:
-            return next((stored for name, stored in done.outputs if name == output), None)
+        """Find an output of a step of this run, in memory or in the metadata store.
+
+        Args:
+            step: The step's name.
+            output: The output's name.
+
+        Returns:
+            The artifact; None if the step has no such output.
+        """
+        finished = self.finished.get(step)
+        if finished is not None:
+            return next((stored for name, stored in finished.outputs if name == output), None)
         for record in self.metadata.outputs([self.run], step):
             if record.name == output:
                 return as_stored(record)
@@ -114,7 +158,14 @@ class RunContext:
 
 
 def as_stored(record: OutputRecord) -> Stored:
-    """The artifact reference that a record holds."""
+    """Read the artifact reference that a row holds.
+
+    Args:
+        record: The row of an output.
+
+    Returns:
+        The reference.
+    """
     return Stored(
         record.digest,
         record.format,
@@ -128,7 +179,7 @@ def as_stored(record: OutputRecord) -> Stored:
 
 
 def _write_rest(recorder: Recorder, stack: Stores, failing: BaseException | None) -> None:
-    """Write what waits, or keep it where the store is away; an exception that is on its way already matters more."""
+    """Write the waiting rows, or keep them if the store cannot take them; a current exception matters more."""
     try:
         recorder.flush()
     except StoreError as unrecorded:

@@ -1,4 +1,4 @@
-"""Ids of runs: they sort by time, and their ends tell them apart: ``20261123-052055-k3f9a2``."""
+"""Ids of runs, such as ``20261123-052055-k3f9a2``: they sort by time, and their ends differ."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, 
 
 
 def new_run_id(now: float | None = None) -> str:
-    """A new id: UTC date and time to the second, then microseconds (4 digits of base 32) and 2 random digits."""
+    """Make a new id: UTC date and time to the second, then microseconds (4 digits of base 32) and 2 random digits.
+
+    Args:
+        now: The time in seconds since 1970; by default the current time.
+
+    Returns:
+        The id.
+    """
     moment = time.time() if now is None else now
     whole = int(moment)
     rest = int((moment - whole) * 1_000_000)

@@ -1,4 +1,4 @@
-"""Run the nodes of a plan one after another; what comes after a failure is skipped."""
+"""Run the nodes of a plan one after another; the nodes after a failure are skipped."""
 
 from __future__ import annotations
 
@@ -9,13 +9,20 @@ from zenbook.core.graph import Node
 from zenbook.core.plan import Plan
 from zenbook.core.states import StepState
 from zenbook.engine.run_context import RunContext
+from zenbook.engine.run_end import INTERRUPTED
 from zenbook.engine.steps.failure_text import one_line
 from zenbook.errors import StoreError
 from zenbook.interrupts import uninterrupted
 
 
 def run_in_order(plan: Plan, context: RunContext, run: Callable[[Node], object]) -> None:
-    """Call ``run`` for each node; when one raises, tell that the others are skipped, and raise it again."""
+    """Run the nodes of a plan in its order.
+
+    Args:
+        plan: What to run.
+        context: The run.
+        run: Called with each node; when it raises, the nodes that follow are reported as skipped.
+    """
     nodes = iter(plan.graph)
     current: Node | None = None
     try:
@@ -26,7 +33,7 @@ def run_in_order(plan: Plan, context: RunContext, run: Callable[[Node], object])
             for end in _ends(context, current, list(nodes), error):
                 try:
                     context.emit(end)
-                except StoreError as unrecorded:  # the reason matters more than that it could not be written down
+                except StoreError as unrecorded:  # the reason matters more than that it could not be recorded
                     note = f"and the metadata store failed: {unrecorded.message}"
                     if note not in getattr(error, "__notes__", ()):
                         error.add_note(note)
@@ -34,11 +41,11 @@ def run_in_order(plan: Plan, context: RunContext, run: Callable[[Node], object])
 
 
 def _ends(context: RunContext, current: Node | None, rest: list[Node], error: BaseException) -> Iterator[StepFinished]:
-    """The ends of the step during which it was interrupted, if it has none yet, and of those that are skipped."""
+    """The end of the step that failed, if it is not reported yet, and of those that are skipped."""
     if current is not None and current.name not in context.finished:
         cancelled = isinstance(error, KeyboardInterrupt)
         state = StepState.CANCELLED if cancelled else StepState.FAILED
-        line = "interrupted" if cancelled else one_line(error)
+        line = INTERRUPTED if cancelled else one_line(error)
         yield StepFinished(context.run, current.name, state, error=line)
     why = f"step {current.name!r} did not succeed" if current is not None else ""
     for node in rest:

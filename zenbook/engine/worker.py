@@ -4,7 +4,7 @@ A task of an outside engine is ``python -m zenbook.runs.worker PLAN --engine NAM
 entry point, says which step of which run it is.
 
 The exit code is 0 when the step succeeded or was served from the cache, 1 when it failed, 2 for bad arguments, 130
-when it was interrupted. What became of it is in the metadata store.
+when it was interrupted. How the step ended is in the metadata store.
 """
 
 from __future__ import annotations
@@ -31,11 +31,18 @@ ENGINES = "zenbook.engines"  # the entry point group
 
 
 class BadArgumentsError(RunError):
-    """What the worker was told to do can't be done."""
+    """The worker's arguments name a plan, a step, a run or an engine that does not exist."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the worker and give its exit code."""
+    """Run the worker.
+
+    Args:
+        arguments: The command line; by default that of this process.
+
+    Returns:
+        The exit code.
+    """
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -60,7 +67,9 @@ def _work(options: argparse.Namespace) -> None:
         _engine(options.engine)(Path(options.plan), plan)
         return
     if not options.run or not options.step:
-        raise BadArgumentsError("The worker needs a STEP and --run ID.", "Or --engine NAME, as a task of that engine.")
+        raise BadArgumentsError(
+            "The worker needs a STEP and --run ID.", "As a task of another engine it needs --engine NAME."
+        )
     names = [node.name for node in plan.graph]
     if options.step not in names:
         raise BadArgumentsError(
@@ -69,20 +78,20 @@ def _work(options: argparse.Namespace) -> None:
     stack = open_stack(options.stack)
     if retry_until_reachable(lambda: stack.metadata.run(options.run)) is None:
         raise BadArgumentsError(
-            f"There is no run {options.run!r} in {stack.metadata.describe()}.",
-            "The run's row is made by whoever starts the run; is this the right stack and workspace?",
+            f"Run {options.run!r} is not in {stack.metadata.describe()}.",
+            "The process that starts a run creates its row: use the same stack and workspace here.",
         )
     plan, differing = with_installed_versions(plan, options.step)
     for line in differing:
         sys.stderr.write(f"{options.step}: {line}\n")
-    nothing = Listeners(())
+    observers = Listeners(())
     use_cache = not options.no_cache
-    with proxied_streams(), RunContext.recorded(plan, options.run, stack, nothing, use_cache=use_cache) as context:
+    with proxied_streams(), RunContext.recorded(plan, options.run, stack, observers, use_cache=use_cache) as context:
         run_step(context, plan.graph[options.step])
 
 
 def _engine(name: str) -> Callable[[Path, Plan], None]:
-    """What runs the task of an outside engine."""
+    """The function that runs a task of an outside engine."""
     engine = find_entry_point(ENGINES, name)
     if engine is None:
         known = entry_points_by_name(ENGINES)
@@ -97,11 +106,13 @@ def _read_plan(file: Path) -> Plan:
     except RunError as error:
         raise BadArgumentsError(f"{file}: {error.message}", error.hint) from error
     except OSError as error:
-        raise BadArgumentsError(f"The plan {file} can't be read: {error.strerror}.", "Is it mounted here?") from error
+        raise BadArgumentsError(
+            f"The plan {file} cannot be read: {error.strerror}.", "Check that its folder is mounted here."
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadArgumentsError(
             f"The plan {file} is damaged ({type(error).__name__}: {error}).",
-            "Make it anew: export or run the pipeline again.",
+            "Export or run the pipeline again.",
         ) from error
 
 

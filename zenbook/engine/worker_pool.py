@@ -1,9 +1,9 @@
-"""Run the steps of a plan in processes of their own: what every orchestrator does that doesn't run them in this one.
+"""Run the steps of a plan in processes of their own, for orchestrators that do not run them in this process.
 
-An orchestrator says how a worker is started (`Start`); the rest is here: the command, the choices that make a worker
-open this very stack, the events, the order, and what is told of a worker that is gone without a word. One that starts
-workers in another way (pods, tasks of another engine) uses the parts: `OpenStack.variables`, `report_recorded_end`,
-`report_crash`.
+An orchestrator says how a worker is started (`StartWorker`). The rest is here: the command, the variables with which a
+worker opens this very stack, the events, the order, and the report of a worker that ended without recording its step's
+end. An orchestrator that starts workers in another way (pods, tasks of another engine) uses the parts:
+`OpenStack.variables`, `report_recorded_end`, `report_crash`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _GRACE = 10.0  # seconds that an interrupted worker has to record its end
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One step to be run by a process: ``PYTHON *arguments``, with ``variables`` added to its environment."""
+    """One step for a process to run: ``PYTHON *arguments``, with ``variables`` added to its environment."""
 
     step: str
     run: str
@@ -53,14 +53,14 @@ class WorkerExit:
 
     @property
     def message(self) -> str:
-        """For people: ``its process was killed by SIGKILL``, ``its process ended with exit code 9: no such file``."""
+        """For people: ``its process was killed (SIGKILL)``, ``its process ended with exit code 9: no such file``."""
         if self.code < 0:
-            names = {one.value: one.name for one in signal.Signals}
-            return f"its process was killed by {names.get(-self.code, f'signal {-self.code}')}"
+            names = {number.value: number.name for number in signal.Signals}
+            return f"its process was killed ({names.get(-self.code, f'signal {-self.code}')})"
         return f"its process ended with exit code {self.code}" + (f": {self.last}" if self.last else "")
 
 
-Start = Callable[[Worker], WorkerExit]
+StartWorker = Callable[[Worker], WorkerExit]  # starts a worker and waits for its end
 
 
 def run_in_workers(
@@ -70,14 +70,25 @@ def run_in_workers(
     listener: Listener,
     *,
     use_cache: bool,
-    start: Start,
+    start: StartWorker,
     shared: Path | None = None,
 ) -> None:
     """Run a plan's steps in order, each by a worker that ``start`` runs to its end.
 
-    ``shared`` is an existing folder that the workers see too, for the plan's file; by default the system's for
-    temporary files. ``start`` raises `KeyboardInterrupt` when it is interrupted, after it has seen to the worker's end.
-    Raises `RunError` for a step that failed or whose worker is gone.
+    Args:
+        plan: What to run.
+        run_id: The run.
+        stack: The stack, which the workers open too.
+        listener: What receives the events.
+        use_cache: Whether steps may be served from the cache.
+        start: Starts a worker and waits for its end. When it is interrupted it ends the worker, then raises
+            `KeyboardInterrupt`.
+        shared: An existing folder for the plan's file that the workers see too; by default the system's folder for
+            temporary files.
+
+    Raises:
+        RunError: A step failed, or its worker crashed.
+        KeyboardInterrupt: The run was interrupted.
     """
     with (
         tempfile.TemporaryDirectory(prefix="zenbook-", dir=shared) as folder,
@@ -87,10 +98,10 @@ def run_in_workers(
         file.write_text(plan.to_json(), encoding="utf-8")
         variables = stack.variables()
 
-        def run_one(node: Node) -> None:
+        def run_node(node: Node) -> None:
             arguments = worker_arguments(file, node.name, run_id, stack, use_cache=use_cache)
-            began = time.time()
-            context.listener.on_event(StepStarted(run_id, node.name, at=began))
+            started_at = time.time()
+            context.listener.on_event(StepStarted(run_id, node.name, at=started_at))
             try:
                 ended = start(Worker(node.name, run_id, file, arguments, variables))
             except KeyboardInterrupt:
@@ -98,22 +109,39 @@ def run_in_workers(
                     report_recorded_end(context, node.name)
                 raise
             if not report_recorded_end(context, node.name):
-                report_crash(context, node.name, began, ended)
+                report_crash(context, node.name, started_at, ended)
 
-        run_in_order(plan, context, run_one)
+        run_in_order(plan, context, run_node)
 
 
 def worker_arguments(plan: Path, step: str, run_id: str, stack: Stores, *, use_cache: bool) -> tuple[str, ...]:
-    """What Python is called with to run one step."""
+    """Make the arguments with which Python runs one step.
+
+    Args:
+        plan: The plan's file, as the worker sees it.
+        step: The step's name.
+        run_id: The run.
+        stack: The stack.
+        use_cache: Whether the step may be served from the cache.
+
+    Returns:
+        The arguments that follow ``python``.
+    """
     cache = () if use_cache else ("--no-cache",)
     return "-m", "zenbook.engine.worker", str(plan), step, "--run", run_id, "--stack", stack.stack.name, *cache
 
 
 def run_command(command: Sequence[str], variables: Mapping[str, str]) -> WorkerExit:
-    """Run a command of this machine to its end, and show what it prints.
+    """Run a command on this machine to its end, and show what it prints.
 
-    When this process is interrupted the command is terminated, and killed if it does not end within 10 s. Raises
-    `RunError` for a command that can't be started.
+    When this process is interrupted the command is terminated, and killed if it does not end within 10 s.
+
+    Args:
+        command: The program and its arguments.
+        variables: What is added to the environment.
+
+    Returns:
+        How the command ended.
     """
     last = ""
     with _started(command, variables) as process:
@@ -144,24 +172,33 @@ def _started(command: Sequence[str], variables: Mapping[str, str]) -> subprocess
         )
     except OSError as error:
         raise RunError(
-            f"The worker {command[0]!r} can't be started: {error.strerror}.", "Is it installed, and executable?"
+            f"The worker {command[0]!r} could not be started: {error.strerror}.",
+            "Check that it is installed and executable.",
         ) from error
 
 
 def report_recorded_end(context: RunContext, step: str) -> bool:
-    """Tell the others how a step ended, as its worker recorded it; False if it recorded no end.
+    """Report to the observers how a step ended, as its worker recorded it.
 
-    Raises `RunError` for a step that failed.
+    Args:
+        context: The run.
+        step: The step's name.
+
+    Returns:
+        False if the worker recorded no end.
+
+    Raises:
+        RunError: The step failed.
     """
     metadata, run = context.metadata, context.run
-    record = next((one for one in metadata.steps([run]) if one.name == step), None)
+    record = next((record for record in metadata.steps([run]) if record.name == step), None)
     if record is None or not record.state.ended:
         return False
     finished = replace(
         recorded_end(record),
-        outputs=tuple((one.name, as_stored(one)) for one in metadata.outputs([run], step)),
-        inputs=tuple((one.name, _used(one)) for one in metadata.inputs([run]) if one.step == step),
-        metrics=tuple((one.name, one.value) for one in metadata.metrics([run]) if one.step == step),
+        outputs=tuple((output.name, as_stored(output)) for output in metadata.outputs([run], step)),
+        inputs=tuple((used.name, _used_input(used)) for used in metadata.inputs([run]) if used.step == step),
+        metrics=tuple((metric.name, metric.value) for metric in metadata.metrics([run]) if metric.step == step),
     )
     context.finished[step] = finished
     context.observers.on_event(finished)
@@ -170,16 +207,26 @@ def report_recorded_end(context: RunContext, step: str) -> bool:
     return True
 
 
-def report_crash(context: RunContext, step: str, began: float, ended: WorkerExit) -> None:
-    """Tell and record that a worker was gone before it recorded the step's end. Raises `RunError`."""
-    context.emit(StepFinished(context.run, step, StepState.CRASHED, 1, began, error=ended.message))
+def report_crash(context: RunContext, step: str, started_at: float, ended: WorkerExit) -> None:
+    """Report and record that a worker ended before it recorded the step's end.
+
+    Args:
+        context: The run.
+        step: The step's name.
+        started_at: When the worker was started, in seconds since 1970.
+        ended: How its process ended.
+
+    Raises:
+        RunError: Always.
+    """
+    context.emit(StepFinished(context.run, step, StepState.CRASHED, 1, started_at, error=ended.message))
     again = "Run the pipeline again."
     raise RunError(
-        f"Step {step!r} has no end: {ended.message}.",
-        f"Did the system kill it for want of memory? {again}" if ended.code < 0 else again,
+        f"Step {step!r} crashed: {ended.message}.",
+        f"It may have run out of memory. {again}" if ended.code < 0 else again,
     )
 
 
-def _used(record: InputRecord) -> UsedInput:
+def _used_input(record: InputRecord) -> UsedInput:
     stored = Stored(record.digest, record.format, record.member)
     return UsedInput(record.source_step, record.source_output, stored)

@@ -19,7 +19,7 @@ from zenbook.engine.steps.output_capture import proxied_streams
 from zenbook.engine.steps.step_result import StepResult
 from zenbook.engine.steps.step_runner import run_step
 from zenbook.interrupts import interrupts_can_wait, uninterrupted
-from zenbook.notebook.display_recorder import NotebookShower
+from zenbook.notebook.display_recorder import NotebookDisplayRecorder
 from zenbook.stack.records import Batch
 from zenbook.stack.stack import OpenStack
 
@@ -41,7 +41,7 @@ class CellRun:
         return step not in self.finished and stack is self.stack
 
     def run(
-        self, plan: Plan, node: Node, shower: NotebookShower, listener: Listener | None, *, use_cache: bool
+        self, plan: Plan, node: Node, recorder: NotebookDisplayRecorder, listener: Listener | None, *, use_cache: bool
     ) -> tuple[StepFinished, StepResult | None]:
         """Run one step of the notebook's plan within this run, and tell a listener.
 
@@ -52,7 +52,7 @@ class CellRun:
                 self._grow(plan)
             failing: BaseException | None = None
             try:
-                return self._run(plan, node, shower, Listeners.of((listener,)), use_cache=use_cache)
+                return self._run(plan, node, recorder, Listeners.of((listener,)), use_cache=use_cache)
             except BaseException as error:
                 failing = error
                 raise
@@ -62,13 +62,13 @@ class CellRun:
                 failing = None  # an exception and the frame that holds it would keep each other
 
     def _run(
-        self, plan: Plan, node: Node, shower: NotebookShower, listener: Listener, *, use_cache: bool
+        self, plan: Plan, node: Node, recorder: NotebookDisplayRecorder, listener: Listener, *, use_cache: bool
     ) -> tuple[StepFinished, StepResult | None]:
         with (
             proxied_streams(),
             RunContext.recorded(plan, self.record.id, self.stack, listener, use_cache=use_cache) as context,
         ):
-            context.display_recorder = shower
+            context.display_recorder = recorder
             context.finished = self.finished
             self._take_over(context, plan, node)
             finished = run_step(context, node)
@@ -134,8 +134,16 @@ class CellRun:
         return self.reader.read(stored) if stored is not None else []
 
 
-def companions(finished: StepFinished, output: str) -> set[str]:
-    """The outputs of a step that were stored with this one because they share objects with it."""
+def bundle_companions(finished: StepFinished, output: str) -> set[str]:
+    """Find what was stored together with an output because it shares objects with it.
+
+    Args:
+        finished: The end of the step that has the output.
+        output: The output's name.
+
+    Returns:
+        The names of the other outputs in its bundle.
+    """
     bundle = next((one for name, one in finished.outputs if name == output and one.member), None)
     if bundle is None:
         return set()

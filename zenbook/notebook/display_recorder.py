@@ -10,7 +10,7 @@ from typing import Any
 from zenbook.engine.steps.cell_display import Entry
 
 
-class NotebookShower:
+class NotebookDisplayRecorder:
     """Records displays and the last value of a step cell in an IPython shell."""
 
     def __init__(self, shell: Any, *, quiet: bool) -> None:

@@ -83,6 +83,10 @@ class Namespace:
         defined = name in self._bound and self.shell.user_ns.get(name) is self._bound[name]
         return defined or self.was_placed(name)
 
+    def names_of_steps(self) -> set[str]:
+        """The names that stand for what a step made, defined or imported."""
+        return {name for name in self._placed.keys() | self._bound.keys() if self.is_of_steps(name)}
+
     def refuse_changes(self, reader: Reader, node: Node) -> None:
         """Raise `CaptureError` for an input that a cell which is no step has changed or bound to something else."""
         held: dict[str, tuple[str, Any, Stored]] = {}

@@ -1,4 +1,4 @@
-"""Pipelines that the tests of an orchestrator run. They are copied to where the user's own modules are."""
+"""Pipelines that the tests of an orchestrator run. The file is copied, so that they are a user's module."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zenbook.pipelines.pipeline import pipeline
 
 
 class Table:
-    """An object that is no plain value."""
+    """An object that is not a plain value."""
 
     def __init__(self, values: list[int]) -> None:
         self.values = values
@@ -29,7 +29,7 @@ def load(rows: int) -> list[int]:
 @step
 def split(values: list[int]) -> tuple[Annotated[list[int], "even"], Annotated[list[int], "odd"]]:
     """A step with two outputs."""
-    return [one for one in values if one % 2 == 0], [one for one in values if one % 2]
+    return [value for value in values if value % 2 == 0], [value for value in values if value % 2]
 
 
 @step
@@ -98,7 +98,7 @@ def waiting(file: str) -> None:
 
 @step
 def vanishes(x: int) -> int:
-    """A step whose process ends without a word."""
+    """A step whose process ends without recording anything."""
     import os
 
     os._exit(4 + x)
@@ -106,5 +106,5 @@ def vanishes(x: int) -> int:
 
 @pipeline
 def vanishing() -> None:
-    """The second step's process is gone."""
+    """The process of the second step vanishes."""
     divide(vanishes(count()), 1)

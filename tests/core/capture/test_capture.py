@@ -16,6 +16,7 @@ import pytest
 from tests.torture.notebook import Notebook, opened
 from zenbook.core.capsule import Piece
 from zenbook.core.capture.capture import capture_cell, captured_function
+from zenbook.core.capture.cell import NameRoles
 from zenbook.core.capture.names import names_of
 from zenbook.engine.steps.capsule_loader import entry_of, loaded
 from zenbook.errors import CaptureError
@@ -242,7 +243,7 @@ def captured_cell(notebook: Notebook, text: str, provided: tuple[str, ...] = ())
         names_of(ast.parse(text).body),
         notebook.space,
         name="cell",
-        provided=lambda name: name in provided,
+        roles=NameRoles(frozenset(provided), frozenset(), frozenset()),
         origin=Piece(text),
     )
     return capsule.source, used
@@ -280,7 +281,7 @@ def test_a_cells_own_imports_count(notebook: Notebook) -> None:
         names_of(ast.parse("import mod, numpy\ny = mod.f()").body),
         notebook.space,
         name="cell",
-        provided=lambda name: False,
+        roles=NameRoles(frozenset(), frozenset(), frozenset()),
         origin=Piece(""),
     )
     assert [one.name for one in capsule.modules] == ["__main__", "mod"]

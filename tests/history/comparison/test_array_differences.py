@@ -19,14 +19,14 @@ def test_distances_are_those_of_numpy():
     assert found.rms == pytest.approx(np.sqrt(((new - old) ** 2).mean()))
 
 
-def test_nan_in_both_is_no_difference_and_in_one_has_no_distance():
+def test_nan_in_both_is_equal_and_nan_in_one_has_no_distance():
     found = array_changes(np.array([1.0, np.nan, np.nan, 4.0]), np.array([1.0, np.nan, 3.0, 6.0]))
     assert found.share_changed == 0.5
     assert found.largest == 2.0
     assert found.rms == pytest.approx(np.sqrt(4 / 2))
 
 
-def test_arrays_of_other_shapes_or_types_tell_only_these():
+def test_arrays_of_other_shapes_or_types_show_only_these():
     found = array_changes(np.zeros((2, 3), "f4"), np.zeros(6))
     assert found.shapes == ((2, 3), (6,))
     assert found.dtypes == ("float32", "float64")

@@ -18,7 +18,7 @@ def changes(old, new):
     return {one.name: one for one in code_changes(new, old)}
 
 
-def test_each_edited_part_is_told_with_its_lines():
+def test_each_edited_part_is_described_with_its_lines():
     old = capsule("def clean(x):\n    y = x\n    return y", "LIMIT = 0.5", "def fit(x):\n    return clean(x)")
     new = capsule("def clean(x):\n    y = x\n    return y + 1", "LIMIT = 0.7", "def fit(x):\n    return clean(x)")
     found = changes(old, new)
@@ -36,7 +36,7 @@ def test_each_edited_part_is_told_with_its_lines():
         "def f( x ):\n    return (x)",
     ],
 )
-def test_comments_and_layout_are_no_changes(new):
+def test_comments_and_layout_are_not_changes(new):
     assert not changes(capsule("def f(x):\n    return x"), capsule(new))
 
 
@@ -60,7 +60,7 @@ def test_new_and_gone_parts_and_versions():
     assert found["g"].diff.startswith("+@cached\n+def g():")
 
 
-def test_a_helper_that_moved_to_a_module_is_told_as_moved():
+def test_a_helper_that_moved_to_a_module_is_described_as_moved():
     body = "def clean(x):\n    return x"
     old = capsule(body, "def fit(x):\n    return x")
     moved = changes(old, capsule("def fit(x):\n    return x", helpers=body))

@@ -89,7 +89,7 @@ def test_parameters_and_metrics_that_differ(pair: Comparison) -> None:
     assert pair.metrics["loss"].values == {first: pytest.approx(1 / 3), second: pytest.approx(0.1 / 3)}
 
 
-def test_edited_helpers_are_told_once_with_the_steps_that_reach_them(pair: Comparison) -> None:
+def test_edited_helpers_are_shown_once_with_the_steps_that_reach_them(pair: Comparison) -> None:
     found = {one.change.name.rpartition(".")[2]: one for one in pair.code}
     assert found.keys() == {"LIMIT", "clean"}
     assert found["clean"].steps == ("tidy", "report")
@@ -159,7 +159,7 @@ def test_a_run_does_not_differ_from_itself(project: Callable[..., ModuleType]) -
     assert not run.diff(run, all=True).differs
 
 
-def test_a_comment_is_no_difference(project: Callable[..., ModuleType]) -> None:
+def test_a_comment_makes_no_difference(project: Callable[..., ModuleType]) -> None:
     first = project().training()
     second = project(("def clean(frame):", "def clean(frame):\n    # drop small ones")).training()
     found = first.diff(second)
@@ -307,7 +307,7 @@ def test_models_within_models_are_compared_by_their_own_parameters(workspace: Pa
     assert changed("pipeline").values == {"ridge__alpha": ("3", "5")}
 
 
-def test_what_has_no_comparison_of_its_own_tells_sizes_and_types(workspace: Path) -> None:
+def test_other_objects_are_compared_by_sizes_and_types(workspace: Path) -> None:
     found = changed("bytes", "array")
     assert found.types == ("bytes", "numpy.ndarray")
     assert found.note == "it is of another type"
@@ -336,7 +336,7 @@ def making_two(n: int) -> None:
     make_two(n)
 
 
-def test_of_outputs_that_are_stored_together_the_one_that_is_the_same_says_so(workspace: Path) -> None:
+def test_outputs_stored_together_show_which_of_them_is_the_same(workspace: Path) -> None:
     first, second = making_two(1), making_two(2)
     found = {one.output: one for one in first.diff(second).artifacts}
     assert found["b"].values == {"n": ("1", "2")}
@@ -344,7 +344,7 @@ def test_of_outputs_that_are_stored_together_the_one_that_is_the_same_says_so(wo
         assert found["a"].note == "the same; what is stored together with it is not"
 
 
-def test_a_missing_artifact_is_said(workspace: Path) -> None:
+def test_a_missing_artifact_is_reported(workspace: Path) -> None:
     first, second = making("array", 3), making("array", 5)
     Path(second.steps["make"].outputs["output"].uri).unlink()
     found = first.diff(second)
@@ -404,7 +404,7 @@ def naming(name: str) -> None:
     name_it(name)
 
 
-def test_what_users_write_does_not_become_html_or_steer_a_terminal(workspace: Path) -> None:
+def test_what_users_write_does_not_become_html_or_control_a_terminal(workspace: Path) -> None:
     found = naming("plain").diff(naming("<script>alert(1)</script>\x1b[31m\nünï 🦉"))
     assert "<script" not in found._repr_html_()
     assert "\x1b" not in repr(found)
@@ -415,7 +415,7 @@ def data_of(runs: list[zenbook.Run]) -> list[RunData]:
     return read_run_data([(run.record, run._stack) for run in runs])
 
 
-def test_one_run_is_no_comparison(workspace: Path) -> None:
+def test_a_comparison_needs_two_runs(workspace: Path) -> None:
     run = making("array", 3)
     with pytest.raises(RunError, match="needs two runs"):
         compare(data_of([run]))
@@ -440,7 +440,7 @@ def learning(lr: float = 0.1, tries: int = 1):
     learn(lr, tries)
 
 
-def test_a_comparison_shows_the_pictures_that_tell_something(workspace: Path) -> None:
+def test_a_comparison_shows_the_pictures_that_have_something_to_show(workspace: Path) -> None:
     runs = [learning(lr=lr, tries=2) for lr in (0.1, 0.2, 0.3, 0.4)]
     alts = re.compile(r'<img src="data:image/svg[^>]*alt="([^"]*)"')
     assert alts.findall(compare(data_of(runs[:2]))._repr_html_()) == ["loss over steps"]
@@ -450,7 +450,7 @@ def test_a_comparison_shows_the_pictures_that_tell_something(workspace: Path) ->
     assert alts.findall(compare(data_of([runs[0], runs[0]]))._repr_html_()) == []
 
 
-def test_of_many_runs_each_edit_is_told_once_with_its_runs(project: Callable[..., ModuleType]) -> None:
+def test_with_many_runs_each_edit_is_shown_once_with_its_runs(project: Callable[..., ModuleType]) -> None:
     runs = [project().training(c=number / 10) for number in range(1, 4)]
     edited = project(("LIMIT = 0.5", "LIMIT = 0.6"))
     runs += [edited.training(c=number / 10) for number in range(1, 8)]

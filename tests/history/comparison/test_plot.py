@@ -104,7 +104,7 @@ def straying(value: float) -> None:
     strange(value)
 
 
-def test_values_that_are_not_finite_do_no_harm(workspace: Path) -> None:
+def test_values_that_are_not_finite_are_left_out(workspace: Path) -> None:
     for value in (1.0, math.inf, -2.0, math.nan):
         straying(value)
     runs = zenbook.runs()
@@ -125,7 +125,7 @@ def test_misspelt_names_get_close_matches(runs) -> None:
         assert f"Did you mean {hint}?" in raised.value.hint
 
 
-def test_runs_that_agree_are_nothing_to_draw(workspace: Path) -> None:
+def test_runs_that_agree_cannot_be_plotted(workspace: Path) -> None:
     learning()
     learning()
     with pytest.raises(RunError, match="Nothing to plot"):

@@ -68,7 +68,7 @@ def test_rows_by_a_key_agree_with_a_plain_evaluation(old, new, random):
     assert found.cells.get("x", 0) == found.changed
 
 
-def test_a_column_without_doubles_is_taken_as_the_key():
+def test_a_column_of_unique_values_is_taken_as_the_key():
     old = pa.table({"x": [1.0, 2.0, 3.0], "name": ["a", "b", "c"]})
     new = pa.table({"x": [3.0, 9.0, 1.0, 5.0], "name": ["c", "b", "a", "d"]})
     found = row_changes(old, new)
@@ -90,7 +90,7 @@ def test_numbers_are_compared_across_their_types():
 
 
 @pytest.mark.parametrize("kind", [pa.int64(), pa.uint64()])
-def test_whole_numbers_beyond_the_precision_of_a_double_are_told_apart(kind):
+def test_integers_beyond_the_precision_of_a_double_are_distinguished(kind):
     old, new = (pa.table({"x": pa.array([one, one], kind)}) for one in (2**53, 2**53 + 1))
     assert row_changes(old, new).changed == 2
 

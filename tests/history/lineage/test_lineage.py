@@ -160,7 +160,7 @@ def test_an_output_by_its_digest_and_by_its_name(file: Path) -> None:
         assert ways(zenbook.lineage(name))["made by"] == {"fit"}, name
 
 
-def test_nothing_is_said_where_nothing_is_known(file: Path) -> None:
+def test_an_unknown_artifact_has_an_empty_lineage(file: Path) -> None:
     training(file)
     assert "No run made or read it." in repr(zenbook.lineage("0" * 64))
     assert "No run made or read it." in zenbook.lineage("0" * 64)._repr_html_()
@@ -172,7 +172,7 @@ def test_nothing_is_said_where_nothing_is_known(file: Path) -> None:
         ("00000000", "No artifact's digest begins"),
         ("nothing here", "not a file, a digest or an output"),
         (Path("missing.txt"), "There is nothing at"),
-        (42, "no lineage of a int"),
+        (42, "lineage of an object of type int"),
         ("latest.fit.ouput", "no output 'ouput'"),
     ],
 )
@@ -217,7 +217,7 @@ def test_the_oldest_of_many_runs_is_found(file: Path) -> None:
     assert zenbook.lineage(file).runs == (first.id,)
 
 
-def test_of_very_many_steps_the_nearest_are_shown_and_it_is_said(file: Path) -> None:
+def test_of_very_many_steps_only_the_nearest_are_shown(file: Path) -> None:
     run = training(file)
     found = zenbook.lineage(run.steps["fit"].outputs["output"])
     last = found.entries[-1]
@@ -228,7 +228,7 @@ def test_of_very_many_steps_the_nearest_are_shown_and_it_is_said(file: Path) -> 
     assert many.picture().count("<g>") == 60 + 1
 
 
-def test_a_damaged_mirror_is_no_reason_to_know_no_lineage(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_mirror_is_rebuilt_for_a_lineage(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zenbook.history.sql.mirror.mirror.MIN_CHANGED_RUNS", 1)
     for c in (1.0, 2.0, 3.0):
         run = training(file, c)

@@ -8,11 +8,11 @@ import sys
 import tokenize
 import types
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from zenbook.core.capsule import MAIN, Capsule, Module, Piece
+from zenbook.core.capture.cell import NameRoles
 from zenbook.core.capture.context import MISSING, unstepped
 from zenbook.core.capture.names import Names
 from zenbook.core.capture.notebook_code import NotebookCapture
@@ -115,25 +115,33 @@ def capture_cell(
     namespace: dict[str, Any],
     *,
     name: str,
-    provided: Callable[[str], bool],
-    absent: Callable[[str], bool] = lambda _: False,
+    roles: NameRoles,
     origin: Piece,
 ) -> tuple[Capsule, frozenset[str]]:
-    """The capsule of a cell, and which of the ``provided`` names it or its helpers read.
+    """Make the capsule of a cell.
 
-    ``names`` are those of the cell's code, ``namespace`` is the notebook's, of which ``absent`` names count as not
-    there yet. Raises `CaptureError`.
+    Args:
+        text: The cell's code.
+        names: The names of that code.
+        namespace: The notebook's names and objects.
+        name: The step's name.
+        roles: Which of the notebook's names the cell gets when it runs, and which count as missing.
+        origin: Where the code is from, for tracebacks.
+
+    Returns:
+        The capsule, and which of the provided names the cell or its helpers read.
     """
+    provided = roles.provided
     project = ProjectCode()
-    live = NotebookCapture(name, project, provided)
-    live.absent = absent
+    live = NotebookCapture(name, project, provided.__contains__)
+    live.absent = roles.hidden.__contains__
     live.own_imports = {
         (node.module or "", one.name)
         for node in names.imports
         if isinstance(node, ast.ImportFrom)
         for one in node.names
     }
-    live.used |= {one for one in names.unbound_reads if provided(one)}
+    live.used |= names.unbound_reads & provided
     certain = set(names.binds) - names.unbound_reads
     live.add_reads(names, namespace, own=certain)
     for node in names.imports:

@@ -30,6 +30,20 @@ class CellCode:
         return last.endswith(";")
 
 
+@dataclass(frozen=True, slots=True)
+class NameRoles:
+    """What the names of a notebook are to one of its step cells. All other names travel with the cell, or fail to."""
+
+    inputs: frozenset[str]  # objects of steps above, and those that the cell assigns itself
+    parameters: frozenset[str]  # plain literals of the notebook
+    hidden: frozenset[str]  # only this cell or a later one provides them, so they count as missing
+
+    @property
+    def provided(self) -> frozenset[str]:
+        """The names that the cell gets when it runs."""
+        return self.inputs | self.parameters
+
+
 def read_cell(text: str, step: str) -> CellCode:
     """Analyse the text of a step cell.
 

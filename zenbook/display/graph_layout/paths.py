@@ -16,7 +16,7 @@ def edges_svg(geometry: Layout) -> Html:
         geometry: The picture's layout.
 
     Returns:
-        Two SVG paths; nothing where there are no edges.
+        Two SVG paths; nothing for a layout without edges.
     """
     lines, heads = edge_paths(geometry)
     if not lines:

@@ -53,7 +53,7 @@ class CodeChange:
         if self.edit is Edit.NEW:
             return f"`{self.name}` is new in its code"
         if self.edit is Edit.GONE:
-            return f"`{self.name}` is no longer in its code"
+            return f"`{self.name}` was removed from its code"
         if self.edit is Edit.MOVED:
             return f"`{self.old}` is `{self.new}` now"
         values = _assigned_value(self.old), _assigned_value(self.new)

@@ -25,7 +25,7 @@ class FrameChanges:
 
     @property
     def differs(self) -> bool:
-        """Whether a difference was found."""
+        """Whether the frames differ."""
         rows = self.row_changes
         counts = (rows.added, rows.removed, rows.changed, rows.reordered, rows.left_out)
         schema = (self.added_columns, self.removed_columns, self.types, self.columns)
@@ -37,12 +37,20 @@ def frame_changes(old: Any, new: Any, *, key: str | None = None) -> FrameChanges
 
     5,000,000 rows of 8 columns take 1 to 5 s (texts are slower than numbers), and the memory of a few columns beyond
     the tables.
+
+    Args:
+        old: The table of the first run.
+        new: The table of the other run.
+        key: The column that identifies the rows; None to look for one.
+
+    Returns:
+        How they differ.
     """
-    before, after = ({one.name: str(one.type) for one in table.schema} for table in (old, new))
+    before, after = ({field.name: str(field.type) for field in table.schema} for table in (old, new))
     both = [name for name in before if name in after]
     unique = len(before) == old.num_columns and len(after) == new.num_columns
     rows = row_changes(old, new, key=key)
-    told_by_rows = {rows.key, INDEX}
+    matched_by = {rows.key, INDEX}
     return FrameChanges(
         (old.num_rows, new.num_rows),
         {name: kind for name, kind in after.items() if name not in before},
@@ -52,13 +60,20 @@ def frame_changes(old: Any, new: Any, *, key: str | None = None) -> FrameChanges
         {
             name: distributions(old.column(name), new.column(name))
             for name in both
-            if unique and name not in told_by_rows and not old.column(name).equals(new.column(name))
+            if unique and name not in matched_by and not old.column(name).equals(new.column(name))
         },
     )
 
 
 def as_table(value: Any) -> Any | None:
-    """A loaded frame or series as an Arrow table; None for what is none. Columns of objects become text."""
+    """A loaded frame or series as an Arrow table. Columns of objects become text.
+
+    Args:
+        value: Any object.
+
+    Returns:
+        The table; None for an object that is neither a frame, a series nor a table.
+    """
     import pyarrow as pa
 
     kind = type(value).__module__.partition(".")[0], type(value).__name__
@@ -90,5 +105,5 @@ def _of_pandas(frame: Any) -> Any:
         try:
             arrays.append(pa.array(column, from_pandas=True))
         except (pa.ArrowException, TypeError, ValueError):
-            arrays.append(pa.array([None if one is None else str(one) for one in column], pa.string()))
-    return pa.table(arrays, names=[str(one) for one in frame.columns])
+            arrays.append(pa.array([None if value is None else str(value) for value in column], pa.string()))
+    return pa.table(arrays, names=[str(name) for name in frame.columns])

@@ -1,90 +1,113 @@
-"""One changed output as parts to draw: what changed in a frame, an array, a model, a figure, a text."""
+"""One changed output as parts to draw: what differs in a frame, an array, a model, a figure, a text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from zenbook.display.table import cut, file_size, number, one_line
 from zenbook.history.comparison.array_differences import ArrayChanges
 from zenbook.history.comparison.frame_differences import FrameChanges
 from zenbook.history.comparison.output_differences import ArtifactChange, ArtifactStatus
-from zenbook.history.comparison.parts import Cell, CellStyle, Diff, Grid, Line, Part, Pictures, pair, shown_value
+from zenbook.history.comparison.parts import ARROW, Cell, CellStyle, Diff, Grid, Line, Part, Pictures, pair, shown_value
 from zenbook.history.comparison.row_differences import INDEX, Matching, RowChanges
 from zenbook.history.comparison.value_distributions import Distance, Distributions, Summary
 
-_MOST = 20  # columns or values that are shown of one output
-_DIFF_LINES = 60
-_NOTABLE = 0.2  # a distance that is set off
+_MAX_ROWS = 20  # columns or values that are shown of one output
+_MAX_DIFF_LINES = 60
+_MAX_NAME, _MAX_VALUE = 40, 16  # columns
+_MAX_SHARES = 4  # values of a column whose shares are shown
+_NOTABLE_DISTANCE = 0.2  # from this distance on, a column is set off
+_NUMBER_COLUMNS = ("column", "changed", "KS", "missing", "mean", "std", "min", "median", "max")
+_VALUE_COLUMNS = ("column", "changed", "TV", "missing", "distinct", "commonest")
+_MINIMUM, _MEDIAN, _MAXIMUM = 0, 2, 4  # places in `Summary.quantiles`
 
 
 def output_parts(change: ArtifactChange, labels: tuple[str, str], *, named: bool) -> Iterator[Part]:
-    """What there is to see of one output; ``named`` says in the head which run is meant."""
+    """What there is to see of one output.
+
+    Args:
+        change: The output in two runs.
+        labels: The labels of the two runs.
+        named: Whether the head names the other run, because there are several.
+
+    Yields:
+        A head, then what differs.
+    """
     run = f" (run {labels[1]})" if named else ""
     if change.status in (ArtifactStatus.NEW, ArtifactStatus.GONE):
-        there = 0 if change.status is ArtifactStatus.GONE else 1
-        words = f"only in {labels[there]}: {change.types[there]}, {file_size(change.sizes[there])}"
+        side = 0 if change.status is ArtifactStatus.GONE else 1
+        words = f"only in {labels[side]}: {change.types[side]}, {file_size(change.sizes[side])}"
         yield Line(f"{change.name}{run}: {words}", head=True)
         return
-    facts = [pair(*change.types)]
-    if change.status is ArtifactStatus.SAME:
-        facts += [file_size(change.sizes[0]), "the same"]
-    elif not change.values or len(change.values) > 1:
-        facts.append(pair(*(file_size(one) for one in change.sizes)))
-    scalar = change.values.get("")
-    if scalar is not None and len(change.values) == 1:
-        facts.append(f"{_short(scalar[0])} → {_short(scalar[1])}{_difference(*scalar)}")
-    yield Line(f"{change.name}{run}: {', '.join(one for one in facts if one)}", head=True)
+    yield Line(f"{change.name}{run}: {', '.join(fact for fact in _facts(change) if fact)}", head=True)
     if change.note:
         yield Line(change.note)
     if change.frame is not None:
         yield from _frame(change.frame)
     if change.array is not None:
         yield Line(_array(change.array))
-    if change.values and scalar is None:
+    if change.values and "" not in change.values:
         yield from _values(change, labels)
     if change.diff:
-        lines = change.diff.splitlines()
-        yield Diff("\n".join(lines[:_DIFF_LINES]))
-        if len(lines) > _DIFF_LINES:
-            yield Line(f"and {len(lines) - _DIFF_LINES} more lines")
+        yield from _diff(change.diff)
     if change.pictures is not None:
         yield Pictures(labels, change.pictures)
 
 
+def _facts(change: ArtifactChange) -> Iterator[str]:
+    """Types, sizes, and of a scalar both values."""
+    yield pair(*change.types)
+    if change.status is ArtifactStatus.SAME:
+        yield from (file_size(change.sizes[0]), "the same")
+    elif not change.values or len(change.values) > 1:
+        yield pair(*map(file_size, change.sizes))
+    if "" in change.values and len(change.values) == 1:
+        old, new = change.values[""]
+        yield f"{_short(old)} {ARROW} {_short(new)}{_difference(old, new)}"
+
+
+def _diff(diff: str) -> Iterator[Part]:
+    lines = diff.splitlines()
+    yield Diff("\n".join(lines[:_MAX_DIFF_LINES]))
+    if len(lines) > _MAX_DIFF_LINES:
+        yield Line(f"and {len(lines) - _MAX_DIFF_LINES} more lines")
+
+
 def _frame(frame: FrameChanges) -> Iterator[Part]:
-    yield Line(f"{pair(*(f'{one:,}' for one in frame.rows))} rows{_rows(frame.row_changes)}")
+    yield Line(f"{pair(*(f'{count:,}' for count in frame.rows))} rows{_rows(frame.row_changes)}")
     columns = [f"+ {name} {kind}" for name, kind in frame.added_columns.items()]
     columns += [f"− {name} {kind}" for name, kind in frame.removed_columns.items()]
     columns += [f"{name} {old} → {new}" for name, (old, new) in frame.types.items()]
     if columns:
-        yield Line("columns: " + ", ".join(columns[:_MOST]) + (", …" if len(columns) > _MOST else ""))
-    ordered = sorted(frame.columns.items(), key=lambda one: -(one[1].distance or 0.0))
-    shown, cells = ordered[:_MOST], frame.row_changes.cells
-    numbers = [(name, one) for name, one in shown if one.kind is Distance.KOLMOGOROV_SMIRNOV]
-    values = [(name, one) for name, one in shown if one.kind is Distance.TOTAL_VARIATION]
+        yield Line("columns: " + ", ".join(columns[:_MAX_ROWS]) + (", …" if len(columns) > _MAX_ROWS else ""))
+    ordered = sorted(frame.columns.items(), key=lambda column: -(column[1].distance or 0.0))
+    yield from _distributions(ordered[:_MAX_ROWS], frame.row_changes.cells)
+    if len(ordered) > _MAX_ROWS:
+        yield Line(f"and {len(ordered) - _MAX_ROWS} more columns differ, less than these")
+
+
+def _distributions(columns: list[tuple[str, Distributions]], changed: Mapping[str, int]) -> Iterator[Part]:
+    numbers = [column for column in columns if column[1].kind is Distance.KOLMOGOROV_SMIRNOV]
+    values = [column for column in columns if column[1].kind is Distance.TOTAL_VARIATION]
     if numbers:
-        head = ("column", "changed", "KS", "missing", "mean", "std", "min", "median", "max")
-        yield _dense(head, tuple(_measured(name, one, cells.get(name)) for name, one in numbers))
+        yield _dense(_NUMBER_COLUMNS, tuple(_number_row(name, column, changed.get(name)) for name, column in numbers))
     if values:
-        counted = ("column", "changed", "TV", "missing", "distinct", "commonest")
-        yield _dense(counted, tuple(_counted(name, one, cells.get(name)) for name, one in values))
-    if other := [name for name, one in shown if one.kind is Distance.NONE]:
-        yield Line(f"also different: {', '.join(other)}")
-    if len(ordered) > _MOST:
-        yield Line(f"and {len(ordered) - _MOST} more columns differ, less than these")
+        yield _dense(_VALUE_COLUMNS, tuple(_value_row(name, column, changed.get(name)) for name, column in values))
+    if others := [name for name, column in columns if column.kind is Distance.NONE]:
+        yield Line(f"also different: {', '.join(others)}")
 
 
 def _dense(columns: tuple[str, ...], rows: tuple[tuple[Cell, ...], ...]) -> Grid:
-    """A grid without the columns that say nothing."""
-    kept = [place for place in range(len(columns)) if any(row[place].text for row in rows)]
-    return Grid(tuple(columns[at] for at in kept), tuple(tuple(row[at] for at in kept) for row in rows))
+    """A grid without its empty columns."""
+    places = [place for place in range(len(columns)) if any(row[place].text for row in rows)]
+    return Grid(tuple(columns[place] for place in places), tuple(tuple(row[place] for place in places) for row in rows))
 
 
 def _rows(rows: RowChanges) -> str:
     changes = [
-        f"{many:,} {what}"
-        for many, what in ((rows.added, "added"), (rows.removed, "removed"), (rows.changed, "changed"))
-        if many
+        f"{count:,} {verb}"
+        for count, verb in ((rows.added, "added"), (rows.removed, "removed"), (rows.changed, "changed"))
+        if count
     ]
     by = {Matching.KEY: f" by `{rows.key}`".replace(f"`{INDEX}`", "index"), Matching.PLACE: " by place"}
     words = []
@@ -94,46 +117,49 @@ def _rows(rows: RowChanges) -> str:
         words.append("in another order")
     if rows.left_out:
         words.append(f"not compared: {', '.join(rows.left_out)}")
-    return "".join(f"; {one}" for one in words)
+    return "".join(f"; {clause}" for clause in words)
 
 
-def _measured(name: str, one: Distributions, changed: int | None) -> tuple[Cell, ...]:
-    old, new = one.old, one.new
+def _number_row(name: str, column: Distributions, changed: int | None) -> tuple[Cell, ...]:
+    old, new = column.old, column.new
     return (
-        Cell(cut(one_line(name), 40)),
+        Cell(_short_name(name)),
         Cell(f"{changed:,}" if changed else ""),
-        _distance(one),
+        _distance(column),
         Cell(_missing(old, new)),
         Cell(pair(_number(old.mean), _number(new.mean))),
         Cell(pair(_number(old.std), _number(new.std))),
-        *(Cell(pair(_quantile(old, at), _quantile(new, at))) for at in (0, 2, 4)),
+        *(Cell(pair(_quantile(old, place), _quantile(new, place))) for place in (_MINIMUM, _MEDIAN, _MAXIMUM)),
     )
 
 
-def _counted(name: str, one: Distributions, changed: int | None) -> tuple[Cell, ...]:
-    old, new = one.old, one.new
-    names = list(dict.fromkeys((*old.top, *new.top)))[:4]
-    shares = ", ".join(f"{cut(one_line(value), 16)} {pair(_share(old, value), _share(new, value))}" for value in names)
+def _value_row(name: str, column: Distributions, changed: int | None) -> tuple[Cell, ...]:
+    old, new = column.old, column.new
+    values = list(dict.fromkeys((*old.top, *new.top)))[:_MAX_SHARES]
+    shares = ", ".join(
+        f"{cut(one_line(value), _MAX_VALUE)} {pair(_share(old, value), _share(new, value))}" for value in values
+    )
+    has_repeated = any(count > 1 for count in (*old.top.values(), *new.top.values()))
     return (
-        Cell(cut(one_line(name), 40)),
+        Cell(_short_name(name)),
         Cell(f"{changed:,}" if changed else ""),
-        _distance(one),
+        _distance(column),
         Cell(_missing(old, new)),
         Cell(pair(f"{old.distinct:,}", f"{new.distinct:,}")),
-        Cell(shares if any(many > 1 for many in (*old.top.values(), *new.top.values())) else ""),
+        Cell(shares if has_repeated else ""),
     )
 
 
-def _distance(one: Distributions) -> Cell:
-    if one.distance is None:
+def _distance(column: Distributions) -> Cell:
+    if column.distance is None:
         return Cell("")
-    text = f"{'≈ ' if one.sampled else ''}{one.distance:.3f}"
-    return Cell(text, CellStyle.CHANGED if one.distance >= _NOTABLE else CellStyle.PLAIN)
+    text = f"{'≈ ' if column.sampled else ''}{column.distance:.3f}"
+    return Cell(text, CellStyle.CHANGED if column.distance >= _NOTABLE_DISTANCE else CellStyle.PLAIN)
 
 
 def _share(summary: Summary, value: str) -> str:
-    known = summary.rows - summary.missing
-    return f"{summary.top[value] / known:.0%}" if value in summary.top and known else "?"
+    present = summary.rows - summary.missing
+    return f"{summary.top[value] / present:.0%}" if value in summary.top and present else "?"
 
 
 def _missing(old: Summary, new: Summary) -> str:
@@ -144,8 +170,8 @@ def _number(value: float | None) -> str:
     return "" if value is None else number(value)
 
 
-def _quantile(summary: Summary, at: int) -> str:
-    return shown_value(summary.quantiles[at]) if summary.quantiles else ""
+def _quantile(summary: Summary, place: int) -> str:
+    return shown_value(summary.quantiles[place]) if summary.quantiles else ""
 
 
 def _array(array: ArrayChanges) -> str:
@@ -163,14 +189,14 @@ def _percent(share: float) -> str:
 
 def _values(change: ArtifactChange, labels: tuple[str, str]) -> Iterator[Part]:
     rows = [
-        (Cell(cut(one_line(name), 40)), *(_value(one) for one in both), Cell(_difference(*both).strip(" ()")))
-        for name, both in change.values.items()
+        (Cell(_short_name(name)), *map(_value, values), Cell(_difference(*values).strip(" ()")))
+        for name, values in change.values.items()
     ]
-    changes = any(row[-1].text for row in rows)
-    kept = rows if changes else [row[:-1] for row in rows]
-    yield Grid(("", *labels, *(("change",) if changes else ())), tuple(kept[:_MOST]))
-    if len(rows) > _MOST:
-        yield Line(f"and {len(rows) - _MOST} more values differ")
+    has_changes = any(row[-1].text for row in rows)
+    shown_rows = rows if has_changes else [row[:-1] for row in rows]
+    yield Grid(("", *labels, *(("change",) if has_changes else ())), tuple(shown_rows[:_MAX_ROWS]))
+    if len(rows) > _MAX_ROWS:
+        yield Line(f"and {len(rows) - _MAX_ROWS} more values differ")
 
 
 def _value(text: str | None) -> Cell:
@@ -181,9 +207,13 @@ def _short(text: str | None) -> str:
     if text is None:
         return "–"
     try:
-        return number(float(text)) if "." in text else cut(one_line(text), 40)
+        return number(float(text)) if "." in text else _short_name(text)
     except ValueError:
-        return cut(one_line(text), 40)
+        return _short_name(text)
+
+
+def _short_name(name: str) -> str:
+    return cut(one_line(name), _MAX_NAME)
 
 
 def _difference(old: str | None, new: str | None) -> str:

@@ -143,7 +143,7 @@ def curves(comparison: ComparisonData, metric: str | None, over: str) -> Plot:
         The picture.
 
     Raises:
-        RunError: There is no such metric, none was logged more than once, or it has no finite values.
+        RunError: The runs do not have the metric, none was logged more than once, or it has no finite values.
     """
     if over not in ("step", "time"):
         raise RunError(f"Cannot draw a curve over {over!r}.", did_you_mean(over, ("step", "time")))

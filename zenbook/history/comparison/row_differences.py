@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-_LEAST_SHARED = 0.5  # of the rows: with less, a column that was not named as the key is a key by chance
-_NESTED = 200_000  # cells of a nested column that are compared, one by one in Python
-_PROBE = 10_000  # rows in which a column that may be a key has no value twice
+_MIN_SHARED = 0.5  # share of the rows: a column that shares fewer values is a key by chance, unless it was named
+_MAX_NESTED = 200_000  # cells of a nested column that are compared, one by one in Python
+_PROBE = 10_000  # rows in which each value of a column that may be a key is there once
 INDEX = "__index__"  # where a pandas frame keeps its index
 
 
@@ -43,15 +43,21 @@ class RowChanges:
 def row_changes(old: Any, new: Any, *, key: str | None = None) -> RowChanges:
     """Compare the rows of two Arrow tables in the columns that both have.
 
-    ``key`` names the column that tells rows apart; without one, a named or stored index is taken, or the first column
-    of whole numbers, texts or times that holds no value twice in either table.
+    Args:
+        old: The table of the first run.
+        new: The table of the other run.
+        key: The column that identifies the rows. Without one, a named or stored index is taken, or the first column of
+            whole numbers, texts or times in which each value is there once, in both tables.
+
+    Returns:
+        How many rows differ, and by what they were matched.
     """
-    names = [one for one in old.column_names if one in new.column_names]
+    names = [name for name in old.column_names if name in new.column_names]
     if not names or len(set(old.column_names)) < old.num_columns or len(set(new.column_names)) < new.num_columns:
         return RowChanges()
-    given = key is not None and key in names
-    enough = 1 if given else max(1, _LEAST_SHARED * min(len(old), len(new)))
-    for name in [key] if given and key is not None else _likely_keys(old, new, names):
+    keys = [key] if key is not None and key in names else None
+    enough = 1 if keys else max(1, _MIN_SHARED * min(len(old), len(new)))
+    for name in keys or _likely_keys(old, new, names):
         codes = _codes_or_none(old.column(name), new.column(name)) if len(old) and len(new) else None
         places = None if codes is None else _matched(*codes)
         if places is not None and places.matched >= enough:
@@ -80,10 +86,9 @@ def _likely_keys(old: Any, new: Any, names: Sequence[str]) -> list[str]:
                 return False
         return True
 
-    ordered = sorted(names, key=lambda one: one != INDEX)
     if not (len(old) and len(new)):
         return []
-    return [one for one in ordered if may_be(one)]
+    return [name for name in sorted(names, key=lambda name: name != INDEX) if may_be(name)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +114,10 @@ def _matched(old: Any, new: Any) -> _Places | None:
         return None
     at = np.searchsorted(sorted_old, sorted_new)
     at[at == len(old)] = 0
-    found = sorted_old[at] == sorted_new
-    if not found.any():
+    is_matched = sorted_old[at] == sorted_new
+    if not is_matched.any():
         return None
-    places_old, places_new = order[at[found]], new_order[found]
+    places_old, places_new = order[at[is_matched]], new_order[is_matched]
     by_place = np.argsort(places_new, kind="stable")
     in_order = bool((np.diff(places_old[by_place]) > 0).all())
     return _Places(places_old, places_new, len(places_new), in_order)
@@ -140,10 +145,10 @@ def _by_key(old: Any, new: Any, names: Sequence[str], key: str, places: _Places)
         if codes is None:
             left_out.append(name)
             continue
-        one, other = codes if places.old is None else (codes[0][places.old], codes[1][places.new])
-        different = one != other
-        if many := int(np.count_nonzero(different)):
-            cells[name] = many
+        before, after = codes if places.old is None else (codes[0][places.old], codes[1][places.new])
+        different = before != after
+        if count := int(np.count_nonzero(different)):
+            cells[name] = count
             changed |= different
     return RowChanges(
         Matching.KEY,
@@ -172,11 +177,11 @@ def _without_key(old: Any, new: Any, names: Sequence[str]) -> RowChanges:
             continue
         if same_length:
             different = codes[0] != codes[1]
-            if many := int(np.count_nonzero(different)):
-                cells[name] = many
+            if count := int(np.count_nonzero(different)):
+                cells[name] = count
                 changed |= different
-        for into, each in zip(mixed, codes, strict=True):
-            _mix(into, each)
+        for hashes, column_codes in zip(mixed, codes, strict=True):
+            _mix(hashes, column_codes)
     in_place = int(np.count_nonzero(changed))
     if same_length and not in_place:
         return RowChanges(Matching.PLACE, left_out=tuple(left_out))
@@ -193,16 +198,16 @@ def _without_key(old: Any, new: Any, names: Sequence[str]) -> RowChanges:
     )
 
 
-def _mix(into: Any, codes: Any) -> None:
+def _mix(hashes: Any, codes: Any) -> None:
     """Fold a column's codes into the hashes of the rows, in place: the finalizer of splitmix64 (Steele et al. 2014)."""
     import numpy as np
 
-    into *= np.uint64(0x9E3779B97F4A7C15)
-    into ^= codes.view(np.uint64)
+    hashes *= np.uint64(0x9E3779B97F4A7C15)
+    hashes ^= codes.view(np.uint64)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        into ^= into >> np.uint64(shift)
-        into *= np.uint64(factor)
-    into ^= into >> np.uint64(31)
+        hashes ^= hashes >> np.uint64(shift)
+        hashes *= np.uint64(factor)
+    hashes ^= hashes >> np.uint64(31)
 
 
 def _in_both(old: Any, new: Any) -> int:
@@ -211,10 +216,10 @@ def _in_both(old: Any, new: Any) -> int:
 
     old.sort()
     new.sort()
-    values, many = np.unique(old, return_counts=True)
-    others, as_many = np.unique(new, return_counts=True)
-    _, at, where = np.intersect1d(values, others, assume_unique=True, return_indices=True)
-    return int(np.minimum(many[at], as_many[where]).sum())
+    old_values, old_counts = np.unique(old, return_counts=True)
+    new_values, new_counts = np.unique(new, return_counts=True)
+    _, in_old, in_new = np.intersect1d(old_values, new_values, assume_unique=True, return_indices=True)
+    return int(np.minimum(old_counts[in_old], new_counts[in_new]).sum())
 
 
 def _codes_or_none(old: Any, new: Any) -> tuple[Any, Any] | None:
@@ -223,9 +228,9 @@ def _codes_or_none(old: Any, new: Any) -> tuple[Any, Any] | None:
     try:
         return _codes(old, new)
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid, TypeError):  # lists, structs, extension types
-        if len(old) + len(new) > _NESTED:
+        if len(old) + len(new) > _MAX_NESTED:
             return None
-        texts = (pa.chunked_array([pa.array(map(repr, one.to_pylist()), pa.string())]) for one in (old, new))
+        texts = (pa.chunked_array([pa.array(map(repr, column.to_pylist()), pa.string())]) for column in (old, new))
         return _dictionary_codes(*texts)
 
 
@@ -235,7 +240,7 @@ def _codes(old: Any, new: Any) -> tuple[Any, Any]:
 
     if old.type == new.type and pa.types.is_integer(old.type) and not (old.null_count or new.null_count):
         return _integers(old), _integers(new)
-    if all(_is_number(one.type) for one in (old, new)):
+    if all(_is_number(column.type) for column in (old, new)):
         return _bits(old), _bits(new)
     return _dictionary_codes(old, new)
 

@@ -51,7 +51,15 @@ class Distributions:
 
 
 def distributions(old: Any, new: Any) -> Distributions:
-    """Compare two Arrow columns (chunked arrays) by what they hold. Missing values and NaN count as missing."""
+    """Compare two Arrow columns by what they hold. Missing values and NaN count as missing.
+
+    Args:
+        old: The column of the first run, a chunked array.
+        new: The column of the other run.
+
+    Returns:
+        Both summaries, and the distance of the distributions for numbers, times, texts and the like.
+    """
     kinds = _kind(old.type), _kind(new.type)
     if kinds == ("number", "number") or (kinds == ("time", "time") and old.type == new.type):
         return _measured(old, new)
@@ -109,8 +117,8 @@ def _numbers(column: Any) -> Any:
     if _kind(column.type) == "time":
         width = pa.int64() if column.type.bit_width == 64 else pa.int32()
         return np.asarray(present.cast(width).to_numpy(), np.int64)
-    found = np.asarray(present.cast(pa.float64(), safe=False).to_numpy())
-    return found[~np.isnan(found)] if found.size and np.isnan(found.min()) else found
+    numbers = np.asarray(present.cast(pa.float64(), safe=False).to_numpy())
+    return numbers[~np.isnan(numbers)] if numbers.size and np.isnan(numbers.min()) else numbers
 
 
 def _measured_summary(column: Any, values: Any) -> Summary:
@@ -121,24 +129,24 @@ def _measured_summary(column: Any, values: Any) -> Summary:
     if not len(values):
         return Summary(rows, rows)
     if values.dtype.kind == "i":  # a time: its quantiles are values of the column, its mean says little
-        found = np.quantile(values, QUANTILES, method="lower")
+        quantiles = np.quantile(values, QUANTILES, method="lower")
         width = pa.int64() if column.type.bit_width == 64 else pa.int32()
-        times = pa.array(found.astype(np.int64)).cast(width).cast(column.type)
-        return Summary(rows, rows - len(values), quantiles=tuple(str(one) for one in times))
+        times = pa.array(quantiles.astype(np.int64)).cast(width).cast(column.type)
+        return Summary(rows, rows - len(values), quantiles=tuple(map(str, times)))
     with np.errstate(invalid="ignore", over="ignore"):
         spread = float(values.std(ddof=1)) if len(values) > 1 else math.nan
-        quantiles = tuple(float(one) for one in np.quantile(values, QUANTILES))
-        return Summary(rows, rows - len(values), float(values.mean()), spread, quantiles)
+        numbers = tuple(map(float, np.quantile(values, QUANTILES)))
+        return Summary(rows, rows - len(values), float(values.mean()), spread, numbers)
 
 
 def _kolmogorov_smirnov(old: Any, new: Any) -> tuple[float, bool]:
     import numpy as np
 
     sampled = max(len(old), len(new)) > SAMPLE
-    one, other = (np.sort(_sample(values)) for values in (old, new))
-    places = np.concatenate([one, other])
-    below = (np.searchsorted(values, places, side="right") / len(values) for values in (one, other))
-    return float(np.abs(next(below) - next(below)).max()), sampled
+    samples = [np.sort(_sample(values)) for values in (old, new)]
+    places = np.concatenate(samples)
+    old_share, new_share = (np.searchsorted(sample, places, side="right") / len(sample) for sample in samples)
+    return float(np.abs(old_share - new_share).max()), sampled
 
 
 def _sample(values: Any) -> Any:
@@ -152,7 +160,7 @@ def _sample(values: Any) -> Any:
 
 def _counted(old: Any, new: Any) -> Distributions:
     counts = _counts(old), _counts(new)
-    totals = tuple(sum(one.values()) for one in counts)
+    totals = tuple(sum(each.values()) for each in counts)
     distance = None
     if all(totals):
         shares = (
@@ -173,12 +181,12 @@ def _counts(column: Any) -> dict[Any, int]:
         return {}
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    found = pc.value_counts(column.drop_null())
-    return dict(zip(found.field("values").to_pylist(), found.field("counts").to_pylist(), strict=True))
+    table = pc.value_counts(column.drop_null())
+    return dict(zip(table.field("values").to_pylist(), table.field("counts").to_pylist(), strict=True))
 
 
 def _counted_summary(column: Any, counts: Mapping[Any, int]) -> Summary:
-    commonest = sorted(counts.items(), key=lambda one: (-one[1], str(one[0])))[:TOP]
+    commonest = sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0])))[:TOP]
     return Summary(
-        len(column), column.null_count, distinct=len(counts), top={str(value): many for value, many in commonest}
+        len(column), column.null_count, distinct=len(counts), top={str(value): count for value, count in commonest}
     )

@@ -16,14 +16,23 @@ _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"  # a name, not fetch
 
 
 def parallel(runs: Sequence[RunData], axes: Sequence[Axis], metric: str | None) -> Spec:
-    """A line for each run through the axes, each scaled to its own range; the values are in the tooltip."""
+    """A line for each run through the axes, each scaled to its own range; the values are in the tooltip.
+
+    Args:
+        runs: The runs.
+        axes: Two axes or more, from left to right.
+        metric: The name of the last axis where it colours the lines; None where it does not.
+
+    Returns:
+        The chart.
+    """
     scales = [axis.scale(0.0, 1.0) for axis in axes]
     rows = []
     for run in runs:
-        facts = {_field(place): _plain(axis.values.get(run.id)) for place, axis in enumerate(axes)}
+        values = {_field(place): _json_value(axis.values.get(run.id)) for place, axis in enumerate(axes)}
         for axis, scale in zip(axes, scales, strict=True):
             if run.id in axis.places:
-                rows.append({"run": run.id, "axis": axis.name, "at": scale(axis.places[run.id]), **facts})
+                rows.append({"run": run.id, "axis": axis.name, "at": scale(axis.places[run.id]), **values})
     colour: Spec = {"value": "#3f83dd"}
     if metric is not None:
         field = _field(len(axes) - 1)
@@ -37,7 +46,7 @@ def parallel(runs: Sequence[RunData], axes: Sequence[Axis], metric: str | None) 
             "x": {
                 "field": "axis",
                 "type": "nominal",
-                "sort": [one.name for one in axes],
+                "sort": [axis.name for axis in axes],
                 "title": None,
                 "axis": {"labelAngle": 0, "grid": True},
             },
@@ -50,8 +59,17 @@ def parallel(runs: Sequence[RunData], axes: Sequence[Axis], metric: str | None) 
 
 
 def scatter(runs: Sequence[RunData], x: Axis, y: Axis) -> Spec:
-    """A point for each run."""
-    rows = [{"run": run.id, "x": _plain(x.values[run.id]), "y": _plain(y.values[run.id])} for run in runs]
+    """A point for each run.
+
+    Args:
+        runs: The runs; all have a value on both axes.
+        x: The axis from left to right.
+        y: The axis from bottom to top.
+
+    Returns:
+        The chart.
+    """
+    rows = [{"run": run.id, "x": _json_value(x.values[run.id]), "y": _json_value(y.values[run.id])} for run in runs]
     return _chart(
         rows,
         {"type": "point", "filled": True, "size": 60},
@@ -67,22 +85,31 @@ def scatter(runs: Sequence[RunData], x: Axis, y: Axis) -> Spec:
     )
 
 
-def curves(found: Sequence[Curve], metric: str, over: str) -> Spec:
-    """A line for each curve."""
-    rows = [{"run": one.label, "x": x, "y": y} for one in found for x, y in one.points]
+def curves(lines: Sequence[Curve], metric: str, over: str) -> Spec:
+    """A line for each curve.
+
+    Args:
+        lines: The curves.
+        metric: The metric that they show.
+        over: What they are drawn over: ``step`` or ``time``.
+
+    Returns:
+        The chart.
+    """
+    rows = [{"run": curve.label, "x": x, "y": y} for curve in lines for x, y in curve.points]
     return _chart(
         rows,
         {"type": "line"},
         {
             "x": {"field": "x", "type": "quantitative", "title": "seconds" if over == "time" else "step"},
-            "y": {"field": "y", "type": "quantitative", "title": metric, "scale": _scale(found)},
+            "y": {"field": "y", "type": "quantitative", "title": metric, "scale": _scale(lines)},
             "color": {"field": "run", "type": "nominal"},
         },
     )
 
 
-def _scale(found: Sequence[Curve]) -> Spec:
-    return {"type": "log"} if is_wide([y for one in found for _, y in one.points]) else {"zero": False}
+def _scale(lines: Sequence[Curve]) -> Spec:
+    return {"type": "log"} if is_wide([y for curve in lines for _, y in curve.points]) else {"zero": False}
 
 
 def _chart(rows: list[dict[str, Any]], mark: Spec, encoding: Spec) -> Spec:
@@ -107,7 +134,7 @@ def _field(place: int) -> str:
     return f"v{place}"
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     """A value that JSON can hold."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)

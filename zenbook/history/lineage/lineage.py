@@ -56,7 +56,7 @@ def _search_for(thing: Any, stack: str | None) -> Callable[[Search], Lineage]:
         return lambda search: search.of_output(thing.record)
     if not isinstance(thing, Path | str):
         raise RunError(
-            f"There is no lineage of a {type(thing).__name__}.",
+            f"Cannot look up the lineage of an object of type {type(thing).__name__}.",
             "Give an output, a path or a digest: zenbook.lineage(run.steps['fit'].outputs['model']).",
         )
     path = Path(thing)
