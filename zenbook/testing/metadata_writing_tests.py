@@ -27,6 +27,42 @@ from zenbook.stack.records import (
 )
 from zenbook.testing.sample_records import TEXT, A, B, C, a_run, a_step, id_of, new
 
+_RUN = RunRecord(
+    id=id_of(1),
+    pipeline="training",
+    stack="prod",
+    state=RunState.FAILED,
+    created_at=1.25,
+    started_at=2.5,
+    ended_at=3.75,
+    error=TEXT,
+    host="host",
+    user="user",
+    process="12:34",
+    orchestrator="airflow",
+    environment=B,
+    plan='{"plan": 1}',
+    kind="cell",
+)
+_STEP = StepRecord(
+    run=_RUN.id,
+    name="fit",
+    position=2,
+    state=StepState.CACHED,
+    fingerprint=A,
+    capsule=B,
+    cache_key=C,
+    attempt=3,
+    started_at=1.5,
+    ended_at=2.5,
+    error=TEXT,
+    traceback=TEXT,
+    why=TEXT,
+    cached_from=id_of(0),
+    random_in=f"numpy:{B}",
+    notes=("one", TEXT),
+)
+
 
 class WritingTests:
     """What is written can be read unchanged, and is written completely or not at all."""
@@ -35,43 +71,7 @@ class WritingTests:
 
     def test_every_field_of_every_record_comes_back(self, store: MetadataStore, other_store: MetadataStore) -> None:
         """The values keep their types, also for another process."""
-        run = RunRecord(
-            *(
-                id_of(1),
-                "training",
-                "prod",
-                RunState.FAILED,
-                1.25,
-                2.5,
-                3.75,
-                TEXT,
-                "host",
-                "user",
-                "12:34",
-                "airflow",
-            ),
-            *(B, '{"plan": 1}', "cell"),
-        )
-        step = StepRecord(
-            *(
-                run.id,
-                "fit",
-                2,
-                StepState.CACHED,
-                A,
-                B,
-                C,
-                3,
-                1.5,
-                2.5,
-                TEXT,
-                TEXT,
-                TEXT,
-                id_of(0),
-                "numpy:" + B,
-            ),
-            ("one", TEXT),
-        )
+        run, step = _RUN, _STEP
         params = [ParamRecord(run.id, "", "lr", "0.1"), ParamRecord(run.id, "fit", "file", '"x.csv"', B)]
         code, environment = CodeRecord(B, TEXT), EnvironmentRecord(C, TEXT)
         store.create_run(run, steps=[step], params=params, code=[code], environment=environment)

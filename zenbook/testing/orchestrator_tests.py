@@ -44,7 +44,11 @@ class RecordingListener:
     events: list[Event] = field(default_factory=list)
 
     def on_event(self, event: Event) -> None:
-        """Keep an event."""
+        """Keep an event.
+
+        Args:
+            event: The event.
+        """
         self.events.append(event)
 
     @property

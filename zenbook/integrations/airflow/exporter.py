@@ -144,9 +144,9 @@ def _readme(plan: Plan, options: Any, dag_id: str, module: str) -> str:
         params += f" Fixed when this was exported, since the wiring depends on them: {fixed}." if fixed else ""
     else:
         params = "The pipeline has no parameters."
-    given = ""
+    inputs = ""
     if plan.external_inputs:
-        given = (
+        inputs = (
             "\nObjects that were passed to the pipeline are in the artifact store of the stack from which this was "
             "exported; the steps have to reach the same store.\n"
         )
@@ -157,7 +157,7 @@ def _readme(plan: Plan, options: Any, dag_id: str, module: str) -> str:
         python=options.python,
         params=params,
         conf=_conf(plan),
-        given=given,
+        given=inputs,
         python_version=plan.python,
     )
 
