@@ -119,7 +119,7 @@ def test_a_server_lost_for_good_loses_no_result_and_gets_it_when_it_is_back(work
     assert running.returncode != 0
     assert "StoreUnreachableError" in printed
     spool = workspace / ".zen" / "spool" / "shared"
-    assert f"what was to be recorded is kept in {spool}" in printed
+    assert f"records of this run are kept in {spool}" in printed
     assert len([*spool.glob("*.json")]) >= 1
 
     server.start()
@@ -214,7 +214,7 @@ def test_a_cell_whose_end_can_not_be_recorded_keeps_it_and_says_so(workspace: Pa
         failed = k.finish(cell)
         assert "StoreUnreachableError" in failed.error
         assert "does not answer: waiting up to 0.3 s" in failed.text
-        assert "what was to be recorded is kept in" in failed.text + str(failed.outputs)
+        assert "records of this run are kept in" in failed.text + str(failed.outputs)
         server.start()
         assert "has been sent" in k.run("r = %zen runs").text
         done = k.run(
