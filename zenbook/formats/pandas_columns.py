@@ -119,7 +119,7 @@ class MappedColumns:
         steps = [after[1] - before[1] for before, after in pairwise(members)]
         even = len(set(steps)) <= 1 and all(step > 0 for step in steps)
         out = []
-        for group in [members] if even else [[one] for one in members]:
+        for group in [members] if even else [[member] for member in members]:
             shape = (len(group), self.batch.num_rows)
             strides = (steps[0] if len(group) > 1 else shape[1] * dtype.itemsize, dtype.itemsize)
             block: Any = np.ndarray(shape, dtype, buffer=self.view, offset=group[0][1] - self.base, strides=strides)
