@@ -119,7 +119,7 @@ def _framed(series: Any) -> Any:
 
 
 def _turned(columns: list[Any]) -> list[Any]:
-    """Contiguous copies of the columns of a row-major block, made tile by tile: eight times as quick as one by one."""
+    """Contiguous copies of the columns of a row-major block, tile by tile: eight times as quick as one by one."""
     import numpy as np
 
     if len({column.dtype for column in columns}) > 1:
@@ -144,7 +144,7 @@ class _Layout:
 
     @classmethod
     def of(cls, frame: Any) -> _Layout | None:
-        """The frame's layout, or None where it can't be told exactly."""
+        """The frame's layout, or None where it cannot be stored exactly."""
         import pandas as pd
 
         if int(pd.__version__.split(".")[0]) < 3 or not frame.flags.allows_duplicate_labels:
@@ -156,12 +156,12 @@ class _Layout:
         index_column = None if index["kind"] == "range" else column_spec(frame.index.dtype)
         if index_column is None and index["kind"] != "range":
             return None
-        made = cls(len(frame), [spec for spec in specs if spec is not None], labels, index, index_column, frame.attrs)
+        layout = cls(len(frame), [spec for spec in specs if spec is not None], labels, index, index_column, frame.attrs)
         try:
-            made.to_bytes()
+            layout.to_bytes()
         except InexactError:
             return None
-        return made
+        return layout
 
     def to_bytes(self) -> bytes:
         """Exact JSON. Raises `InexactError` for labels or attrs that aren't plain."""
@@ -191,10 +191,10 @@ class _Layout:
         if self.index["kind"] == "range":
             return pd.RangeIndex(range(*self.index["range"]), name=self.index["name"])
         assert self.index_column is not None
-        made = pd.Index(mapped.column(-1, self.index_column), name=self.index["name"], copy=False)
+        index = pd.Index(mapped.column(-1, self.index_column), name=self.index["name"], copy=False)
         if self.index.get("freq") is not None:
-            made.freq = self.index["freq"]
-        return made
+            index.freq = self.index["freq"]
+        return index
 
 
 def _labels(columns: Any) -> dict[str, Any] | None:
