@@ -146,7 +146,7 @@ def test_two_outputs_of_one_name_are_refused_when_they_are_asked_for() -> None:
     def f() -> tuple[Annotated[int, "a"], Annotated[int, "a"]]: ...
 
     f.__annotations__["return"] = tuple[Annotated[int, "a"], Annotated[int, "a"]]
-    with pytest.raises(DefinitionError, match="alike"):
+    with pytest.raises(DefinitionError, match="the same name"):
         _ = step(f).outputs
 
 

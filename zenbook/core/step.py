@@ -164,7 +164,7 @@ def step(
         retries: How often a failed step is tried again; by default 0.
         retry_delay: The time before the second attempt, in seconds or as "30s"; doubled after each attempt. 1 s by
             default.
-        timeout: The time after which an attempt is ended, in seconds or as "10m"; by default there is no limit.
+        timeout: The time after which an attempt is ended, in seconds or as "10m"; unlimited by default.
         after: Outputs of steps of the same pipeline that must end before this step starts.
 
     Returns:
@@ -175,7 +175,7 @@ def step(
     """
     if function is None:
         refuse_unknown(_unknown, _OPTIONS, "")
-        return lambda actual: step(actual).options(
+        return lambda actual: _step_of(actual).options(
             name=name,
             outputs=outputs,
             cache=cache,
@@ -184,6 +184,10 @@ def step(
             timeout=timeout,
             after=after,
         )
+    return _step_of(function)
+
+
+def _step_of(function: Any) -> Step[..., Any]:
     if isinstance(function, Step):
         return function
     if isinstance(function, staticmethod | classmethod):
@@ -196,15 +200,15 @@ def step(
             f"@step needs a function, and got {type(function).__name__}.",
             "Pass options by name: @step(retries=2).",
         )
-    own_name = getattr(function, "__name__", type(function).__name__)
-    own_name = "step" if own_name == "<lambda>" else own_name
-    check_name(own_name)
+    name = getattr(function, "__name__", type(function).__name__)
+    name = "step" if name == "<lambda>" else name
+    check_name(name)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise DefinitionError(
-            f"Step {own_name!r} is a generator: it yields its rows one by one, but an artifact is stored as a whole.",
+            f"Step {name!r} is a generator: it yields its rows one by one, but an artifact is stored as a whole.",
             "Return a list, an array or a DataFrame instead of using `yield`.",
         )
-    return Step(function, own_name)
+    return Step(function, name)
 
 
 def check_outputs(names: tuple[Any, ...], step: str) -> None:
@@ -215,7 +219,7 @@ def check_outputs(names: tuple[Any, ...], step: str) -> None:
         step: The step's name, for the message.
 
     Raises:
-        DefinitionError: A name is not an identifier, is too long or occurs twice, or there are no names.
+        DefinitionError: A name is not an identifier, is too long or occurs twice, or the list is empty.
     """
     for name in names:
         if not isinstance(name, str) or not name.isidentifier() or len(name) > OUTPUT_NAME_LIMIT:
