@@ -90,7 +90,7 @@ def test_config_set_changes_nothing_when_the_check_fails(tmp_path: Path) -> None
         ("config artifacts set nowhere://x", "nowhere", ""),
         ("config artifacts set colud", "no artifact store of flavour 'colud'", "Known flavours"),
         ("config metadata set mysql --hots x", "Unknown option '--hots'", "'--host'"),
-        ("config metadata set redis://h/0", "No metadata store has URLs with redis://", "Known schemes"),
+        ("config metadata set redis://h/0", "No metadata store has URLs that start with redis://", "Known schemes"),
         ("artifact-store register x s4", "no artifact store of flavour 's4'", "s3"),
         ("artifact-store register x local --paht y", "Unknown option '--paht'", "'--path'"),
         ("artifact-store update local", "No option given for", "--path"),

@@ -279,7 +279,7 @@ def test_stacks_are_listed_described_and_switched(two_stacks: Path) -> None:
 
 def test_a_variable_wins_over_stack_use_and_says_so(two_stacks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZENBOOK_STACK", "default")
-    with pytest.raises(ZenbookError, match="says 'default', which wins"):
+    with pytest.raises(ZenbookError, match="chooses 'default' and overrides"):
         cli.invoke(["stack", "use", "prod"])
 
 

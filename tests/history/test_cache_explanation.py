@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from zenbook.history.cache_explanation import Cause
+from zenbook.history.step_changes import Cause
 
 PROJECT = """
 from pathlib import Path
@@ -55,34 +55,34 @@ def reading(file: Path):
 def test_an_edited_helper_is_shown_with_its_diff(project: Callable[..., ModuleType]) -> None:
     first = project().adding()
     run = project(("one < LIMIT", "one <= LIMIT")).adding()
-    told = run.steps["tidy"].explanation
-    assert [one.cause for one in told.changes] == [Cause.CODE]
-    assert told.changes[0].told.endswith("clean` was edited")
+    explanation = run.steps["tidy"].explanation
+    assert [change.cause for change in explanation.changes] == [Cause.CODE]
+    assert explanation.changes[0].description.endswith("clean` was edited")
     diff = "-    return [one for one in values if one < LIMIT]\n+    return [one for one in values if one <= LIMIT]"
-    assert diff in told.changes[0].diff
-    assert f"since run {first.id}" in repr(told)
-    assert "one <= LIMIT" in repr(told)
-    assert "one &lt;= LIMIT" in told._repr_html_()
+    assert diff in explanation.changes[0].diff
+    assert f"since run {first.id}" in repr(explanation)
+    assert "one <= LIMIT" in repr(explanation)
+    assert "one &lt;= LIMIT" in explanation._repr_html_()
 
 
-def test_a_constant_is_told_with_its_values(project: Callable[..., ModuleType]) -> None:
+def test_a_constant_is_shown_with_its_values(project: Callable[..., ModuleType]) -> None:
     project().adding()
     run = project(("LIMIT = 3", "LIMIT = 4")).adding()
     assert "LIMIT` changed from 3 to 4" in run.steps["tidy"].why
 
 
-def test_an_input_names_the_output_that_it_came_from(project: Callable[..., ModuleType]) -> None:
+def test_a_changed_input_names_its_source(project: Callable[..., ModuleType]) -> None:
     project().adding()
     run = project(("LIMIT = 3", "LIMIT = 4")).adding()
-    assert run.steps["total"].why.endswith("the input `values` has another content, from `tidy.output`")
+    assert run.steps["total"].why.endswith("the input `values` has new content, from `tidy.output`")
 
 
 def test_a_cached_step_names_the_run_that_it_was_served_from(project: Callable[..., ModuleType]) -> None:
     first = project().adding()
     run = project(("def clean(values):", "def clean(values):\n    # small ones")).adding()
-    told = run.steps["tidy"].explanation
-    assert told.reason == f"unchanged since run {first.id}"
-    assert told.nearest is None
+    explanation = run.steps["tidy"].explanation
+    assert explanation.reason == f"unchanged since run {first.id}"
+    assert explanation.nearest is None
 
 
 def test_the_nearest_run_is_the_one_that_differs_in_the_fewest_things(project: Callable[..., ModuleType]) -> None:
@@ -91,33 +91,35 @@ def test_the_nearest_run_is_the_one_that_differs_in_the_fewest_things(project: C
     module.adding(rows=11, factor=2)
     far = module.adding(rows=2, factor=3)
     run = module.adding(rows=10, factor=4)
-    told = run.steps["tidy"].explanation
-    assert told.reason.startswith(f"since run {far.id}")
-    assert len(told.changes) == 2
-    assert told.nearest is not None
-    assert [one.told for one in told.nearest.changes] == ["the parameter `factor` changed from 2 to 4"]
-    assert told.nearest.step.run == near.id
-    assert f"nearest is run {near.id}" in repr(told)
+    explanation = run.steps["tidy"].explanation
+    assert explanation.reason.startswith(f"since run {far.id}")
+    assert len(explanation.changes) == 2
+    assert explanation.nearest is not None
+    assert [change.description for change in explanation.nearest.changes] == [
+        "the parameter `factor` changed from 2 to 4"
+    ]
+    assert explanation.nearest.step.run == near.id
+    assert f"nearest is run {near.id}" in repr(explanation)
     assert f"nearest is run {near.id}" in repr(run.why)
 
 
-def test_the_nearest_run_is_not_told_twice(project: Callable[..., ModuleType]) -> None:
+def test_the_nearest_run_is_not_described_twice(project: Callable[..., ModuleType]) -> None:
     module = project()
     module.adding(factor=2)
-    told = module.adding(factor=3).steps["tidy"].explanation
-    assert told.nearest is not None
-    assert told.nearest_told == ""
+    explanation = module.adding(factor=3).steps["tidy"].explanation
+    assert explanation.nearest is not None
+    assert explanation.nearest_reason == ""
 
 
 def test_what_was_edited_since_the_nearest_run_is_shown(project: Callable[..., ModuleType]) -> None:
     project().adding(factor=2)
     project().adding(factor=3, rows=4)
     edited = project(("one < LIMIT", "one <= LIMIT"))
-    told = edited.adding(factor=2).steps["tidy"].explanation
-    assert [one.cause for one in told.nearest.changes] == [Cause.CODE]
-    assert repr(told).count("one <= LIMIT]") == 1
+    explanation = edited.adding(factor=2).steps["tidy"].explanation
+    assert [change.cause for change in explanation.nearest.changes] == [Cause.CODE]
+    assert repr(explanation).count("one <= LIMIT]") == 1
     off = edited.adding.options(cache=False)(factor=2).steps["tidy"].explanation
-    assert off.nearest_told.endswith("had the same code, parameters and inputs")
+    assert off.nearest_reason.endswith("had the same code, parameters and inputs")
     unlike = project(("one < LIMIT", "one != LIMIT")).adding.options(cache=False)(factor=2).steps["tidy"].explanation
     assert "+    return [one for one in values if one != LIMIT]" in repr(unlike)
     assert "one != LIMIT]" in unlike._repr_html_()
@@ -126,33 +128,33 @@ def test_what_was_edited_since_the_nearest_run_is_shown(project: Callable[..., M
 def test_without_the_cache_the_run_that_could_have_served_is_named(project: Callable[..., ModuleType]) -> None:
     module = project()
     first = module.adding()
-    told = module.adding.options(cache=False)().steps["tidy"].explanation
-    assert told.reason == "the cache is off for this run"
-    assert told.nearest_told == f"run {first.id} had the same code, parameters and inputs"
+    explanation = module.adding.options(cache=False)().steps["tidy"].explanation
+    assert explanation.reason == "the cache is off for this run"
+    assert explanation.nearest_reason == f"run {first.id} had the same code, parameters and inputs"
 
 
-def test_a_failed_run_is_no_candidate(project: Callable[..., ModuleType]) -> None:
+def test_a_failed_run_is_not_a_candidate(project: Callable[..., ModuleType]) -> None:
     module = project()
     first = module.adding(factor=2)
     failing = project(("return sum(values)", "return 1 / 0")).adding
     with pytest.raises(ZeroDivisionError):
         failing(factor=2)
     run = project(("return sum(values)", "return sum(values) + 1")).adding(factor=2)
-    told = run.steps["total"].explanation
-    assert told.before is not None
-    assert told.before.state == "failed"
-    assert told.nearest is not None
-    assert told.nearest.step.run == first.id
-    assert len(told.nearest.changes) == 1
+    explanation = run.steps["total"].explanation
+    assert explanation.before is not None
+    assert explanation.before.state == "failed"
+    assert explanation.nearest is not None
+    assert explanation.nearest.step.run == first.id
+    assert len(explanation.nearest.changes) == 1
 
 
-def test_a_file_that_changed_is_a_cause_of_its_own(project: Callable[..., ModuleType], workspace: Path) -> None:
+def test_a_changed_file_has_its_own_cause(project: Callable[..., ModuleType], workspace: Path) -> None:
     file = workspace / "data.txt"
     module = project()
     file.write_text("one")
     module.reading(file)
     file.write_text("two")
-    assert [one.cause for one in module.reading(file).steps["read"].explanation.changes] == [Cause.FILE]
+    assert [change.cause for change in module.reading(file).steps["read"].explanation.changes] == [Cause.FILE]
 
 
 def test_why_of_a_run_shows_each_diff_once(project: Callable[..., ModuleType]) -> None:
@@ -206,5 +208,5 @@ def test_the_version_of_a_package_whose_objects_a_step_takes_is_named(
     assert json.loads(json.dumps(run.environment))["packages"]["pandas"] == "0.1"
     (change,) = run.steps["rows"].explanation.changes
     assert change.cause is Cause.PACKAGE
-    assert change.told.startswith("pandas, whose objects it takes, changed from ")
-    assert change.told.endswith(" to 0.1")
+    assert change.description.startswith("pandas, whose objects it takes, changed from ")
+    assert change.description.endswith(" to 0.1")

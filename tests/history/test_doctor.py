@@ -1,4 +1,4 @@
-"""The doctor: each check says what it found and how to mend it, and none keeps the others from looking."""
+"""The doctor: each check says what it found and how to fix it, and no check stops the others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from zenbook.stack.stack import OpenStack, open_stack
 pytestmark = pytest.mark.usefixtures("workspace")
 
 
-def found() -> dict[str, tuple[str, str]]:
+def examine() -> dict[str, tuple[str, str]]:
     return {str(row["what"]): (str(row[""]), str(row["found"])) for row in doctor.examine()}
 
 
@@ -33,50 +33,50 @@ def with_components(monkeypatch: pytest.MonkeyPatch, **components: object) -> No
     monkeypatch.setattr(doctor, "open_stack", opened)
 
 
-def test_a_sound_workspace_is_found_well(workspace: Path) -> None:
+def test_a_sound_workspace_has_no_findings(workspace: Path) -> None:
     open_stack()
     (workspace / ".zen").chmod(0o700)
-    seen = found()
+    seen = examine()
     assert {sign for sign, _ in seen.values()} <= {"✓", "–"}
     assert "sqlalchemy" in seen["libraries"][1]
     assert seen["workspace"][1] == f"{workspace}/.zen, no config.yaml: the defaults"
     assert seen["stack"] == ("✓", "default: local, local, local")
     assert "schema" in seen["metadata store"][1]
     assert seen["artifact store"][1] == f"files in {workspace}/.zen/artifacts: writes and reads"
-    assert seen["permissions"] == ("✓", "mode 0700: nobody else can look into it")
+    assert seen["permissions"] == ("✓", "mode 0700: other users cannot read it")
     assert [*open_stack().artifacts.listing()] == []
 
 
-def test_it_looks_before_the_workspace_is_made(workspace: Path) -> None:
-    seen = found()
+def test_it_works_before_the_workspace_exists(workspace: Path) -> None:
+    seen = examine()
     assert seen["workspace"][1].endswith(".zen (created on first use)")
     assert seen["permissions"] == ("–", "no workspace yet")
     assert (workspace / ".zen").is_dir()
 
 
-def test_a_workspace_that_others_can_read_is_told(workspace: Path) -> None:
+def test_a_workspace_that_others_can_read_is_reported(workspace: Path) -> None:
     open_stack()
     (workspace / ".zen").chmod(0o755)
-    assert found()["permissions"] == (
-        "!", f"others can look into {workspace}/.zen (mode 0755): chmod 700 {workspace}/.zen",
+    assert examine()["permissions"] == (
+        "!", f"other users can read {workspace}/.zen (mode 0755): chmod 700 {workspace}/.zen",
     )  # fmt: skip
 
 
-def test_values_of_variables_are_shown_only_where_they_are_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_of_variables_are_shown_only_if_they_are_not_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZENBOOK_STACK", "default")
     monkeypatch.setenv("ZENBOOK_PROD_PASSWD", "planted")
     monkeypatch.setenv("ZENBOOK_STACK_METADATA_STORE", "mysql://me:planted@host/db")
     seen = doctor.examine()
     assert "planted" not in repr(next(row for row in seen if row["what"] == "variables"))
-    shown = found()["variables"][1]
+    shown = examine()["variables"][1]
     assert "ZENBOOK_STACK=default" in shown
     assert "ZENBOOK_PROD_PASSWD (set)" in shown
     assert "ZENBOOK_STACK_METADATA_STORE=mysql://…@host/db" in shown
 
 
-def test_a_variable_that_sets_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_variable_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZENBOOK_STACK_ORCHESTRATR", "process")
-    seen = found()
+    seen = examine()
     assert seen["stack"][0] == "✗"
     assert "Did you mean 'ZENBOOK_STACK_ORCHESTRATOR'" in seen["stack"][1]
     assert seen["runs"][0] == "–"
@@ -86,23 +86,23 @@ def test_a_variable_that_sets_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -
 class Silent(SqlMetadataStore):
     """A store on a server that takes connections and never answers."""
 
-    let_go = threading.Event()
+    released = threading.Event()
 
     def runs(self, query: RunQuery) -> list[RunRecord]:
-        self.let_go.wait(60)
+        self.released.wait(60)
         return []
 
 
-def test_a_store_that_never_answers_is_left_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_store_that_never_answers_is_abandoned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with_components(monkeypatch, metadata=Silent(tmp_path / "x.sqlite"))
-    monkeypatch.setattr(doctor, "PATIENCE", 1.0)
-    began = time.monotonic()
+    monkeypatch.setattr(doctor, "CHECK_TIMEOUT", 1.0)
+    start = time.monotonic()
     try:
-        seen = found()
+        seen = examine()
     finally:
-        Silent.let_go.set()
-    assert time.monotonic() - began < 10
-    assert seen["metadata store"] == ("✗", "no answer within 1 s. Is a server down, or a network disk away?")
+        Silent.released.set()
+    assert time.monotonic() - start < 10
+    assert seen["metadata store"] == ("✗", "no answer within 1 s. Is a server or a network disk down?")
     assert seen["artifact store"][0] == "✓"
 
 
@@ -114,57 +114,57 @@ class Broken(LocalArtifactStore):
 
 
 class Away(SqlMetadataStore):
-    """A store that says why it can't be reached."""
+    """A store that says why it cannot be reached."""
 
     def runs(self, query: RunQuery) -> list[RunRecord]:
         raise StoreError("The server is away.", "Start it.")
 
 
-def test_what_a_check_raises_is_what_it_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_a_check_raises_is_its_finding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with_components(monkeypatch, artifacts=Broken(tmp_path), metadata=Away(tmp_path / "x.sqlite"))
-    seen = found()
+    seen = examine()
     assert seen["artifact store"] == ("✗", "RuntimeError: out of cheese")
     assert seen["metadata store"] == ("✗", "The server is away. Start it.")
-    assert seen["runs"] == seen["clock"] == ("–", "not looked at: The server is away.")
+    assert seen["runs"] == seen["clock"] == ("–", "not checked: The server is away.")
 
 
-def test_a_folder_that_is_gone_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deleted_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    seen = found()
+    seen = examine()
     assert seen["workspace"][0] == "✗"
     assert seen["Python"][0] == "✓"
 
 
-def test_what_waits_in_the_spool_is_told(workspace: Path) -> None:
+def test_batches_in_the_spool_are_reported(workspace: Path) -> None:
     spool = workspace / ".zen" / "spool"
     (spool / "elsewhere").mkdir(parents=True)
     for name in ("1.json", "2.json", "0.damaged", ".lock"):
         (spool / "elsewhere" / name).write_text("x")
     os.utime(spool / "elsewhere" / "1.json", (time.time() - 3600,) * 2)
-    sign, told = found()["spool"]
+    sign, finding = examine()["spool"]
     assert sign == "!"
-    assert told.startswith(f"2 waiting in {spool}, the oldest for 1 h 00 min")
-    assert f"1 in {spool} could not be read and are set aside" in told
+    assert finding.startswith(f"2 waiting in {spool}, the oldest for 1 h 00 min")
+    assert f"1 in {spool} could not be read" in finding
 
 
-def test_a_run_from_the_future_is_told() -> None:
+def test_a_run_from_the_future_is_reported() -> None:
     run = RunRecord("30000101-000000-000000", "p", "default", RunState.SUCCEEDED, time.time() + 7200, host="there")
     open_stack().metadata.create_run(run, steps=[], params=[], code=[], environment=None)
-    sign, told = found()["clock"]
+    sign, finding = examine()["clock"]
     assert sign == "!"
-    assert "in the future: set this clock or that of there right" in told
+    assert "in the future: correct this clock or that of there" in finding
 
 
-def test_runs_that_go_on_and_runs_that_crashed_are_told(workspace: Path) -> None:
+def test_running_and_crashed_runs_are_reported(workspace: Path) -> None:
     with Started(write_script(workspace, SLOW)) as script:
         script.wait_for("waiting")
-        assert found()["runs"][1].startswith("1 going on (")
+        assert examine()["runs"][1].startswith("1 running (")
         script.process.kill()
         script.process.wait()
-    assert found()["runs"] == (
-        "!", "none going on; 1 found crashed just now: zen resume RUN goes on from where it was",
+    assert examine()["runs"] == (
+        "!", "none running; 1 found crashed just now: zen resume RUN continues from the last finished step",
     )  # fmt: skip
-    assert found()["runs"] == ("✓", "none going on")
+    assert examine()["runs"] == ("✓", "none running")

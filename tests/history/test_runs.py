@@ -215,7 +215,7 @@ def test_an_object_passed_to_a_pipeline_is_stored_and_counts_by_content(workspac
     frame.loc[0, "x"] = 9
     again = given(frame)
     assert again.steps["split"].state == "succeeded"
-    assert "the input `frame` has another content" in again.steps["split"].why
+    assert "the input `frame` has new content" in again.steps["split"].why
 
 
 @step
@@ -237,7 +237,7 @@ def test_a_path_counts_by_the_content_of_its_file(workspace: Path) -> None:
     file.write_text("two")
     again = reading(file)
     assert again.steps["reads"].outputs["output"].load() == "two"
-    assert "the file of the parameter `file` has another content" in again.steps["reads"].why
+    assert "the file of the parameter `file` has new content" in again.steps["reads"].why
     with pytest.raises(ZenbookError, match="can't be read"):
         reading(workspace / "missing.txt")
 
@@ -246,7 +246,7 @@ def test_why_tells_what_changed_in_whole_sentences(run: zenbook.Run) -> None:
     again = training(rows=5)
     why = again.why
     assert f"since run {run.id}: the parameter `rows` changed from 4 to 5" in repr(why)
-    assert "the input `frame` has another content" in repr(why)
+    assert "the input `frame` has new content" in repr(why)
     assert "…" not in repr(why)
     assert "…" not in why._repr_html_()
 

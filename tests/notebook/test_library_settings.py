@@ -60,7 +60,7 @@ def test_another_setting_runs_the_cells_below_again_and_is_told(k: Kernel) -> No
     again = k.run(second)
     assert "cached" not in again.text
     assert again.result == "'default'"
-    assert "other settings of libraries were made, by `settings`" in k.run("%zen why latest look").text
+    assert "the library settings made by `settings` changed" in k.run("%zen why latest look").text
 
 
 def test_a_cell_sees_nothing_that_a_cell_below_has_set(k: Kernel) -> None:

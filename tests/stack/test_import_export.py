@@ -8,7 +8,7 @@ import pytest
 
 from zenbook import components, stacks
 from zenbook.errors import StackError
-from zenbook.stack.import_export import exported, imported
+from zenbook.stack.import_export import export_stack, import_stack
 from zenbook.stack.stack import Stack, stack_names
 
 SECRET = "hunter2-Ω-$(x)"
@@ -19,7 +19,7 @@ def prod(workspace: Path) -> str:
     components.register("artifact-store", "far", "local", path="/far")
     components.register("metadata-store", "db", "mysql", host="db.example.org", username="me", password=SECRET)
     stacks.register("prod", artifact_store="far", metadata_store="db", production=True)
-    return exported("prod")
+    return export_stack("prod")
 
 
 def test_an_exported_stack_is_imported_elsewhere_and_what_is_missing_is_said(
@@ -29,52 +29,52 @@ def test_an_exported_stack_is_imported_elsewhere_and_what_is_missing_is_said(
     assert "hunter2" not in prod
     elsewhere = tmp_path / "elsewhere"
     monkeypatch.setenv("ZENBOOK_WORKSPACE", str(elsewhere))
-    found = imported(prod)
+    found = import_stack(prod)
     assert (found.stack.name, found.stack.production) == ("prod", True)
     assert found.missing == ("zen metadata-store update db --password",)
     assert dict(components.component("artifact-store", "far").options) == {"path": "/far"}
     assert dict(components.component("metadata-store", "db").options) == {"host": "db.example.org", "username": "me"}
-    assert exported("prod").replace("secrets:\n- metadata_stores.db.password\n", "") == prod.replace(
+    assert export_stack("prod").replace("secrets:\n- metadata_stores.db.password\n", "") == prod.replace(
         "secrets:\n- metadata_stores.db.password\n", ""
     )
-    imported(prod, name="other")
+    import_stack(prod, name="other")
     assert stack_names() == ("default", "prod", "other")
 
 
 def test_a_reference_to_a_variable_is_no_secret(workspace: Path) -> None:
     components.register("metadata-store", "db", "mysql", password="${DB_PASSWORD}")
     stacks.register("prod", metadata_store="db")
-    text = exported("prod")
+    text = export_stack("prod")
     assert "password: ${DB_PASSWORD}" in text
     assert "secrets" not in text
 
 
 def test_what_is_there_is_replaced_only_when_asked(prod: str) -> None:
-    with pytest.raises(StackError, match="There is a stack 'prod' already"):
-        imported(prod)
+    with pytest.raises(StackError, match="A stack 'prod' exists already"):
+        import_stack(prod)
     stacks.update("prod", production=False)
-    imported(prod, replace=True)
+    import_stack(prod, replace=True)
     assert Stack.named("prod").production
     components.update("artifact-store", "far", path="/other")
-    with pytest.raises(StackError, match="another artifact store 'far' already"):
-        imported(prod, name="second")
+    with pytest.raises(StackError, match="Another artifact store 'far' exists already"):
+        import_stack(prod, name="second")
     assert "second" not in stack_names()
-    imported(prod, name="second", replace=True)
+    import_stack(prod, name="second", replace=True)
     assert dict(components.component("artifact-store", "far").options) == {"path": "/far"}
 
 
 def test_replacing_a_component_keeps_a_secret_that_the_file_does_not_have(prod: str) -> None:
     before = components.component("metadata-store", "db").options["password"]
-    imported(prod, name="second")
+    import_stack(prod, name="second")
     assert components.component("metadata-store", "db").options["password"] == before
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("][", "no YAML"),
-        ("a: 1", "no exported stack"),
-        ("zenbook: 99\nstack: {name: x}", "made by a newer zenbook"),
+        ("][", "not valid YAML"),
+        ("a: 1", "not an exported stack"),
+        ("zenbook: 99\nstack: {name: x}", "written by a newer zenbook"),
         ("zenbook: 1\nstack: {name: x}\norchestrators: [1]", "'orchestrators' is not a mapping"),
         ("zenbook: 1\nstack: {name: x, orchestrator: gone}", "no orchestrator 'gone'"),
         ("zenbook: 1\nstack: {name: x}\norchestrators: {o: {flavour: prcess}}", "no orchestrator of flavour 'prcess'"),
@@ -82,9 +82,9 @@ def test_replacing_a_component_keeps_a_secret_that_the_file_does_not_have(prod: 
         ("zenbook: 1\nstack: {name: x, colour: red}", "colour"),
     ],
 )
-def test_a_file_that_can_not_be_imported_changes_nothing(workspace: Path, text: str, message: str) -> None:
+def test_a_file_that_cannot_be_imported_changes_nothing(workspace: Path, text: str, message: str) -> None:
     with pytest.raises(StackError, match=message):
-        imported(text)
+        import_stack(text)
     assert stack_names() == ("default",)
     assert [one.name for one in components.components("orchestrator")] == ["local", "process"]
 
@@ -92,10 +92,10 @@ def test_a_file_that_can_not_be_imported_changes_nothing(workspace: Path, text: 
 def test_a_file_whose_stack_names_what_there_is_not_registers_nothing(prod: str) -> None:
     dangling = prod.replace("metadata_store: db", "metadata_store: gone").replace("  far:", "  farther:")
     with pytest.raises(StackError, match="There is no metadata store 'gone'"):
-        imported(dangling, name="second")
+        import_stack(dangling, name="second")
     assert [one.name for one in components.components("artifact-store")] == ["local", "far"]
     assert stack_names() == ("default", "prod")
 
 
 def test_a_secret_that_is_here_already_is_not_asked_for_again(prod: str) -> None:
-    assert imported(prod, name="second").missing == ()
+    assert import_stack(prod, name="second").missing == ()

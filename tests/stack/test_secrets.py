@@ -51,7 +51,9 @@ def password_of(name: str) -> str | None:
     workspace = Workspace.find()
     entry = component_factory.entry_of(DB, name, workspace)
     options = {key: value for key, value in entry.items() if key != "flavour"}
-    settings = component_factory.settings_of(flavour(DB, "mysql"), secrets.revealed(options, "db", workspace), "db")
+    settings = component_factory.validated_settings(
+        flavour(DB, "mysql"), secrets.resolve_references(options, "db", workspace), "db"
+    )
     found = settings.password  # type: ignore[attr-defined]
     return found.get_secret_value() if found is not None else None
 
@@ -71,7 +73,7 @@ def test_without_a_keyring_a_secret_is_kept_encrypted(workspace: Path, config_ho
     assert files_with("hunter2", workspace, config_home) == []
     for file in (workspace / ".zen/secrets.json", config_home / "zenbook/key"):
         assert file.stat().st_mode & 0o777 == 0o600
-    assert str(config_home) in secrets.where(Workspace.find())
+    assert str(config_home) in secrets.describe_secret_store(Workspace.find())
 
 
 def test_the_systems_keyring_is_used_where_there_is_one(workspace: Path, memory: Memory) -> None:
@@ -129,7 +131,7 @@ def test_an_entry_that_is_gone_is_told(workspace: Path, memory: Memory) -> None:
     components.register("metadata-store", "db", "mysql", password=SECRET)
     memory.entries.clear()
     with pytest.raises(StackError, match=r"The keyring has no entry for the .*'db', option 'password'") as raised:
-        component_factory.make(DB, Choice(name="db"), Workspace.find())
+        component_factory.make_component(DB, Choice(name="db"), Workspace.find())
     assert "without a value asks" in raised.value.hint
 
 

@@ -29,7 +29,7 @@ from zenbook.stack.records import (
     RunUpdate,
     StepRecord,
 )
-from zenbook.stack.spool import SpoolWarning, keep, send_spooled
+from zenbook.stack.spool import SpoolWarning, send_spooled, spool_batch
 
 pytestmark = pytest.mark.filterwarnings("ignore:What the metadata store")  # beside the one that a test looks for
 
@@ -62,7 +62,7 @@ def files(home: Path) -> list[Path]:
 
 
 def test_what_is_kept_arrives_whole_and_is_told(store: SqlMetadataStore, tmp_path: Path) -> None:
-    told = keep(batch_of("r1"), tmp_path, "team")
+    told = spool_batch(batch_of("r1"), tmp_path, "team")
     assert str(tmp_path / "spool" / "team") in told
     assert "sent by the next command" in told
     (file,) = files(tmp_path)
@@ -85,14 +85,14 @@ def test_what_is_kept_arrives_whole_and_is_told(store: SqlMetadataStore, tmp_pat
 
 def test_the_oldest_is_sent_first(store: SqlMetadataStore, tmp_path: Path) -> None:
     for n in range(12):
-        keep(Batch(runs=[RunUpdate("r1", RunState.RUNNING, None, None, f"{n}")]), tmp_path, "team")
+        spool_batch(Batch(runs=[RunUpdate("r1", RunState.RUNNING, None, None, f"{n}")]), tmp_path, "team")
     with pytest.warns(SpoolWarning, match="12 parts"):
         send_spooled(store, tmp_path, "team")
     assert store.run("r1").error == "11"  # type: ignore[union-attr]
 
 
 def test_one_store_is_not_sent_what_was_kept_for_another(store: SqlMetadataStore, tmp_path: Path) -> None:
-    keep(batch_of("r1"), tmp_path, "a/../b")
+    spool_batch(batch_of("r1"), tmp_path, "a/../b")
     assert send_spooled(store, tmp_path, "team") == 0
     assert not (tmp_path / "b").exists()
     with pytest.warns(SpoolWarning):
@@ -115,7 +115,7 @@ class Away(SqlMetadataStore):
 
 def test_what_can_not_be_sent_yet_stays(store: SqlMetadataStore, tmp_path: Path) -> None:
     for n in range(3):
-        keep(Batch(runs=[RunUpdate("r1", RunState.RUNNING, None, None, f"{n}")]), tmp_path, "team")
+        spool_batch(Batch(runs=[RunUpdate("r1", RunState.RUNNING, None, None, f"{n}")]), tmp_path, "team")
     with pytest.warns(SpoolWarning, match=r"could not be sent yet: The server is away\."):
         assert send_spooled(Away(store, 1), tmp_path, "team") == 1
     assert len(files(tmp_path)) == 2
@@ -139,9 +139,9 @@ def test_what_can_not_be_sent_yet_stays(store: SqlMetadataStore, tmp_path: Path)
 def test_a_damaged_file_is_set_aside_and_told_and_the_others_are_sent(
     store: SqlMetadataStore, tmp_path: Path, damage: str
 ) -> None:
-    keep(batch_of("r1"), tmp_path, "team")
+    spool_batch(batch_of("r1"), tmp_path, "team")
     files(tmp_path)[0].write_text(damage)
-    keep(batch_of("r1"), tmp_path, "team")
+    spool_batch(batch_of("r1"), tmp_path, "team")
     with pytest.warns(SpoolWarning, match="is damaged") as told:
         assert send_spooled(store, tmp_path, "team") == 1
     (aside,) = (tmp_path / "spool" / "team").glob("*.damaged")
@@ -152,7 +152,7 @@ def test_a_damaged_file_is_set_aside_and_told_and_the_others_are_sent(
 
 def test_two_processes_that_send_at_once_send_each_batch_once(tmp_path: Path) -> None:
     for n in range(60):
-        keep(Batch(metrics=[MetricRecord("r", "s", "m", n, n, n)]), tmp_path, "team")
+        spool_batch(Batch(metrics=[MetricRecord("r", "s", "m", n, n, n)]), tmp_path, "team")
     code = """
         import sys
         from pathlib import Path
@@ -189,11 +189,11 @@ def test_two_processes_that_send_at_once_send_each_batch_once(tmp_path: Path) ->
 
 def test_a_place_that_can_not_be_written_is_told_as_a_loss(tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("in the way")
-    assert keep(batch_of("r1"), tmp_path, "team").startswith("what was to be recorded is lost: ")
+    assert spool_batch(batch_of("r1"), tmp_path, "team").startswith("what was to be recorded is lost: ")
 
 
 def test_a_half_written_file_is_never_sent(store: SqlMetadataStore, tmp_path: Path) -> None:
-    keep(batch_of("r1"), tmp_path, "team")
+    spool_batch(batch_of("r1"), tmp_path, "team")
     whole = files(tmp_path)[0].read_text()
     (tmp_path / "spool" / "team" / "part-abc.tmp").write_text(whole[:40])
     with pytest.warns(SpoolWarning, match="1 parts"):

@@ -11,7 +11,7 @@ from zenbook.cli.flavour_options import OfFlavour, chosen_of, flavour_at, masked
 from zenbook.cli.tree import Tree, ask_first
 from zenbook.errors import StackError, ZenbookError
 from zenbook.stack import component_registry
-from zenbook.stack.component_registry import Registered
+from zenbook.stack.component_registry import RegisteredComponent
 from zenbook.stack.flavour import ComponentKind, Flavour, flavour, flavours
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _components_table(kind: ComponentKind) -> Table:
     return Table(f"{kind.label.capitalize()}s", (kind.label, "flavour", "options", "used by"), rows)
 
 
-def component_table(component: Registered, *, title: str = "", notes: tuple[str, ...] = ()) -> Table:
+def component_table(component: RegisteredComponent, *, title: str = "", notes: tuple[str, ...] = ()) -> Table:
     """Show a component: its flavour, its options without secrets, the stacks that use it.
 
     Args:
@@ -152,7 +152,7 @@ def component_table(component: Registered, *, title: str = "", notes: tuple[str,
     return Table(title, ("what", "is"), rows, wide_last=True, notes=notes)
 
 
-def _options_text(component: Registered) -> str:
+def _options_text(component: RegisteredComponent) -> str:
     try:
         shown = masked(component.options, flavour(component.kind, component.flavour).settings)
     except StackError:

@@ -13,6 +13,7 @@ from zenbook.cli.stack_verbs import switch_table
 from zenbook.cli.tree import Tree
 from zenbook.stack import component_registry, stacks
 from zenbook.stack.component_factory import BUILT_IN, component_names
+from zenbook.stack.component_options import check_name, checked_options
 from zenbook.stack.flavour import ComponentKind, Flavour, flavour, flavours
 from zenbook.stack.stack import Stack
 from zenbook.stack.workspace import Workspace
@@ -68,7 +69,7 @@ def _group(kind: ComponentKind) -> click.Group:
     def get() -> Table:
         from zenbook.cli.component_verbs import component_table
 
-        return component_table(component_registry.chosen(kind, Stack.named().choice(kind)))
+        return component_table(component_registry.chosen_component(kind, Stack.named().choice(kind)))
 
     return group
 
@@ -98,20 +99,20 @@ def set_component(
         A table of what has changed.
     """
     kind, workspace = chosen.kind, Workspace.find()
-    active = stacks.known(None)
+    active = stacks.existing_name(None)
     built_in = _built_in(chosen) if name is None and not options else None
     name = name or built_in or _free_name(chosen, active)
-    component_registry.check_name(name, kind.label_with_article)
+    check_name(name, kind.label_with_article)
     what = f"{kind.label} {name!r}"
-    ready = component_registry.checked_options(chosen, options, what, workspace)
+    ready = checked_options(chosen, options, what, workspace)
     changed = Stack(name=active, **{kind.value: {"flavour": chosen.name, **ready}})
-    checks = stacks.passed(changed, kinds=(kind,)) if check_first else ()
+    checks = stacks.require_passing_checks(changed, kinds=(kind,)) if check_first else ()
     if name == built_in:
         pass
     elif name in component_names(kind, workspace):
-        component_registry.replace(chosen, name, ready, workspace)
+        component_registry.replace_component(chosen, name, ready, workspace)
     else:
-        component_registry.write(chosen, name, ready, workspace)
+        component_registry.write_component(chosen, name, ready, workspace)
     switch = stacks.put_into_active(kind, name)
     return switch_table(stacks.Switch(switch.old, switch.new, checks), f"Stack {active} uses the {what}", notes)
 

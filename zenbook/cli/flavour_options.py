@@ -14,9 +14,9 @@ from pydantic.fields import FieldInfo
 
 from zenbook.cli.tree import Notebook, usage
 from zenbook.errors import StackError, ZenbookError
-from zenbook.stack.component_registry import names_of, password_in
+from zenbook.stack.component_options import names_of, password_in
 from zenbook.stack.flavour import ComponentKind, Flavour, flavour
-from zenbook.stack.secrets import is_reference, kept_in, secret_fields
+from zenbook.stack.secrets import is_reference, secret_fields, secret_store_name
 from zenbook.stack.workspace import Workspace
 
 _CHOSEN = "zenbook.flavour"
@@ -302,4 +302,4 @@ def _masked(value: Any) -> str:
         return ", ".join(f"{key}: {_masked(entry)}" for key, entry in value.items())
     if isinstance(value, str) and value.startswith("${"):
         return value
-    return f"(kept in {kept_in(Workspace.find())})" if is_reference(value) else "(hidden)"
+    return f"(kept in {secret_store_name(Workspace.find())})" if is_reference(value) else "(hidden)"

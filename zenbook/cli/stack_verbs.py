@@ -14,14 +14,14 @@ from zenbook.errors import StackError, ZenbookError
 from zenbook.stack import stacks
 from zenbook.stack.checks import TIME_LIMIT
 from zenbook.stack.flavour import ComponentKind
-from zenbook.stack.import_export import exported, imported
+from zenbook.stack.import_export import export_stack, import_stack
 from zenbook.stack.stack import Stack, active_name, stack_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zenbook.display.table import Table
-    from zenbook.stack.checks import Checked
+    from zenbook.stack.checks import CheckResult
 
 
 @click.group(cls=Tree)
@@ -91,7 +91,7 @@ def stack_describe(name: str | None) -> Table:
     rows: list[tuple[str, str, str]] = [("stack", chosen.name, "for production" if chosen.production else "")]
     for kind in ComponentKind:
         choice = chosen.choice(kind)
-        component = component_registry.chosen(kind, choice)
+        component = component_registry.chosen_component(kind, choice)
         options = [
             f"{row['what']} {row['is']}"
             for row in component_table(component)
@@ -165,7 +165,7 @@ def stack_update(name: str | None, other: str | None, production: bool | None, *
 
     Example: zen stack update prod --orchestrator process
     """
-    old = Stack(name=stacks.known(name or other))
+    old = Stack(name=stacks.existing_name(name or other))
     new = stacks.update(old.name, **components, production=production)
     notes = ("It is the active stack. Check it: zen stack check",) if new.name == active_name() else ()
     return switch_table(stacks.Switch(old, new), f"Changed the stack {new.name}", notes)
@@ -204,7 +204,7 @@ def stack_delete(name: str | None, other: str | None, yes: bool) -> Table:
     chosen = name or other
     if chosen is None:
         raise ZenbookError("No stack given.", "Name it: zen stack delete NAME. See `zen stack list`.")
-    stacks.known(chosen)
+    stacks.existing_name(chosen)
     ask_first(f"Delete the stack {chosen!r}", sure=yes)
     return _stack_table(
         stacks.delete(chosen), f"Deleted the stack {chosen}", ("Its components and runs are still there.",)
@@ -219,7 +219,7 @@ def stack_export(name: str | None, to: Path | None) -> Text:
 
     Example: zen stack export prod > prod.yaml
     """
-    text = exported(stacks.known(name))
+    text = export_stack(stacks.existing_name(name))
     if to is None:
         return Text(text.rstrip("\n"))
     try:
@@ -245,7 +245,7 @@ def stack_import(file: Path, name: str | None, replace: bool) -> Table:
         raise StackError(
             f"{file} cannot be read: {reason}.", "Is it the file that `zen stack export` wrote?"
         ) from error
-    result = imported(text, name=name, replace=replace)
+    result = import_stack(text, name=name, replace=replace)
     notes = [f"Still missing: {option}" for option in result.missing]
     return _stack_table(result.stack, f"Registered the stack {result.stack.name}", tuple(notes))
 
@@ -267,7 +267,7 @@ def switch_table(switch: stacks.Switch, title: str, notes: tuple[str, ...] = ())
     rows = []
     for kind in ComponentKind:
         check = checks.get(kind)
-        result = f"✓ {check.told}" if check is not None else ""
+        result = f"✓ {check.message}" if check is not None else ""
         rows.append((kind.label, str(switch.old.choice(kind)), "→", str(switch.new.choice(kind)), result))
     if switch.old.production != switch.new.production:
         rows.append(("for production", _yes(switch.old.production), "→", _yes(switch.new.production), ""))
@@ -280,8 +280,8 @@ def _yes(value: bool) -> str:
     return "yes" if value else "no"
 
 
-def _check_row(check: Checked) -> tuple[str, str, str, str]:
-    return ("✓" if check.ok else "✗", check.kind.label, check.name, check.told)
+def _check_row(check: CheckResult) -> tuple[str, str, str, str]:
+    return ("✓" if check.ok else "✗", check.kind.label, check.name, check.message)
 
 
 def _stack_table(shown: Stack, title: str, notes: tuple[str, ...] = ()) -> Table:

@@ -15,7 +15,7 @@ from zenbook.engine.steps.failure_text import one_line
 from zenbook.errors import StoreError
 from zenbook.stack.orchestrator import Stores
 from zenbook.stack.records import Batch, RunUpdate, StepRecord
-from zenbook.stack.spool import keep_from
+from zenbook.stack.spool import spool_unrecorded
 
 INTERRUPTED = "interrupted"  # the error of a run or a step that was cancelled
 
@@ -140,7 +140,7 @@ def keep_unrecorded(
     Raises:
         StoreError: ``unrecorded``, if no exception is being raised.
     """
-    keep_from(unrecorded, batch, stack, failing)
+    spool_unrecorded(unrecorded, batch, stack, failing)
     if failing is None:
         raise unrecorded
     if not isinstance(failing, StoreError):

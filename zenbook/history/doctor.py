@@ -1,7 +1,7 @@
-"""``zen doctor``: is everything here as zenbook needs it?
+"""``zen doctor``: check that Python, the workspace and the active stack are as zenbook needs them.
 
-Each check looks at one thing and says what it found and how to mend it. None can stop the others: what a check raises
-is its finding, and one that waits too long (for a server that is down) is left behind.
+Each check looks at one thing and says what it found and how to fix it. No check can stop the others: an error in a
+check becomes its finding, and a check that waits too long (for a server that is down) is abandoned.
 """
 
 from __future__ import annotations
@@ -33,28 +33,31 @@ from zenbook.stack.spool import FOLDER
 from zenbook.stack.stack import OpenStack, Stack, open_stack
 from zenbook.stack.workspace import Workspace
 
-PATIENCE = 8.0  # seconds that all checks of the components may take together; as many for all the others
-_ENOUGH = 1_000_000_000  # bytes of free disk below which a warning is due
-_SKEW = 60.0  # seconds by which a clock may be wrong
+CHECK_TIMEOUT = 8.0  # seconds that all checks of the components may take together; the same for all others
+_MIN_FREE = 1_000_000_000  # bytes of free disk; below it there is a warning
+_MAX_SKEW = 60.0  # seconds by which a clock may be wrong
 _LIBRARIES = (
     *("sqlalchemy", "alembic", "pydantic", "pydantic-settings", "fsspec", "pyarrow", "blake3", "cloudpickle"),
     *("ipython", "click", "pandas", "numpy", "scikit-learn", "pymysql", "psycopg", "gcsfs", "s3fs", "adlfs"),
 )
-_SHOWN = frozenset(  # variables whose values are names and places, never secrets
-    f"ZENBOOK_{one}" for one in ("STACK", "WORKSPACE", *(f"STACK_{kind.name}" for kind in ComponentKind))
+_NO_SECRETS = frozenset(  # variables whose values are names and paths, never secrets
+    f"ZENBOOK_{name}" for name in ("STACK", "WORKSPACE", *(f"STACK_{kind.name}" for kind in ComponentKind))
 )
 
-Finding = tuple[str, str]  # a sign and a sentence: ✓ well, ! worth a look, ✗ broken, – not there
+Finding = tuple[str, str]  # a sign and a sentence: ✓ good, ! worth a look, ✗ broken, – missing or not checked
 Check = Callable[[], Finding]
 
 
 def examine() -> Table:
-    """Look at Python, the workspace and the active stack's components; says how to mend what is wrong.
+    """Check Python, the workspace and the active stack's components, and say how to fix what is wrong.
 
-    Never raises, and takes 16 s at most.
+    It never raises, and takes 16 s at most.
+
+    Returns:
+        One row for each check.
     """
-    opened = _Opened()
-    around: list[tuple[str, Check]] = [
+    opened = _ActiveStack()
+    environment: list[tuple[str, Check]] = [
         ("zenbook", _zenbook),
         ("Python", _python),
         ("libraries", _libraries),
@@ -74,13 +77,13 @@ def examine() -> Table:
         ("clock", lambda: _if_reached(_clock, opened)),
         ("runs", lambda: _if_reached(_runs, opened)),
     ]
-    # What is around first: the components make the workspace that is looked at.
-    rows = [*_findings(around), *_findings(components)]
+    # The environment first: the components create the workspace, which these checks look at.
+    rows = [*_findings(environment), *_findings(components)]
     return Table("Doctor", ("", "what", "found"), rows, wide_last=True)
 
 
 @dataclass(slots=True)
-class _Opened:
+class _ActiveStack:
     """The active stack, opened by the check that needs it first."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -92,47 +95,53 @@ class _Opened:
 
 
 def _findings(checks: Sequence[tuple[str, Check]]) -> list[tuple[str, str, str]]:
-    """What each check found, all looking at the same time."""
-    waiting = [(name, _begun(name, check)) for name, check in checks]
-    until = time.monotonic() + PATIENCE
+    """Run all checks at the same time, and collect what they found."""
+    started = [(name, _start(name, check)) for name, check in checks]
+    deadline = time.monotonic() + CHECK_TIMEOUT
     rows = []
-    for name, answer in waiting:
+    for name, answer in started:
         try:
-            sign, found = answer.get(timeout=max(0.0, until - time.monotonic()))
+            sign, finding = answer.get(timeout=max(0.0, deadline - time.monotonic()))
         except queue.Empty:
-            sign, found = "✗", f"no answer within {PATIENCE:g} s. Is a server down, or a network disk away?"
-        rows.append((sign, name, found))
+            sign, finding = (
+                "✗",
+                f"no answer within {CHECK_TIMEOUT:g} s. Is a server or a network disk down?",
+            )
+        rows.append((sign, name, finding))
     return rows
 
 
-def _begun(name: str, check: Check) -> queue.SimpleQueue[Finding]:
+def _start(name: str, check: Check) -> queue.SimpleQueue[Finding]:
     answer: queue.SimpleQueue[Finding] = queue.SimpleQueue()
 
-    def look() -> None:
+    def run() -> None:
         try:
             answer.put(check())
         except ZenbookError as error:
             answer.put(("✗", f"{error.message} {error.hint}".strip()))
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is what was found
+        except Exception as error:  # noqa: BLE001  # any error is the finding
             answer.put(("✗", f"{type(error).__name__}: {error}"))
 
     context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(look,), daemon=True, name=f"zenbook-doctor-{name}").start()
+    threading.Thread(target=context.run, args=(run,), daemon=True, name=f"zenbook-doctor-{name}").start()
     return answer
 
 
-# --- what is around ---------------------------------------------------------------------------------------------------
+# --- the environment --------------------------------------------------------------------------------------------------
 
 
 def _zenbook() -> Finding:
     try:
-        found = version("zenbook")
+        installed = version("zenbook")
     except PackageNotFoundError:
-        return "✗", "zenbook is not installed, so no component is found: pip install zenbook (or pip install -e .)"
+        return "✗", "zenbook is not installed, so it has no components: pip install zenbook (or pip install -e .)"
     missing = [kind.label for kind in ComponentKind if not kind.optional and not flavours(kind)]
     if missing:
-        return "✗", f"{found}, without a flavour of {missing[0]}: install it again, so that its entry points are known"
-    return "✓", f"{found} in {Path(__file__).parent.parent}"
+        return (
+            "✗",
+            f"{installed} has no flavour of {missing[0]}: install it again, so that its entry points are known",
+        )
+    return "✓", f"{installed} in {Path(__file__).parent.parent}"
 
 
 def _python() -> Finding:
@@ -140,33 +149,33 @@ def _python() -> Finding:
 
 
 def _libraries() -> Finding:
-    return "✓", ", ".join(f"{name} {found}" for name in _LIBRARIES if (found := _version(name)))
+    return "✓", ", ".join(f"{name} {installed}" for name in _LIBRARIES if (installed := _version(name)))
 
 
 def _kernel() -> Finding:
-    found = _version("ipykernel")
-    if not found:
+    installed = _version("ipykernel")
+    if not installed:
         return "–", 'ipykernel is not installed here; for notebooks: pip install "zenbook[notebook]"'
-    if found.startswith("7.0."):
-        return "✗", f'ipykernel {found} loses output of threads; pip install "ipykernel>=7.1"'
-    return "✓", f"ipykernel {found}"
+    if installed.startswith("7.0."):
+        return "✗", f'ipykernel {installed} loses output of threads: pip install "ipykernel>=7.1"'
+    return "✓", f"ipykernel {installed}"
 
 
 def _lab() -> Finding:
     parts = {name: _version(name) for name in ("jupyterlab", "notebook", "ipywidgets", "anywidget")}
-    there = ", ".join(f"{name} {found}" for name, found in parts.items() if found)
+    installed = ", ".join(f"{name} {number}" for name, number in parts.items() if number)
     if not parts["jupyterlab"] and not parts["notebook"]:
-        return "–", f"{there or 'none'} here; it may be installed elsewhere, the kernel alone has to be here"
-    return "✓", there
+        return "–", f"{installed or 'none'} here; JupyterLab may be installed elsewhere, only the kernel has to be here"
+    return "✓", installed
 
 
 def _variables() -> Finding:
-    found = [
-        f"{name}={_without_password(value)}" if name in _SHOWN else f"{name} (set)"
+    variables = [
+        f"{name}={_without_password(value)}" if name in _NO_SECRETS else f"{name} (set)"
         for name, value in sorted(os.environ.items())
         if name.upper().startswith("ZENBOOK_")
     ]
-    return ("✓", ", ".join(found)) if found else ("–", "no ZENBOOK_… is set")
+    return ("✓", ", ".join(variables)) if variables else ("–", "no ZENBOOK_… variable is set")
 
 
 def _workspace() -> Finding:
@@ -182,84 +191,93 @@ def _permissions() -> Finding:
     home = Workspace.find().home
     if not home.exists():
         return "–", "no workspace yet"
-    facts = home.stat()
-    mode = stat.S_IMODE(facts.st_mode)
+    status = home.stat()
+    mode = stat.S_IMODE(status.st_mode)
     if not os.access(home, os.R_OK | os.W_OK | os.X_OK):
-        return "✗", f"{home} (mode {mode:04o}) can't be written by you: chown it, or zen init --path DIR elsewhere"
-    if hasattr(os, "getuid") and facts.st_uid != os.getuid():
-        return "!", f"{home} belongs to user {facts.st_uid}: sudo chown -R $USER {home}"
+        return (
+            "✗",
+            f"you cannot write to {home} (mode {mode:04o}): change its owner, or use zen init --path DIR",
+        )
+    if hasattr(os, "getuid") and status.st_uid != os.getuid():
+        return "!", f"{home} belongs to user {status.st_uid}: sudo chown -R $USER {home}"
     if os.name == "posix" and mode & 0o077:
-        return "!", f"others can look into {home} (mode {mode:04o}): chmod 700 {home}"
-    return "✓", f"mode {mode:04o}: nobody else can look into it"
+        return "!", f"other users can read {home} (mode {mode:04o}): chmod 700 {home}"
+    return "✓", f"mode {mode:04o}: other users cannot read it"
 
 
 def _disk() -> Finding:
     home = Workspace.find().home
-    folder = next(one for one in (home, *home.parents) if one.exists())
+    folder = next(path for path in (home, *home.parents) if path.exists())
     free = shutil.disk_usage(folder).free
-    if free > _ENOUGH:
+    if free > _MIN_FREE:
         return "✓", f"{free / 1e9:.1f} GB free"
-    return "!", f"{free / 1e9:.1f} GB free: zen gc --delete removes what no run refers to"
+    return "!", f"{free / 1e9:.1f} GB free: zen gc --delete removes artifacts that no run uses"
 
 
 def _spool() -> Finding:
     folder = Workspace.find().home / FOLDER
-    waiting, damaged = ([one.stat().st_mtime for one in folder.rglob(f"*.{kind}")] for kind in ("json", "damaged"))
-    found = []
+    waiting, damaged = ([path.stat().st_mtime for path in folder.rglob(f"*.{kind}")] for kind in ("json", "damaged"))
+    findings = []
     if waiting:
         oldest = duration(time.time() - min(waiting))
-        found.append(
-            f"{len(waiting)} waiting in {folder}, the oldest for {oldest}: a metadata store was away, and the next "
-            "command that reaches it sends them"
+        findings.append(
+            f"{len(waiting)} waiting in {folder}, the oldest for {oldest}: a metadata store could not be reached; the "
+            "next command that reaches it sends them"
         )
     if damaged:
-        found.append(f"{len(damaged)} in {folder} could not be read and are set aside: look at them, then delete them")
-    return ("!", "; ".join(found)) if found else ("✓", "nothing waits to be recorded")
+        findings.append(f"{len(damaged)} in {folder} could not be read: look at them, then delete them")
+    return ("!", "; ".join(findings)) if findings else ("✓", "nothing waits to be recorded")
 
 
 # --- the active stack -------------------------------------------------------------------------------------------------
 
 
 def _stack() -> Finding:
-    chosen = Stack.named()
-    return "✓", f"{chosen.name}: {chosen.artifact_store}, {chosen.metadata_store}, {chosen.orchestrator}"
+    active = Stack.named()
+    return "✓", f"{active.name}: {active.artifact_store}, {active.metadata_store}, {active.orchestrator}"
 
 
-def _if_reached(look: Callable[[OpenStack], Finding], opened: _Opened) -> Finding:
-    """What a store that is away keeps from being seen is no second fault."""
+def _if_reached(check: Callable[[OpenStack], Finding], opened: _ActiveStack) -> Finding:
+    """Run a check that needs the stores; a store that cannot be reached is reported once, by its own check."""
     try:
-        return look(opened.stack)
+        return check(opened.stack)
     except ZenbookError as error:
-        return "–", f"not looked at: {error.message}"
+        return "–", f"not checked: {error.message}"
 
 
 def _clock(stack: OpenStack) -> Finding:
-    """Ids of runs sort by time, so a clock that went back hides new runs behind old ones."""
+    """Check the clocks: run ids sort by time, so a clock that is set back hides new runs behind old ones."""
     now = time.time()
     newest = stack.metadata.runs(RunQuery(limit=1))
-    if newest and newest[0].created_at > now + _SKEW:
+    if newest and newest[0].created_at > now + _MAX_SKEW:
         ahead = duration(newest[0].created_at - now)
-        return "!", f"run {newest[0].id} began {ahead} in the future: set this clock or that of {newest[0].host} right"
+        return (
+            "!",
+            f"run {newest[0].id} started {ahead} in the future: correct this clock or that of {newest[0].host}",
+        )
     with tempfile.NamedTemporaryFile(dir=stack.workspace.home, prefix="clock-", suffix=".tmp") as file:
         written = os.fstat(file.fileno()).st_mtime
-    if abs(written - now) > _SKEW:
-        return "!", f"the workspace's disk is {duration(abs(written - now))} off this clock: set one of them right"
+    if abs(written - now) > _MAX_SKEW:
+        return (
+            "!",
+            f"this clock and that of the workspace's disk differ by {duration(abs(written - now))}: correct one",
+        )
     return "✓", time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(now))
 
 
 def _runs(stack: OpenStack) -> Finding:
     states = (RunState.PENDING, RunState.RUNNING)
-    seen = stack.metadata.runs(RunQuery(states=states, limit=100))
-    going_on = [one for one in mark_crashed_runs(stack.metadata, seen) if not one.state.ended]
-    crashed = len(seen) - len(going_on)
-    told = [f"{one.id} on {one.host or 'an unknown host'}" for one in going_on[:5]]
-    parts = [f"{len(going_on)} going on ({', '.join(told)})" if told else "none going on"]
+    unfinished = stack.metadata.runs(RunQuery(states=states, limit=100))
+    running = [run for run in mark_crashed_runs(stack.metadata, unfinished) if not run.state.ended]
+    crashed = len(unfinished) - len(running)
+    names = [f"{run.id} on {run.host or 'an unknown host'}" for run in running[:5]]
+    parts = [f"{len(running)} running ({', '.join(names)})" if names else "none running"]
     if crashed:
-        parts.append(f"{crashed} found crashed just now: zen resume RUN goes on from where it was")
-    away = [one for one in going_on if one.host != socket.gethostname() and time.time() - one.created_at > 86400]
-    if away:
-        parts.append(f"{away[-1].id} began more than a day ago on {away[-1].host}: look there whether it still lives")
-    return ("!" if crashed or away else "✓"), "; ".join(parts)
+        parts.append(f"{crashed} found crashed just now: zen resume RUN continues from the last finished step")
+    old = [run for run in running if run.host != socket.gethostname() and time.time() - run.created_at > 86400]
+    if old:
+        parts.append(f"{old[-1].id} started more than a day ago on {old[-1].host}: check that it is still running")
+    return ("!" if crashed or old else "✓"), "; ".join(parts)
 
 
 def _version(name: str) -> str:

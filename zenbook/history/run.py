@@ -23,9 +23,10 @@ from zenbook.engine.liveness import mark_crashed_runs
 from zenbook.engine.progress_displays import is_displayed, show_live, trim_traceback
 from zenbook.errors import RunError
 from zenbook.history import tags as run_tags
-from zenbook.history.cache_explanation import Explanation, History
+from zenbook.history.cache_explanation import CacheExplanation, CacheExplanations
 from zenbook.history.outputs import Outputs
 from zenbook.history.references import find_record
+from zenbook.history.step_changes import EarlierRuns
 from zenbook.history.step_runs import Steps, parameter_value, steps_of, time_between
 from zenbook.history.tags import Marks, marks_of
 from zenbook.stack.orchestrator import Orchestrator
@@ -34,7 +35,6 @@ from zenbook.stack.stack import OpenStack, open_stack
 
 if TYPE_CHECKING:
     from zenbook.history.comparison.compare import Comparison
-    from zenbook.history.explanation_text import Why
 
 
 class Run:
@@ -124,12 +124,12 @@ class Run:
         return json.loads(record.description) if record is not None else {}
 
     @property
-    def why(self) -> Why:
+    def why(self) -> CacheExplanations:
         """For each step, why it ran or was served from the cache, with what changed in its code."""
-        from zenbook.history.explanation_text import Why
-
-        metadata, history = self._stack.metadata, History(self._stack.metadata, self.record)
-        return Why(self.id, [Explanation(metadata, self.record, step.record, history) for step in self.steps.values()])
+        metadata, record = self._stack.metadata, self.record
+        earlier = EarlierRuns(metadata, record)
+        steps = self.steps.values()
+        return CacheExplanations(self.id, [CacheExplanation(metadata, record, step.record, earlier) for step in steps])
 
     def wait(self, timeout: float | None = None) -> Run:
         """Wait until the run has ended.

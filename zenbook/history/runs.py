@@ -19,7 +19,7 @@ from zenbook.stack.stack import OpenStack, open_stack
 
 if TYPE_CHECKING:
     from zenbook.history.comparison.compare import Comparison
-    from zenbook.history.comparison.plot import Plot
+    from zenbook.history.comparison.plots.plot import Plot
 
 _GOING_ON = (RunState.PENDING, RunState.RUNNING)
 

@@ -13,7 +13,7 @@ from zenbook.core.states import StepState
 from zenbook.display.table import Table, duration
 from zenbook.engine.run_context import HIDDEN
 from zenbook.errors import RunError, did_you_mean
-from zenbook.history.cache_explanation import Explanation, explain
+from zenbook.history.cache_explanation import CacheExplanation, explain
 from zenbook.history.outputs import Outputs, StoredOutput
 from zenbook.stack.records import MetricRecord, RunRecord, StepRecord
 from zenbook.stack.stack import OpenStack
@@ -92,9 +92,9 @@ class StepRun:
         return explain(self._metadata, self._run, self.record)
 
     @property
-    def explanation(self) -> Explanation:
+    def explanation(self) -> CacheExplanation:
         """`why` in full: what changed, with its diff, and the earlier run that differs least."""
-        return Explanation(self._metadata, self._run, self.record)
+        return CacheExplanation(self._metadata, self._run, self.record)
 
     @property
     def error(self) -> str:

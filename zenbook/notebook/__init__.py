@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from zenbook.core.capture.definitions import forget_labels, register_labels
+from zenbook.core.capture.executed_cells import forget_labels, register_labels
 from zenbook.engine import progress_displays
 from zenbook.errors import show_short_warnings
 from zenbook.notebook import magics, tab_completion, tracebacks

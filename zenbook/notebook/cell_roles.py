@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zenbook.core.capture.cell import NameRoles
-from zenbook.core.capture.definitions import import_of
+from zenbook.core.capture.executed_cells import import_of
 from zenbook.core.plain_values import NotPlainError, encode
 from zenbook.errors import CaptureError
 from zenbook.notebook.cell_steps import CellStep

@@ -11,7 +11,7 @@ from typing import Any
 from zenbook.core.capsule import Piece
 from zenbook.core.capture.bindings import bound_by_import
 from zenbook.core.capture.cell import CellCode
-from zenbook.core.capture.definitions import remember_cell
+from zenbook.core.capture.executed_cells import remember_cell
 from zenbook.core.events import StepFinished, Stored
 from zenbook.core.graph import Node
 from zenbook.engine.artifact_io import Reader

@@ -53,7 +53,7 @@ class Choice(BaseModel):
         names = {key: value for key, value in (("name", self.name), ("flavour", self.flavour)) if value}
         return {**names, **self.options}
 
-    def in_words(self) -> str:
+    def to_env_value(self) -> str:
         """As a variable ``ZENBOOK_STACK_…`` takes it; it holds the secrets among the options."""
         plain = self._plainly()
         return plain if isinstance(plain, str) else json.dumps(plain, default=_revealed)
@@ -86,7 +86,7 @@ class FromArguments(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         """Its values by field."""
-        return _spelt_out(self.arguments())
+        return _as_mappings(self.arguments())
 
 
 class FromEnvironment(EnvSettingsSource):
@@ -106,7 +106,7 @@ class FromEnvironment(EnvSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         """Its values by field."""
-        return _without(_spelt_out(super().__call__()), self.current_state, lambda key: key in ("name", "flavour"))
+        return _without(_as_mappings(super().__call__()), self.current_state, lambda key: key in ("name", "flavour"))
 
 
 class FromConfig(PydanticBaseSettingsSource):
@@ -125,10 +125,10 @@ class FromConfig(PydanticBaseSettingsSource):
         name = self.current_state.get("name") or self.active()
         entry = (Workspace.find().config().stacks or {}).get(name) or {}
         defaults = {kind.value: self.settings_cls.model_fields[kind.value].default for kind in ComponentKind}
-        return _without(_spelt_out({"name": name, **defaults, **entry}), self.current_state, lambda _: True)
+        return _without(_as_mappings({"name": name, **defaults, **entry}), self.current_state, lambda _: True)
 
 
-def _spelt_out(values: Mapping[str, Any]) -> dict[str, Any]:
+def _as_mappings(values: Mapping[str, Any]) -> dict[str, Any]:
     """With every choice as a mapping, so that one source's options go beside another's name."""
     found = dict(values)
     for kind in ComponentKind:

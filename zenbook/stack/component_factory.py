@@ -10,10 +10,10 @@ from pydantic import BaseModel, ValidationError
 from zenbook.errors import StackError, did_you_mean
 from zenbook.stack.component_choice import Choice, first_mistake
 from zenbook.stack.flavour import ComponentKind, Flavour, flavour
-from zenbook.stack.secrets import revealed
+from zenbook.stack.secrets import resolve_references
 from zenbook.stack.workspace import Workspace
 
-BUILT_IN: Mapping[tuple[ComponentKind, str], str] = {  # there without registering: (kind, name) → flavour
+BUILT_IN: Mapping[tuple[ComponentKind, str], str] = {  # available without registering: (kind, name) → flavour
     (ComponentKind.ARTIFACT_STORE, "local"): "local",
     (ComponentKind.METADATA_STORE, "local"): "sqlite",
     (ComponentKind.ORCHESTRATOR, "local"): "local",
@@ -21,18 +21,46 @@ BUILT_IN: Mapping[tuple[ComponentKind, str], str] = {  # there without registeri
 }
 
 
-def make(kind: ComponentKind, choice: Choice, workspace: Workspace) -> Any:
-    """The component that a stack has chosen. Raises `StackError` for one that is unknown or can't be made."""
+def make_component(kind: ComponentKind, choice: Choice, workspace: Workspace) -> Any:
+    """Make the component that a stack has chosen.
+
+    Args:
+        kind: The kind of component.
+        choice: The stack's choice.
+        workspace: Where it is registered.
+
+    Returns:
+        The component, as its flavour makes it.
+    """
     entry = {"flavour": choice.flavour} if choice.flavour else entry_of(kind, choice.name, workspace)
     options = {key: value for key, value in entry.items() if key != "flavour"} | choice.options
-    chosen = flavour(kind, str(entry.get("flavour", "")))
+    component_flavour = flavour(kind, str(entry.get("flavour", "")))
     what = f"{kind.label} {str(choice)!r}"
-    settings = settings_of(chosen, revealed(options, what, workspace), what)
-    return make_of(chosen, settings, workspace)
+    settings = validated_settings(component_flavour, resolve_references(options, what, workspace), what)
+    try:
+        return component_flavour.make(settings, workspace.home)
+    except ImportError as error:
+        name = component_flavour.name
+        raise StackError(
+            f"The {kind.label} of flavour {name!r} needs a package that is not installed: {error.name or error}.",
+            f'Install it: pip install "zenbook[{component_flavour.extra or name}]"',
+        ) from error
 
 
 def entry_of(kind: ComponentKind, name: str, workspace: Workspace) -> Mapping[str, Any]:
-    """A registered component's flavour and options. Raises `StackError` when there is none of that name."""
+    """Look up a registered or built-in component.
+
+    Args:
+        kind: The kind of component.
+        name: Its name.
+        workspace: Where it is registered.
+
+    Returns:
+        Its flavour and options.
+
+    Raises:
+        StackError: No component has that name.
+    """
     entry = workspace.config().component(kind.config_key, name)
     if entry is None and (kind, name) in BUILT_IN:
         return {"flavour": BUILT_IN[kind, name]}
@@ -43,32 +71,43 @@ def entry_of(kind: ComponentKind, name: str, workspace: Workspace) -> Mapping[st
 
 
 def component_names(kind: ComponentKind, workspace: Workspace) -> tuple[str, ...]:
-    """The components of a kind that there are, those that are built in first."""
+    """List the components of a kind.
+
+    Args:
+        kind: The kind of component.
+        workspace: Where they are registered.
+
+    Returns:
+        Their names, the built-in components first.
+    """
     registered = (workspace.config().components or {}).get(kind.config_key) or {}
-    return tuple(dict.fromkeys([*(name for one, name in BUILT_IN if one is kind), *registered]))
+    built_in = [name for built_in_kind, name in BUILT_IN if built_in_kind is kind]
+    return tuple(dict.fromkeys([*built_in, *registered]))
 
 
-def settings_of(chosen: Flavour, options: Mapping[str, Any], what: str) -> BaseModel:
-    """The settings that options make. Raises `StackError` that names the option, never its value."""
+def validated_settings(component_flavour: Flavour, options: Mapping[str, Any], what: str) -> BaseModel:
+    """Validate a component's options.
+
+    Args:
+        component_flavour: The component's flavour.
+        options: The options by name, without references.
+        what: The component in error messages, as ``metadata store 'team'``.
+
+    Returns:
+        The flavour's settings.
+
+    Raises:
+        StackError: An option is unknown, missing or not valid. The message names the option and never its value.
+    """
     try:
-        return chosen.settings(**options)
+        return component_flavour.settings(**options)
     except ValidationError as error:
-        where, told, kind = first_mistake(error)
-        hint = ""
+        option, reason, kind = first_mistake(error)
         if kind == "extra_forbidden":
-            hint = did_you_mean(where, chosen.settings.model_fields, noun="option")
-            raise StackError(f"The {what} has no option {where!r}: its flavour is {chosen.name}.", hint) from None
+            raise StackError(
+                f"The {what} has no option {option!r}: its flavour is {component_flavour.name}.",
+                did_you_mean(option, component_flavour.settings.model_fields, noun="option"),
+            ) from None
         if kind == "missing":
-            raise StackError(f"The {what} needs the option {where!r}.", f"Add --{where.replace('_', '-')}.") from None
-        raise StackError(f"The {what} has an option that can't be: {where}: {told}.", hint) from None
-
-
-def make_of(chosen: Flavour, settings: BaseModel, workspace: Workspace) -> Any:
-    """The component of a flavour. Raises `StackError` when a package that it needs is missing."""
-    try:
-        return chosen.make(settings, workspace.home)
-    except ImportError as error:
-        raise StackError(
-            f"The {chosen.kind.label} of flavour {chosen.name!r} needs a missing package: {error.name or error}.",
-            f'pip install "zenbook[{chosen.extra or chosen.name}]"',
-        ) from error
+            raise StackError(f"The {what} needs the option {option!r}.", f"Add --{option.replace('_', '-')}.") from None
+        raise StackError(f"Invalid option {option!r} for the {what}: {reason}.") from None

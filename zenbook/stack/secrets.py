@@ -25,17 +25,17 @@ PREFIX = "keyring:"
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-def revealed(options: Mapping[str, Any], what: str, workspace: Workspace) -> dict[str, Any]:
+def resolve_references(options: Mapping[str, Any], what: str, workspace: Workspace) -> dict[str, Any]:
     """The options with the values that they refer to.
 
     Raises `StackError` for a variable that is not set and for an entry that the keyring doesn't have.
     """
-    return {key: _revealed(value, f"{what}, option {key!r}", workspace) for key, value in options.items()}
+    return {key: _resolve(value, f"{what}, option {key!r}", workspace) for key, value in options.items()}
 
 
-def _revealed(value: Any, what: str, workspace: Workspace) -> Any:
+def _resolve(value: Any, what: str, workspace: Workspace) -> Any:
     if isinstance(value, Mapping):
-        return {key: _revealed(one, what, workspace) for key, one in value.items()}
+        return {key: _resolve(one, what, workspace) for key, one in value.items()}
     if not isinstance(value, str):
         return value
     if value.startswith(PREFIX):
@@ -122,20 +122,22 @@ def _is_variable(value: Any) -> bool:
     return isinstance(value, str) and VARIABLE.fullmatch(value) is not None
 
 
-def hidden(options: Mapping[str, Any], settings: type[BaseModel], account: str, workspace: Workspace) -> dict[str, Any]:
+def store_secrets(
+    options: Mapping[str, Any], settings: type[BaseModel], account: str, workspace: Workspace
+) -> dict[str, Any]:
     """The options with plain secrets put into the keyring, and references to them in their places.
 
     Raises `StackError` when the keyring takes nothing.
     """
     secret = secret_fields(settings)
     return {
-        key: _hidden(value, f"{account}/{key}", workspace) if key in secret else value for key, value in options.items()
+        key: _store(value, f"{account}/{key}", workspace) if key in secret else value for key, value in options.items()
     }
 
 
-def _hidden(value: Any, account: str, workspace: Workspace) -> Any:
+def _store(value: Any, account: str, workspace: Workspace) -> Any:
     if isinstance(value, Mapping):
-        return {key: _hidden(one, f"{account}/{key}", workspace) for key, one in value.items()}
+        return {key: _store(one, f"{account}/{key}", workspace) for key, one in value.items()}
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
     if value is None or value == "" or is_reference(value):
@@ -153,13 +155,13 @@ def _hidden(value: Any, account: str, workspace: Workspace) -> Any:
     return PREFIX + full
 
 
-def forget(options: Mapping[str, Any], workspace: Workspace) -> None:
+def forget_secrets(options: Mapping[str, Any], workspace: Workspace) -> None:
     """Take out of the keyring what these options refer to there; what isn't there any more is no error."""
     from keyring.errors import KeyringError
 
     for value in options.values():
         if isinstance(value, Mapping):
-            forget(value, workspace)
+            forget_secrets(value, workspace)
         elif isinstance(value, str) and value.startswith(PREFIX):
             try:
                 _keyring(workspace).delete_password(SERVICE, value.removeprefix(PREFIX))
@@ -167,7 +169,7 @@ def forget(options: Mapping[str, Any], workspace: Workspace) -> None:
                 continue
 
 
-def kept_in(workspace: Workspace) -> str:
+def secret_store_name(workspace: Workspace) -> str:
     """Where secrets of this workspace are kept, in few words: ``the keyring``, or the file that stands for it."""
     from zenbook.stack.secret_file import SecretFile
 
@@ -175,7 +177,7 @@ def kept_in(workspace: Workspace) -> str:
     return f"{workspace.home.name}/{chosen.file.name}, encrypted" if isinstance(chosen, SecretFile) else "the keyring"
 
 
-def where(workspace: Workspace) -> str:
+def describe_secret_store(workspace: Workspace) -> str:
     """Where secrets of this workspace are kept, for people."""
     from zenbook.stack.secret_file import SecretFile
 
@@ -197,4 +199,13 @@ def _keyring(workspace: Workspace) -> KeyringBackend:
     return chosen
 
 
-__all__ = ["forget", "hidden", "is_reference", "revealed", "secret_fields", "variables_in", "where", "without_secrets"]
+__all__ = [
+    "describe_secret_store",
+    "forget_secrets",
+    "is_reference",
+    "resolve_references",
+    "secret_fields",
+    "store_secrets",
+    "variables_in",
+    "without_secrets",
+]

@@ -52,7 +52,7 @@ class SpoolWarning(ZenbookWarning):
     """Something that was recorded is not in its metadata store yet, or has got there late."""
 
 
-def keep(batch: Batch, home: Path, store: str) -> str:
+def spool_batch(batch: Batch, home: Path, store: str) -> str:
     """Keep a batch in a file that `send_spooled` sends later; a sentence that says so, or why it is lost."""
     try:
         folder = _folder(home, store)
@@ -64,11 +64,11 @@ def keep(batch: Batch, home: Path, store: str) -> str:
     return f"what was to be recorded is kept in {folder}, and sent by the next command that uses this stack"
 
 
-def keep_from(unrecorded: StoreError, batch: Batch, stack: Stores, failing: BaseException | None = None) -> None:
+def spool_unrecorded(unrecorded: StoreError, batch: Batch, stack: Stores, failing: BaseException | None = None) -> None:
     """Keep a batch that met an error if the store can take it later, and say so on the error that goes to the user."""
     if isinstance(unrecorded, StoreUnreachableError) and batch:
         told = failing if failing is not None else unrecorded
-        note = keep(batch, stack.workspace.home, str(stack.stack.metadata_store))
+        note = spool_batch(batch, stack.workspace.home, str(stack.stack.metadata_store))
         if note not in getattr(told, "__notes__", ()):
             told.add_note(note)
 

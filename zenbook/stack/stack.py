@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from zenbook.errors import StackError, did_you_mean
 from zenbook.stack.artifact_store import ArtifactStore
 from zenbook.stack.component_choice import Choice, FromArguments, FromConfig, FromEnvironment, first_mistake
-from zenbook.stack.component_factory import entry_of, make
+from zenbook.stack.component_factory import entry_of, make_component
 from zenbook.stack.config_file import Config
 from zenbook.stack.flavour import ComponentKind
 from zenbook.stack.metadata_store import MetadataStore
@@ -105,8 +105,8 @@ class Stack(BaseSettings):
         workspace = workspace or Workspace.find()
         return OpenStack(
             stack=self,
-            artifacts=make(ComponentKind.ARTIFACT_STORE, self.artifact_store, workspace),
-            metadata=make(ComponentKind.METADATA_STORE, self.metadata_store, workspace),
+            artifacts=make_component(ComponentKind.ARTIFACT_STORE, self.artifact_store, workspace),
+            metadata=make_component(ComponentKind.METADATA_STORE, self.metadata_store, workspace),
             workspace=workspace,
         )
 
@@ -123,7 +123,7 @@ class OpenStack:
     @cached_property
     def orchestrator(self) -> Orchestrator:
         """Who executes plans; made when it is asked for, since a worker needs none. Raises `StackError`."""
-        made: Orchestrator = make(ComponentKind.ORCHESTRATOR, self.stack.orchestrator, self.workspace)
+        made: Orchestrator = make_component(ComponentKind.ORCHESTRATOR, self.stack.orchestrator, self.workspace)
         return made
 
     def with_orchestrator(self, orchestrator: Orchestrator) -> OpenStack:
@@ -140,7 +140,7 @@ class OpenStack:
         prefix = str(Stack.model_config["env_prefix"])
         return {
             "ZENBOOK_WORKSPACE": str(self.workspace.home),
-            **{f"{prefix}{kind.upper()}": self.stack.choice(kind).in_words() for kind in ComponentKind},
+            **{f"{prefix}{kind.upper()}": self.stack.choice(kind).to_env_value() for kind in ComponentKind},
         }
 
 
@@ -192,19 +192,19 @@ def open_stack(name: str | None = None) -> OpenStack:
     if not workspace.exists:  # deleted, or not made yet
         workspace.ensure()
         _open_stacks.clear()
-    key = (str(os.getpid()), str(workspace.home), stack.name, *_said(stack, workspace))
+    key = (str(os.getpid()), str(workspace.home), stack.name, *_cache_key_parts(stack, workspace))
     found = _open_stacks.get(key)
     opened = found if found is not None else _open_stacks.setdefault(key, stack.open(workspace))
     send_spooled(opened.metadata, workspace.home, str(stack.metadata_store))
     return opened
 
 
-def _said(stack: Stack, workspace: Workspace) -> Iterator[str]:
+def _cache_key_parts(stack: Stack, workspace: Workspace) -> Iterator[str]:
     """All that the stack's components depend on: what is registered, what overrides it, the variables it refers to."""
     for kind in ComponentKind:
         choice = stack.choice(kind)
         entry = None if choice.flavour else entry_of(kind, choice.name, workspace)
-        yield f"{choice.in_words()} {entry!r}"
+        yield f"{choice.to_env_value()} {entry!r}"
         for variable in (*variables_in(entry or {}), *variables_in(choice.options)):
             yield f"{variable}={os.environ.get(variable)}"
 

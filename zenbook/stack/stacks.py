@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from zenbook.errors import StackError, did_you_mean
-from zenbook.stack.checks import TIME_LIMIT, Checked
-from zenbook.stack.checks import check as checked
+from zenbook.stack.checks import TIME_LIMIT, CheckResult, check_components
 from zenbook.stack.component_factory import component_names
-from zenbook.stack.component_registry import check_name
+from zenbook.stack.component_options import check_name
 from zenbook.stack.config_file import set_entry
 from zenbook.stack.flavour import ComponentKind
 from zenbook.stack.stack import DEFAULT, Stack, active_name, stack_names
@@ -20,52 +19,77 @@ from zenbook.stack.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """A change from one stack to another, with what the checks of the new one said (none if they were left out)."""
+    """A change from one stack to another, with the results of the new one's checks (none if they were left out)."""
 
     old: Stack
     new: Stack
-    checks: tuple[Checked, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
 
 
 def use(name: str, *, check: bool = True, time_limit: float = TIME_LIMIT) -> Switch:
     """Switch to a stack, for this workspace and from now on.
 
-    Its components are checked first, for ``time_limit`` seconds each. Raises `StackError` when one fails, and leaves
-    the active stack as it was.
+    Args:
+        name: The stack's name.
+        check: Whether its components are checked first; if one fails, the active stack stays as it is.
+        time_limit: Seconds for the check of each component.
+
+    Returns:
+        The change.
+
+    Raises:
+        StackError: The variable ``ZENBOOK_STACK`` chooses another stack.
     """
     forced = os.environ.get("ZENBOOK_STACK")
     if forced and forced != name:
         raise StackError(
-            f"The variable ZENBOOK_STACK says {forced!r}, which wins over `zen stack use`.", "Unset it first."
+            f"The variable ZENBOOK_STACK chooses {forced!r} and overrides `zen stack use`.", "Unset the variable first."
         )
     old, new = Stack(name=active_name()), Stack.named(name)
-    checks = passed(new, time_limit) if check else ()
+    checks = require_passing_checks(new, time_limit) if check else ()
     with Workspace.find().changing() as body:
         body["active"] = name
     return Switch(old, new, checks)
 
 
-def check(name: str | None = None, *, time_limit: float = TIME_LIMIT) -> tuple[Checked, ...]:
-    """See whether a stack's components (the active one's without a name) can be reached, read and written.
+def check(name: str | None = None, *, time_limit: float = TIME_LIMIT) -> tuple[CheckResult, ...]:
+    """Check whether a stack's components can be reached, read and written.
 
-    Each has ``time_limit`` seconds. Raises `StackError` when there is no stack of that name.
+    Args:
+        name: The stack's name; by default the active stack.
+        time_limit: Seconds for each component.
+
+    Returns:
+        A result for each component.
     """
-    return checked(Stack.named(name), time_limit)
+    return check_components(Stack.named(name), time_limit)
 
 
-def passed(
+def require_passing_checks(
     stack: Stack, time_limit: float = TIME_LIMIT, kinds: Iterable[ComponentKind] = ComponentKind
-) -> tuple[Checked, ...]:
-    """The checks of a stack's components, all passed. Raises `StackError` that tells of those that failed."""
-    checks = checked(stack, time_limit, kinds)
-    failed = [one for one in checks if not one.ok]
+) -> tuple[CheckResult, ...]:
+    """Check a stack's components before it is switched on.
+
+    Args:
+        stack: The stack.
+        time_limit: Seconds for each component.
+        kinds: Which of its components to check.
+
+    Returns:
+        The results, all of them good.
+
+    Raises:
+        StackError: A check failed; the message says which and why.
+    """
+    checks = check_components(stack, time_limit, kinds)
+    failed = [result for result in checks if not result.ok]
     if not failed:
         return checks
-    told = " ".join(f"{one.kind.label} {one.name!r}: {one.told}" for one in failed)
-    hints = dict.fromkeys(one.hint for one in failed if one.hint)
+    messages = " ".join(f"{result.kind.label} {result.name!r}: {result.message}" for result in failed)
+    hints = dict.fromkeys(result.hint for result in failed if result.hint)
     raise StackError(
-        f"Nothing was switched, since the stack {stack.name!r} failed its check. {told}",
-        "\n".join([*hints, "To switch all the same: --no-check."]),
+        f"Nothing was switched, because the stack {stack.name!r} failed its check. {messages}",
+        "\n".join([*hints, "To switch without the check: --no-check."]),
     )
 
 
@@ -77,17 +101,21 @@ def register(
     orchestrator: str | None = None,
     production: bool = False,
 ) -> Stack:
-    """Register a stack of registered components; those that are left out are the local ones.
+    """Register a stack of registered components.
 
-    Raises `StackError` for a name that is taken and for a component that there is not.
+    Args:
+        name: A new name.
+        artifact_store: The name of its artifact store; by default the local one.
+        metadata_store: The name of its metadata store; by default the local one.
+        orchestrator: The name of its orchestrator; by default the local one.
+        production: Whether to show its name everywhere and to ask before something is deleted.
+
+    Returns:
+        The stack.
     """
-    check_name(name, "a stack")
-    if name in stack_names():
-        raise StackError(
-            f"There is a stack {name!r} already.", f"Choose another name, or change it: zen stack update {name} …"
-        )
+    _check_new_name(name, f"Choose another name, or change it: zen stack update {name} …")
     components = {"artifact_store": artifact_store, "metadata_store": metadata_store, "orchestrator": orchestrator}
-    put(name, _changed({}, components, production or None))
+    write_stack(name, _changed({}, components, production or None))
     return Stack(name=name)
 
 
@@ -99,24 +127,51 @@ def update(
     orchestrator: str | None = None,
     production: bool | None = None,
 ) -> Stack:
-    """Give a stack (the active one without a name) other components. Raises `StackError`."""
-    name = known(name)
+    """Give a stack other components.
+
+    Args:
+        name: The stack's name; by default the active stack.
+        artifact_store: The name of its new artifact store; None changes nothing, here and below.
+        metadata_store: The name of its new metadata store.
+        orchestrator: The name of its new orchestrator.
+        production: Whether to show its name everywhere and to ask before something is deleted.
+
+    Returns:
+        The stack as it is now.
+    """
+    name = existing_name(name)
     components = {"artifact_store": artifact_store, "metadata_store": metadata_store, "orchestrator": orchestrator}
-    put(name, _changed(_registered(name), components, production))
+    write_stack(name, _changed(_entry_of(name), components, production))
     return Stack(name=name)
 
 
 def copy(source: str, target: str) -> Stack:
-    """Register a stack like another one. Raises `StackError`."""
-    _free(target)
-    put(target, dict(_registered(known(source))))
+    """Register a stack with the components of another one.
+
+    Args:
+        source: The name of the stack to copy.
+        target: A new name.
+
+    Returns:
+        The new stack.
+    """
+    _check_new_name(target)
+    write_stack(target, dict(_entry_of(existing_name(source))))
     return Stack(name=target)
 
 
 def rename(old: str, new: str) -> Stack:
-    """Give a stack another name; if it is the active one, it stays that. Raises `StackError`."""
-    _changeable(old, "renamed")
-    _free(new)
+    """Give a stack another name; the active stack stays active.
+
+    Args:
+        old: The stack's name.
+        new: A new name.
+
+    Returns:
+        The stack under its new name.
+    """
+    _refuse_default(old, "renamed")
+    _check_new_name(new)
     with Workspace.find().changing() as body:
         body["stacks"] = {new if name == old else name: entry for name, entry in body["stacks"].items()}
         if body.get("active") == old:
@@ -125,33 +180,94 @@ def rename(old: str, new: str) -> Stack:
 
 
 def delete(name: str) -> Stack:
-    """Take a stack out; its components stay. Raises `StackError` for the active one and for ``default``."""
-    _changeable(name, "deleted")
+    """Delete a stack; its components stay.
+
+    Args:
+        name: The stack's name.
+
+    Returns:
+        The stack as it was.
+
+    Raises:
+        StackError: It is the active stack.
+    """
+    _refuse_default(name, "deleted")
     if name == active_name():
         raise StackError(f"The stack {name!r} is the active one.", "Switch to another first: zen stack use default.")
-    gone = Stack(name=name)
+    deleted = Stack(name=name)
     with Workspace.find().changing() as body:
         body["stacks"].pop(name, None)
-    return gone
+    return deleted
 
 
 def put_into_active(kind: ComponentKind, component: str) -> Switch:
-    """Let the active stack use another component of a kind. Raises `StackError`."""
-    name = known(None)
+    """Let the active stack use another component.
+
+    Args:
+        kind: The component's kind.
+        component: The name of a registered component.
+
+    Returns:
+        The change.
+    """
+    name = existing_name(None)
     old = Stack(name=name)
-    put(name, {**_registered(name), kind.value: component})
+    write_stack(name, {**_entry_of(name), kind.value: component})
     return Switch(old, Stack(name=name))
 
 
-def known(name: str | None) -> str:
-    """A stack's name, the active one's without one. Raises `StackError` when there is none of that name."""
-    found = name or active_name()
-    if found not in stack_names():
-        raise StackError(f"There is no stack {found!r}.", did_you_mean(found, stack_names(), noun="stack"))
-    return found
+def existing_name(name: str | None) -> str:
+    """Make sure that a stack exists.
+
+    Args:
+        name: The stack's name; None means the active stack.
+
+    Returns:
+        Its name.
+
+    Raises:
+        StackError: No stack has that name.
+    """
+    stack = name or active_name()
+    if stack not in stack_names():
+        raise StackError(f"There is no stack {stack!r}.", did_you_mean(stack, stack_names(), noun="stack"))
+    return stack
 
 
-def _registered(name: str) -> Mapping[str, Any]:
+def write_stack(name: str, entry: Mapping[str, Any]) -> None:
+    """Write a stack's entry into ``config.yaml``, a new one or in the place of the old one.
+
+    Args:
+        name: The stack's name.
+        entry: Its settings; every component that it names must exist.
+    """
+    with Workspace.find().changing() as body:
+        check_references(entry, {})
+        set_entry(body, "stacks", name, entry)
+
+
+def check_references(entry: Mapping[str, Any], new: Mapping[ComponentKind, Collection[str]]) -> None:
+    """Check that the components which a stack names exist.
+
+    Args:
+        entry: The stack's settings.
+        new: The names of components that are about to be registered, by kind.
+
+    Raises:
+        StackError: A component does not exist.
+    """
+    for kind in ComponentKind:
+        component = entry.get(kind.value)
+        known_names = (*component_names(kind, Workspace.find()), *new.get(kind, ()))
+        if isinstance(component, str) and component not in known_names:
+            raise StackError(
+                f"There is no {kind.label} {component!r}.",
+                f"{did_you_mean(component, known_names, noun=kind.label)} "
+                f"To register a new one: zen {kind.cli_name} register {component} FLAVOUR.",
+            )
+
+
+def _entry_of(name: str) -> Mapping[str, Any]:
     return (Workspace.find().config().stacks or {}).get(name) or {}
 
 
@@ -161,38 +277,15 @@ def _changed(entry: Mapping[str, Any], components: Mapping[str, str | None], pro
     return {**entry, **{setting: value for setting, value in settings.items() if value is not None}}
 
 
-def put(name: str, entry: Mapping[str, Any]) -> None:
-    """Write a stack's entry, a new one or in the place of an old one.
-
-    Raises `StackError` for a component that there is not: no reference dangles.
-    """
-    with Workspace.find().changing() as body:
-        check_references(entry, {})
-        set_entry(body, "stacks", name, entry)
-
-
-def check_references(entry: Mapping[str, Any], new: Mapping[ComponentKind, Collection[str]]) -> None:
-    """Raise `StackError` for a stack's component that neither is there nor among those that are about to be."""
-    for kind in ComponentKind:
-        component = entry.get(kind.value)
-        known_names = (*component_names(kind, Workspace.find()), *new.get(kind, ()))
-        if isinstance(component, str) and component not in known_names:
-            raise StackError(
-                f"There is no {kind.label} {component!r}.",
-                f"{did_you_mean(component, known_names, noun=kind.label)} "
-                f"A new one: zen {kind.cli_name} register {component} FLAVOUR.",
-            )
-
-
-def _free(name: str) -> None:
+def _check_new_name(name: str, hint: str = "Choose another name.") -> None:
     check_name(name, "a stack")
     if name in stack_names():
-        raise StackError(f"There is a stack {name!r} already.", "Choose another name.")
+        raise StackError(f"A stack {name!r} exists already.", hint)
 
 
-def _changeable(name: str, what: str) -> None:
-    if known(name) == DEFAULT:
-        raise StackError(f"The stack {DEFAULT!r} can't be {what}.", "It is there always; copy or update it.")
+def _refuse_default(name: str, change: str) -> None:
+    if existing_name(name) == DEFAULT:
+        raise StackError(f"The stack {DEFAULT!r} cannot be {change}.", "Copy it or update it instead.")
 
 
 __all__ = ["Switch", "check", "copy", "delete", "register", "rename", "update", "use"]

@@ -10,7 +10,9 @@ from zenbook.errors import StackError
 from zenbook.notebook.panels import stack_state
 from zenbook.notebook.panels.stack_form import form, quoted, read, register_line, secrets_in
 from zenbook.stack import component_registry, stacks
+from zenbook.stack.component_options import checked_options
 from zenbook.stack.flavour import ComponentKind, flavour
+from zenbook.stack.workspace import Workspace
 
 STORE, FILES = ComponentKind.METADATA_STORE, ComponentKind.ARTIFACT_STORE
 
@@ -81,7 +83,7 @@ def test_the_line_that_does_the_same_has_no_secret_and_registers_the_same(
     monkeypatch.setenv("DB_PASSWORD", "hunter22")
     chosen = flavour(STORE, "mysql")
     given = {"host": "db 1", "username": "$me{x}", "password": "${DB_PASSWORD}", "verify_identity": False, "port": 3307}
-    ready = component_registry.checked_options(chosen, given, "x", component_registry.Workspace.find())
+    ready = checked_options(chosen, given, "x", Workspace.find())
     line = register_line(chosen, "prod", ready)
     assert line == (
         "%zen metadata-store register prod mysql --host 'db 1' --username '$$me{{x}}' "
@@ -106,7 +108,7 @@ def test_the_line_that_does_the_same_has_no_secret_and_registers_the_same(
 def test_a_password_in_a_url_is_a_secret_too(workspace: Path) -> None:
     chosen = flavour(STORE, "mysql")
     options = read(chosen, {"path": "mysql://me:hunter22@db/zen"})[0]
-    ready = component_registry.checked_options(chosen, options, "x", component_registry.Workspace.find())
+    ready = checked_options(chosen, options, "x", Workspace.find())
     assert list(secrets_in(chosen, ready)) == ["hunter22"]
     assert "hunter22" not in register_line(chosen, "prod", ready)
 

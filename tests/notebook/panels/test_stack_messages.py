@@ -46,7 +46,7 @@ def test_what_goes_wrong_is_answered_with_its_hint(k: Kernel) -> None:
     k.run(SETUP)
     assert "Did you mean 'default'?" in asked(k, ask="use", stack="defalt", check=False)["hint"]
     nameless = {"kind": "orchestrator", "flavour": "process", "name": "", "values": {}}
-    assert "can't be the name" in asked(k, ask="save", **nameless)["error"]
+    assert "is not a valid name" in asked(k, ask="save", **nameless)["error"]
     k.run("import os; os.environ['ZENBOOK_STACK'] = 'default'; zenbook.stacks.register('other');")
     try:
         assert "ZENBOOK_STACK" in asked(k, ask="use", stack="other")["error"]

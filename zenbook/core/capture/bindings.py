@@ -1,8 +1,9 @@
-"""Which names a function binds in its own scope."""
+"""Which names a function, or another piece of code, binds in its own scope."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -10,7 +11,15 @@ Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 
 def bound_by_import(alias: ast.alias, node: ast.Import | ast.ImportFrom) -> str:
-    """The name that one part of an import statement binds."""
+    """Find the name that one part of an import statement binds.
+
+    Args:
+        alias: The part.
+        node: The whole statement.
+
+    Returns:
+        The name: ``c`` of ``a.b as c``, ``a`` of ``import a.b``, ``b`` of ``from a import b``.
+    """
     if alias.asname:
         return alias.asname
     return alias.name.partition(".")[0] if isinstance(node, ast.Import) else alias.name
@@ -25,8 +34,41 @@ class Scope:
     globals: set[str] = field(default_factory=set)
 
 
-class Bindings(ast.NodeVisitor):
-    """All names that a function's body binds in the function's own scope."""
+def function_scope(function: Function) -> Scope:
+    """Make the scope of a function.
+
+    Args:
+        function: The definition or lambda.
+
+    Returns:
+        A scope with all names that the function's parameters and body bind.
+    """
+    visitor = _BindingVisitor()
+    for node in [function.body] if isinstance(function, ast.Lambda) else function.body:
+        visitor.visit(node)
+    arguments = function.args
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+    visitor.bound.update(argument.arg for argument in every if argument is not None)
+    return Scope("function", visitor.bound - visitor.globals - visitor.nonlocals, visitor.globals)
+
+
+def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
+    """Collect the names that some nodes bind in the scope that they belong to.
+
+    Args:
+        nodes: Statements, expressions or targets of one scope.
+
+    Returns:
+        The names; what is bound in a nested function, class or comprehension is not among them.
+    """
+    visitor = _BindingVisitor()
+    for node in nodes:
+        visitor.visit(node)
+    return visitor.bound
+
+
+class _BindingVisitor(ast.NodeVisitor):
+    """Collects what is bound in one scope; nested scopes are not entered."""
 
     def __init__(self) -> None:
         self.bound: set[str] = set()
@@ -34,54 +76,48 @@ class Bindings(ast.NodeVisitor):
         self.nonlocals: set[str] = set()
 
     def visit_Name(self, node: ast.Name) -> None:
-        """Assigned and deleted names."""
         if not isinstance(node.ctx, ast.Load):
             self.bound.add(node.id)
 
     def visit_Global(self, node: ast.Global) -> None:
-        """Names of the module."""
         self.globals.update(node.names)
 
     def visit_Nonlocal(self, node: ast.Nonlocal) -> None:
-        """Names of the function around."""
         self.nonlocals.update(node.names)
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
         """A definition binds its name; its decorators may bind more."""
         self.bound.add(node.name)
-        for one in node.decorator_list:
-            self.visit(one)
+        for decorator in node.decorator_list:
+            self.visit(decorator)
 
     visit_AsyncFunctionDef = visit_FunctionDef
     visit_ClassDef = visit_FunctionDef
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
-        """Its names are its own."""
+        """A lambda's names are its own."""
 
     def visit_ListComp(self, node: Comprehension) -> None:
         """Only a walrus binds outside of its comprehension."""
-        for one in ast.walk(node):
-            if isinstance(one, ast.NamedExpr):
-                self.visit(one.target)
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.NamedExpr):
+                self.visit(inner.target)
 
     visit_SetComp = visit_ListComp
     visit_DictComp = visit_ListComp
     visit_GeneratorExp = visit_ListComp
 
     def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
-        """What an import binds."""
-        self.bound.update(bound_by_import(one, node) for one in node.names)
+        self.bound.update(bound_by_import(alias, node) for alias in node.names)
 
     visit_ImportFrom = visit_Import
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
-        """The name of the exception."""
         if node.name:
             self.bound.add(node.name)
         self.generic_visit(node)
 
     def visit_MatchAs(self, node: ast.MatchAs | ast.MatchStar) -> None:
-        """A captured name."""
         if node.name:
             self.bound.add(node.name)
         self.generic_visit(node)
@@ -89,23 +125,9 @@ class Bindings(ast.NodeVisitor):
     visit_MatchStar = visit_MatchAs
 
     def visit_MatchMapping(self, node: ast.MatchMapping) -> None:
-        """The name of what is left."""
         if node.rest:
             self.bound.add(node.rest)
         self.generic_visit(node)
 
     def visit_TypeAlias(self, node: ast.AST) -> None:
-        """The name of the alias."""
         self.visit(node.name)  # type: ignore[attr-defined]  # Python 3.12
-
-
-def function_scope(node: Function) -> Scope:
-    """The scope that a function makes."""
-    found = Bindings()
-    body = [ast.Expr(node.body)] if isinstance(node, ast.Lambda) else node.body
-    for one in body:
-        found.visit(one)
-    arguments = node.args
-    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
-    found.bound.update(one.arg for one in every if one is not None)
-    return Scope("function", found.bound - found.globals - found.nonlocals, found.globals)

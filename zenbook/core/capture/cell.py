@@ -1,4 +1,4 @@
-"""A notebook cell as a step: which names it defines, and what is wrong with cells that can't be steps."""
+"""A notebook cell as a step: which names it binds, and what the names of the notebook are to it."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class CellCode:
 class NameRoles:
     """What the names of a notebook are to one of its step cells. All other names travel with the cell, or fail to."""
 
-    inputs: frozenset[str]  # objects of steps above, and those that the cell assigns itself
-    parameters: frozenset[str]  # plain literals of the notebook
-    hidden: frozenset[str]  # only this cell or a later one provides them, so they count as missing
+    inputs: frozenset[str] = frozenset()  # objects of steps above, and those that the cell assigns itself
+    parameters: frozenset[str] = frozenset()  # plain literals of the notebook
+    hidden: frozenset[str] = frozenset()  # only this cell or a later one provides them, so they count as missing
 
     @property
     def provided(self) -> frozenset[str]:
@@ -47,8 +47,16 @@ class NameRoles:
 def read_cell(text: str, step: str) -> CellCode:
     """Analyse the text of a step cell.
 
-    Raises `DefinitionError` for what can't be a step (a magic, a shell line, a star import, an empty cell) and
-    `SyntaxError` for what is no Python.
+    Args:
+        text: The cell's code.
+        step: The step's name, for messages.
+
+    Returns:
+        What the text says.
+
+    Raises:
+        DefinitionError: It cannot be a step: a magic, a shell line, a star import, an empty cell. A text that is not
+            Python raises `SyntaxError`.
     """
     _refuse_special(text, step)
     tree = _parse(text)
@@ -75,23 +83,24 @@ def _refuse_special(text: str, step: str) -> None:
         suspects = [error.lineno, *range(1, len(lines) + 1)] if error.lineno else range(1, len(lines) + 1)
         for number in suspects:
             line = lines[number - 1] if number and number <= len(lines) else ""
-            found = _SPECIAL.search(line)
-            if found:
-                sign = found["sign"] or found["assigned"] or found["help"]
-                what = {"!": "a shell line", "?": "a question to IPython", "??": "a question to IPython"}.get(
-                    sign, "a magic"
-                )
+            match = _SPECIAL.search(line)
+            if match:
+                sign = match["sign"] or match["assigned"] or match["help"]
                 raise DefinitionError(
-                    f"Line {number} of step {step!r} is {what} (`{line.strip()}`), which only a notebook understands.",
+                    f"Line {number} of step {step!r} is {_KINDS.get(sign, 'a magic')} (`{line.strip()}`), which only a "
+                    "notebook understands.",
                     "Move it to a cell of its own: a step must run elsewhere too.",
                 ) from None
 
 
+_KINDS = {"!": "a shell line", "?": "a question to IPython", "??": "a question to IPython"}
+
+
 def _refuse_stars(tree: ast.Module, step: str) -> None:
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and any(one.name == "*" for one in node.names):
+        if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
             raise DefinitionError(
-                f"Step {step!r} imports everything from {node.module} (`from {node.module} import *`), "
-                "so what it reads can't be told.",
+                f"Step {step!r} imports everything from {node.module} (`from {node.module} import *`), so zenbook "
+                "cannot find out what it uses.",
                 f"Name what you need: `from {node.module} import …`.",
             )

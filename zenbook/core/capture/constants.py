@@ -1,4 +1,4 @@
-"""Values as Python expressions: how a constant of a notebook travels in a capsule.
+"""Write values as Python expressions: how a constant of a notebook travels in a capsule.
 
 The expression is made from the value as it is now, not from the line that once made it, so a constant that was changed
 in place travels as it is. Only values whose expression gives an equal value of the same type have one.
@@ -16,13 +16,15 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
+from zenbook.core.capture.live_values import is_class
+
 LIMIT = 256 * 1024  # characters; more than that is data, not a constant
 _PARTS_LIMIT = 50_000
 _ARRAY_LIMIT = 1000  # elements of an array that may be written out
 
 _HOLDERS = (str, bytes, list, dict, tuple, set, frozenset, type, re.Pattern)  # of methods such as `table.get`
 
-Refer = Callable[[object], str | None]  # an expression for a function, class or module, if it can travel
+NameOf = Callable[[object], str | None]  # an expression for a function, class or module, if it can travel
 
 
 class NotAConstantError(Exception):
@@ -30,23 +32,44 @@ class NotAConstantError(Exception):
 
 
 class Renderer:
-    """Makes expressions, and collects the standard modules that they need as ``modules`` (alias → module)."""
+    """Makes expressions, and collects the standard modules that they need as ``modules`` (alias → module).
 
-    def __init__(self, refer: Refer) -> None:
-        self.refer = refer
+    Args:
+        name_of: Gives an expression for a function, class or module, None if there is none.
+    """
+
+    def __init__(self, name_of: NameOf) -> None:
+        self.name_of = name_of
         self.modules: dict[str, str] = {}
         self._inside: list[int] = []
         self._parts = 0
 
     def render(self, value: Any) -> str:
-        """An expression for ``value``. Raises `NotAConstantError`."""
+        """Write a value as an expression.
+
+        Args:
+            value: The value.
+
+        Returns:
+            An expression that gives an equal value of the same type.
+
+        Raises:
+            NotAConstantError: There is none, or it would be too long.
+        """
         text = self._render(value)
         if len(text) > LIMIT:
             raise NotAConstantError(f"it is {len(text) // 1024} kB when written out")
         return text
 
     def module(self, name: str) -> str:
-        """The alias under which a module is available to the expressions."""
+        """Make a module available to the expressions.
+
+        Args:
+            name: The module's dotted name.
+
+        Returns:
+            The alias that stands for it.
+        """
         alias = "_" + name.replace(".", "_")
         self.modules[alias] = name
         return alias
@@ -79,11 +102,11 @@ class Renderer:
 
     def _container(self, value: Any, kind: type) -> str | None:
         if kind is tuple:
-            return "(" + "".join(self._render(one) + ", " for one in value).rstrip() + ")" if value else "()"
+            return "(" + "".join(self._render(part) + ", " for part in value).rstrip() + ")" if value else "()"
         if kind is list:
-            return "[" + ", ".join(self._render(one) for one in value) + "]"
+            return "[" + ", ".join(self._render(part) for part in value) + "]"
         if kind is set or kind is frozenset:
-            inner = ", ".join(sorted(self._render(one) for one in value))
+            inner = ", ".join(sorted(self._render(part) for part in value))
             if kind is set:
                 return "{" + inner + "}" if value else "set()"
             return f"frozenset({{{inner}}})" if value else "frozenset()"
@@ -102,32 +125,32 @@ class Renderer:
         return None
 
     def _collection(self, value: Any, kind: type) -> str | None:
-        maker = f"{self.module('collections')}.{kind.__name__}"
+        constructor = f"{self.module('collections')}.{kind.__name__}"
         if kind.__name__ == "defaultdict":
-            return f"{maker}({self._render(value.default_factory)}, {self._render(dict(value))})"
+            return f"{constructor}({self._render(value.default_factory)}, {self._render(dict(value))})"
         if kind.__name__ == "OrderedDict":
-            return f"{maker}({self._render(list(value.items()))})"
+            return f"{constructor}({self._render(list(value.items()))})"
         if kind.__name__ == "Counter":
-            return f"{maker}({self._render(dict(value))})"
+            return f"{constructor}({self._render(dict(value))})"
         if kind.__name__ == "deque":
-            return f"{maker}({self._render(list(value))}, {value.maxlen!r})"
+            return f"{constructor}({self._render(list(value))}, {value.maxlen!r})"
         return None
 
     def _referred(self, value: Any, kind: type) -> str | None:
         if isinstance(value, types.BuiltinMethodType) and isinstance(value.__self__, _HOLDERS):
             return f"{self._render(value.__self__)}.{value.__name__}"
         if is_class(value) or isinstance(value, types.FunctionType | types.ModuleType):
-            return self.refer(value)
+            return self.name_of(value)
         if isinstance(value, types.BuiltinFunctionType) and isinstance(value.__self__, types.ModuleType | None):
-            return self.refer(value)
+            return self.name_of(value)
         if kind.__module__ == "functools" and kind.__name__ == "partial":
-            parts = [self._render(one) for one in (value.func, *value.args)]
-            parts += [f"{name}={self._render(one)}" for name, one in value.keywords.items()]
+            parts = [self._render(part) for part in (value.func, *value.args)]
+            parts += [f"{name}={self._render(part)}" for name, part in value.keywords.items()]
             return f"{self.module('functools')}.partial({', '.join(parts)})"
         if isinstance(value, types.MethodType) and isinstance(value.__self__, type):
             return f"{self._render(value.__self__)}.{value.__name__}"
         if "__wrapped__" in getattr(value, "__dict__", {}) or kind.__name__ == "ufunc":
-            return self.refer(value)
+            return self.name_of(value)
         return None
 
     def _standard(self, value: Any, kind: type) -> str | None:
@@ -156,30 +179,30 @@ class Renderer:
 
     def _reduced(self, value: Any, module: str) -> str | None:
         kind = type(value)
-        maker = f"{self.module(module)}.{kind.__name__}"
+        constructor = f"{self.module(module)}.{kind.__name__}"
         if kind.__name__ in ("datetime", "time"):
             fields = "year month day hour minute second microsecond".split()
-            named = [f"{one}={getattr(value, one)}" for one in fields if hasattr(value, one)]
+            named = [f"{field}={getattr(value, field)}" for field in fields if hasattr(value, field)]
             if value.tzinfo is not None:
                 named.append(f"tzinfo={self._render(value.tzinfo)}")
-            return f"{maker}({', '.join([*named, f'fold={value.fold}'])})"
+            return f"{constructor}({', '.join([*named, f'fold={value.fold}'])})"
         if kind.__name__ == "date":
-            return f"{maker}({value.year}, {value.month}, {value.day})"
+            return f"{constructor}({value.year}, {value.month}, {value.day})"
         if kind.__name__ == "timedelta":
-            return f"{maker}({value.days}, {value.seconds}, {value.microseconds})"
+            return f"{constructor}({value.days}, {value.seconds}, {value.microseconds})"
         if kind.__name__ == "timezone":
             if value == kind.utc and value.tzname(None) == "UTC":
-                return f"{maker}.utc"
+                return f"{constructor}.utc"
             name = f", {value.tzname(None)!r}" if len(value.__getinitargs__()) > 1 else ""
-            return f"{maker}({self._render(value.utcoffset(None))}{name})"
+            return f"{constructor}({self._render(value.utcoffset(None))}{name})"
         if kind.__name__ == "ZoneInfo":
-            return f"{maker}({value.key!r})"
+            return f"{constructor}({value.key!r})"
         if kind.__name__ in ("Decimal", "Fraction", "UUID") or module == "ipaddress":
-            return f"{maker}({str(value)!r})"
+            return f"{constructor}({str(value)!r})"
         if module == "operator":
-            made, arguments = value.__reduce__()[:2]
-            if made is kind:
-                return f"{maker}({', '.join(self._render(one) for one in arguments)})"
+            reduced, arguments = value.__reduce__()[:2]
+            if reduced is kind:
+                return f"{constructor}({', '.join(self._render(part) for part in arguments)})"
         return None
 
     def _typing(self, value: Any, kind: type) -> str | None:
@@ -188,7 +211,7 @@ class Renderer:
             return f"{alias}.{value._name if hasattr(value, '_name') else value.__name__}"
         if kind is typing.TypeVar:
             bound = f", bound={self._render(value.__bound__)}" if value.__bound__ is not None else ""
-            rest = "".join(f", {self._render(one)}" for one in value.__constraints__)
+            rest = "".join(f", {self._render(part)}" for part in value.__constraints__)
             return f"{alias}.TypeVar({value.__name__!r}{rest}{bound})"
         if isinstance(value, typing.NewType):
             return f"{alias}.NewType({value.__name__!r}, {self._render(value.__supertype__)})"
@@ -196,14 +219,14 @@ class Renderer:
         if origin is None or kind.__module__ not in ("typing", "types"):
             return None
         if origin is types.UnionType:
-            return f"({' | '.join(self._argument(one) for one in arguments)})"
+            return f"({' | '.join(self._argument(part) for part in arguments)})"
         if origin is typing.Union:
-            return f"{alias}.Union[{', '.join(self._argument(one) for one in arguments)}]"
+            return f"{alias}.Union[{', '.join(self._argument(part) for part in arguments)}]"
         if origin is typing.Literal:
-            return f"{alias}.Literal[{', '.join(self._render(one) for one in arguments)}]"
+            return f"{alias}.Literal[{', '.join(self._render(part) for part in arguments)}]"
         if origin is typing.Annotated:
-            return f"{alias}.Annotated[{', '.join(self._argument(one) for one in arguments)}]"
-        return f"{self._render(origin)}[{', '.join(self._argument(one) for one in arguments)}]"
+            return f"{alias}.Annotated[{', '.join(self._argument(part) for part in arguments)}]"
+        return f"{self._render(origin)}[{', '.join(self._argument(part) for part in arguments)}]"
 
     def _argument(self, value: Any) -> str:
         if value is type(None):
@@ -218,9 +241,9 @@ class Renderer:
                 return f"{self._render(kind)}({self._render(value.value)})"
             return f"{self._render(kind)}.{member}" if member.isidentifier() else f"{self._render(kind)}[{member!r}]"
         if isinstance(value, tuple) and hasattr(kind, "_fields"):
-            made = self._render(kind) if "_fields" in vars(kind) else f"{self._render(kind)}._make"
-            parts = ", ".join(self._render(one) for one in value)
-            return f"{made}({parts})" if "_fields" in vars(kind) else f"{made}([{parts}])"
+            constructor = self._render(kind) if "_fields" in vars(kind) else f"{self._render(kind)}._make"
+            parts = ", ".join(self._render(part) for part in value)
+            return f"{constructor}({parts})" if "_fields" in vars(kind) else f"{constructor}([{parts}])"
         if "__dataclass_params__" in vars(kind):
             return self._dataclass(value, kind)
         return None
@@ -233,11 +256,12 @@ class Renderer:
             or getattr(kind, "__new__", None) is not object.__new__
         ):
             return None
-        fields = {one.name: one for one in dataclasses.fields(value)}
+        fields = {field.name: field for field in dataclasses.fields(value)}
         held = set(getattr(value, "__dict__", fields))
-        if held != set(fields) or not all(one.init and hasattr(value, one.name) for one in fields.values()):
+        if held != set(fields) or not all(field.init and hasattr(value, field.name) for field in fields.values()):
             return None
-        return f"{self._render(kind)}({', '.join(f'{one}={self._render(getattr(value, one))}' for one in fields)})"
+        constructor = self._render(kind)
+        return f"{constructor}({', '.join(f'{name}={self._render(getattr(value, name))}' for name in fields)})"
 
     def _numpy(self, value: Any, kind: type) -> str | None:
         numpy = sys.modules.get("numpy")
@@ -251,21 +275,38 @@ class Renderer:
         if kind is numpy.ndarray and value.dtype.kind in "biufcU" and value.dtype not in long:
             if value.size > _ARRAY_LIMIT:
                 raise NotAConstantError(f"it is a NumPy array of {value.size} elements")
-            made = f"{self.module('numpy')}.array({self._render(value.ravel().tolist())}, dtype={value.dtype.str!r})"
-            return made if value.ndim == 1 else f"{made}.reshape({value.shape})"
+            text = f"{self.module('numpy')}.array({self._render(value.ravel().tolist())}, dtype={value.dtype.str!r})"
+            return text if value.ndim == 1 else f"{text}.reshape({value.shape})"
         return None
 
 
-def is_class(value: Any) -> bool:
-    """Whether a value is a class itself; ``list[int]`` passes for one in `isinstance`."""
-    return isinstance(value, type) and not issubclass(type(value), types.GenericAlias)
+def equal_constants(left: Any, right: Any) -> bool:
+    """Find out whether two values are constants with the same expression.
+
+    Args:
+        left: One value.
+        right: The other.
+
+    Returns:
+        False also for what has no expression of its own, as a function.
+    """
+    if type(left) is not type(right) or callable(left) or isinstance(left, types.ModuleType):
+        return False
+    try:
+        return Renderer(_no_name).render(left) == Renderer(_no_name).render(right)
+    except NotAConstantError:
+        return False
+
+
+def _no_name(_: object) -> None:
+    """Constants alone are compared: a function, class or module has no expression."""
 
 
 def _is_generated(kind: type) -> bool:
     """Whether a dataclass's constructor is the one that `dataclasses` writes, for it and without `InitVar`s."""
     code = getattr(vars(kind).get("__init__"), "__code__", None)
     fields: Any = kind.__dict__["__dataclass_fields__"]
-    known = {one for one, field in fields.items() if field._field_type.name == "_FIELD"}
+    known = {name for name, field in fields.items() if field._field_type.name == "_FIELD"}
     return (
         code is not None
         and code.co_filename.startswith("<string>")

@@ -20,7 +20,7 @@ from importlib.machinery import ModuleSpec
 from typing import Any
 
 from zenbook.core.capsule import MAIN, Capsule, Module, Piece
-from zenbook.core.capture.definitions import remember_cell
+from zenbook.core.capture.executed_cells import remember_cell
 from zenbook.core.parsing import parse
 
 

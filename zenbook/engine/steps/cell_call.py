@@ -12,7 +12,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from zenbook.core.capsule import Capsule
-from zenbook.core.capture.definitions import remember_cell
+from zenbook.core.capture.executed_cells import remember_cell
 from zenbook.core.events import Stored
 from zenbook.core.graph import Node
 from zenbook.core.parsing import parse

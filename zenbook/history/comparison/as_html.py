@@ -8,7 +8,7 @@ from zenbook.display.theme import COLOURS, SIGNS
 from zenbook.history.comparison.as_text import MOST_IN_COLUMNS, NOTHING_DIFFERS, count, headline, shown_rows
 from zenbook.history.comparison.model import ComparisonData
 from zenbook.history.comparison.parts import Cell, CellStyle, Diff, Grid, Line, Part, Pictures
-from zenbook.history.comparison.pictures import pictures
+from zenbook.history.comparison.plots.pictures import pictures
 from zenbook.history.comparison.sections import MANY, Section, sections
 
 _GREEN, _RED = COLOURS["succeeded"], COLOURS["failed"]

@@ -8,7 +8,7 @@ from zenbook.errors import RunError
 from zenbook.history.comparison.as_html import comparison_html
 from zenbook.history.comparison.as_text import comparison_text
 from zenbook.history.comparison.model import ComparisonData
-from zenbook.history.comparison.plot import Plot, curves, parallel, scatter
+from zenbook.history.comparison.plots.plot import Plot, curves, parallel, scatter
 from zenbook.history.comparison.run_data import RunData
 
 

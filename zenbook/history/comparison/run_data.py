@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 from zenbook.core.plain_values import show
 from zenbook.engine.run_context import HIDDEN
-from zenbook.stack.records import MetricRecord, OutputRecord, ParamRecord, RunRecord, StepRecord
+from zenbook.stack.records import InputRecord, MetricRecord, OutputRecord, ParamRecord, RunRecord, StepRecord
 from zenbook.stack.stack import OpenStack
 
-Row = TypeVar("Row", ParamRecord, MetricRecord)
+Row = TypeVar("Row", ParamRecord, MetricRecord, InputRecord)
 
 
 @dataclass
@@ -68,7 +68,7 @@ def read_run_data(runs: Sequence[tuple[RunRecord, OpenStack]]) -> list[RunData]:
     for store, group in of_store.items():
         metadata = group[0][1].metadata
         ids = list(dict.fromkeys(record.id for record, _ in group))
-        params, metrics = _by_run(metadata.params(ids)), _by_run(metadata.metrics(ids))
+        params, metrics = group_by_run(metadata.params(ids)), group_by_run(metadata.metrics(ids))
         for record, stack in group:
             data[store, record.id] = RunData(record, stack, params.get(record.id, ()), metrics.get(record.id, ()))
     ordered = [data[id(stack.metadata), record.id] for record, stack in runs]
@@ -90,7 +90,15 @@ def parameter_text(text: str) -> Any:
     return value if isinstance(value, int | float | str | bool | None) else show(value)
 
 
-def _by_run(rows: Iterable[Row]) -> dict[str, list[Row]]:
+def group_by_run(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Group rows by run.
+
+    Args:
+        rows: Rows of several runs.
+
+    Returns:
+        The rows of each run in their order, by run id.
+    """
     by_run: dict[str, list[Row]] = {}
     for row in rows:
         by_run.setdefault(row.run, []).append(row)

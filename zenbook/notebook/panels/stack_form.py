@@ -14,9 +14,9 @@ from pydantic.fields import FieldInfo
 
 from zenbook.cli.flavour_options import bare_type, pair
 from zenbook.errors import StackError, ZenbookError
-from zenbook.stack.component_registry import names_of
+from zenbook.stack.component_options import names_of
 from zenbook.stack.flavour import ComponentKind, Flavour, flavour
-from zenbook.stack.secrets import is_reference, revealed, secret_fields
+from zenbook.stack.secrets import is_reference, resolve_references, secret_fields
 from zenbook.stack.workspace import Workspace
 
 _REFERENCE = re.compile(r"(\$\{[A-Za-z_][A-Za-z0-9_]*\})")
@@ -92,7 +92,7 @@ def _complaints(chosen: Flavour, options: Mapping[str, Any]) -> dict[str, str]:
     later = set()
     for name, value in options.items():
         try:
-            known |= revealed({name: value}, name, Workspace.find())
+            known |= resolve_references({name: value}, name, Workspace.find())
         except StackError:
             known[name] = value
             later.add(name)

@@ -18,7 +18,8 @@ from zenbook.notebook.panels.stack_form import form, quoted, read, register_line
 from zenbook.notebook.panels.stack_state import description, error_message, signature, state
 from zenbook.notebook.progress import Output, bundle_of
 from zenbook.stack import component_registry, stacks
-from zenbook.stack.checks import Checked, check
+from zenbook.stack.checks import CheckResult, check_components
+from zenbook.stack.component_options import checked_options
 from zenbook.stack.flavour import ComponentKind, Flavour, flavour
 from zenbook.stack.stack import Stack, active_name
 from zenbook.stack.workspace import Workspace
@@ -116,10 +117,10 @@ class StackPanel:
     def _check(self, name: str) -> dict[str, Any]:
         """Check a stack's components at once; each is told when it is known."""
         chosen = Stack.named(name)
-        found: list[Checked] = []
+        found: list[CheckResult] = []
 
         def one(kind: ComponentKind) -> None:
-            checked = check(chosen, kinds=(kind,))
+            checked = check_components(chosen, kinds=(kind,))
             found.extend(checked)
             self._tell({"health": [{"stack": name, **_health(each)} for each in checked]})
 
@@ -169,8 +170,8 @@ class StackPanel:
             self._until = 0.0
 
 
-def _health(one: Checked) -> dict[str, Any]:
-    return {"kind": one.kind.value, "ok": one.ok, "told": one.told, "hint": one.hint}
+def _health(one: CheckResult) -> dict[str, Any]:
+    return {"kind": one.kind.value, "ok": one.ok, "told": one.message, "hint": one.hint}
 
 
 def _register_stack(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,15 +194,15 @@ def _component(what: str, asked: Mapping[str, Any], hidden: list[str]) -> dict[s
         return {"mistakes": mistakes}
     name = str(asked["name"]).strip()
     label = f"{kind.label} {name!r}" if name else kind.label
-    ready = component_registry.checked_options(chosen, options, label, Workspace.find())
+    ready = checked_options(chosen, options, label, Workspace.find())
     hidden.extend(secrets_in(chosen, ready))
     return _test(chosen, ready) if what == "test" else _save(chosen, name, ready)
 
 
 def _test(chosen: Flavour, ready: dict[str, Any]) -> dict[str, Any]:
     trial = Stack(**{chosen.kind.value: {"flavour": chosen.name, **ready}})
-    (found,) = check(trial, kinds=(chosen.kind,))
-    return {"found": found.told} if found.ok else {"error": found.told, "hint": found.hint}
+    (found,) = check_components(trial, kinds=(chosen.kind,))
+    return {"found": found.message} if found.ok else {"error": found.message, "hint": found.hint}
 
 
 def _save(chosen: Flavour, name: str, ready: dict[str, Any]) -> dict[str, Any]:

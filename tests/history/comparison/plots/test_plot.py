@@ -14,7 +14,7 @@ import zenbook
 from zenbook import log_metrics, pipeline, step
 from zenbook.display.chart_svg import Scale
 from zenbook.errors import RunError
-from zenbook.history.comparison.plot import MIME, Plot
+from zenbook.history.comparison.plots.plot import MIME, Plot
 
 
 @step

@@ -14,11 +14,11 @@ from typing import Any
 from zenbook.display.markup import Html
 from zenbook.display.svg import image
 from zenbook.errors import RunError, ZenbookError, did_you_mean
-from zenbook.history.comparison import charts, vega
-from zenbook.history.comparison.charts import Axis, Curve
 from zenbook.history.comparison.metric_goals import Goal
 from zenbook.history.comparison.model import ComparisonData
 from zenbook.history.comparison.params_metrics import differs
+from zenbook.history.comparison.plots import charts, vega
+from zenbook.history.comparison.plots.charts import Axis, Curve
 from zenbook.history.comparison.run_data import RunData
 
 _MAX_AXES = 12

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zenbook.display.table import shown
-from zenbook.history.comparison.charts import Axis, Curve, is_wide
+from zenbook.history.comparison.plots.charts import Axis, Curve, is_wide
 from zenbook.history.comparison.run_data import RunData
 
 Spec = dict[str, Any]

@@ -10,7 +10,7 @@ from typing import Any
 from zenbook.errors import RunError
 from zenbook.history.comparison.model import ComparisonData
 from zenbook.history.comparison.params_metrics import differs
-from zenbook.history.comparison.plot import Plot, curves, logged_often, parallel, scatter
+from zenbook.history.comparison.plots.plot import Plot, curves, logged_often, parallel, scatter
 
 _MAX_RUNS = 50  # runs whose curves can be told apart
 _MAX_CURVES = 4  # metrics that were logged more than once

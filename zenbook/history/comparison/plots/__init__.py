@@ -1,0 +1,1 @@
+"""Pictures of many runs, as static SVG and as Vega-Lite charts."""
