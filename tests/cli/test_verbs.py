@@ -122,7 +122,7 @@ def test_run_without_the_cache(training: Path) -> None:
         (("run",), 1, "No pipeline given."),
         (("run", "trian.py"), 1, "File 'trian.py' not found.\nDid you mean 'train.py'?"),
         (("run", "train.txt"), 1, "File 'train.txt' not found."),
-        (("run", "train.py"), 1, "There are several pipelines in train.py.\nName one of them: failing, training."),
+        (("run", "train.py"), 1, "train.py has several pipelines.\nName one of them: failing, training."),
         (("run", "train.py:trainin"), 1, "Pipeline 'trainin' is not in train.py.\nDid you mean 'training'?"),
         (("run", "train.py:training", "-p", "rwos=3"), 1, "has no parameter 'rwos'.\nDid you mean 'rows'?"),
         (("run", "train.py:training", "-p", "rows"), 1, "The parameter 'rows' has no value."),

@@ -69,7 +69,7 @@ class PipelineSource(Protocol):
         """
 
 
-class FunctionPipeline:
+class FunctionPipeline(Runnable):
     """A `Pipeline` that takes its parameters as texts.
 
     Args:
@@ -183,7 +183,7 @@ def choose(pipelines: Iterable[Pipeline], name: str | None, where: str) -> Funct
     raise RunError(f"{where} has several pipelines.", f"Name one of them: {', '.join(sorted(known))}.")
 
 
-class ModuleFile:
+class ModuleFile(PipelineSource):
     """A ``.py`` file, imported under its own name.
 
     Args:
@@ -213,7 +213,8 @@ class ModuleFile:
                 f"Python imports {actual or 'a built-in module'} as {dotted!r} and not {self.path}.",
                 "Rename the file: another module has its name.",
             )
-        return choose((one for one in vars(module).values() if isinstance(one, Pipeline)), name, self.path.name)
+        pipelines = (value for value in vars(module).values() if isinstance(value, Pipeline))
+        return choose(pipelines, name, self.path.name)
 
 
 def _files_like(path: Path) -> str:

@@ -97,7 +97,7 @@ def future_flags(module: Module) -> int:
         module: A capsule's module.
 
     Returns:
-        The flags; 0 if there is no such line.
+        The flags; 0 without such a line.
     """
     first = module.pieces[0].text if module.pieces else ""
     node = parse(first).body[0] if first.startswith("from __future__") else None
