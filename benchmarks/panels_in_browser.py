@@ -15,7 +15,7 @@ from benchmarks.history_in_sql import _fill
 from benchmarks.measuring import empty_folder, in_turns, seconds
 from tests.notebook.lab import CHROMIUM, LabNotebook, browser, jupyterlab, write_notebook
 from zenbook.metadata_stores.sql_store.sql_store import sqlite_store
-from zenbook.notebook.panels.history_rows import Newest, Wanted, page, rows_of
+from zenbook.notebook.panels.history_rows import Newest, RunFilter, page, rows_of
 from zenbook.stack.stack import OpenStack, open_stack
 
 STEPS, CHANGES = 60, 500
@@ -132,17 +132,17 @@ def _history(runs: int, repeats: int) -> dict[str, float]:
         with closing(sqlite_store(folder / ".zen" / "metadata.sqlite")) as store:
             _fill(store, 0, runs)
         stack = open_stack()
-        followed = Newest(Wanted())
+        followed = Newest(RunFilter())
         followed.look(stack)
-        last = page(stack, Wanted())[0][-1].id
-        asked = Wanted.of({"where": "params.p1 < 0.5", "order": "-m:m5"})
+        last = page(stack, RunFilter())[0][-1].id
+        asked = RunFilter.from_message({"where": "params.p1 < 0.5", "order": "-m:m5"})
         page(stack, asked)
         turns = in_turns(
             {
-                "newest": lambda _: seconds(lambda: Newest(Wanted()).look(stack)),
+                "newest": lambda _: seconds(lambda: Newest(RunFilter()).look(stack)),
                 "again": lambda _: seconds(lambda: followed.look(stack)),
-                "older": lambda _: seconds(lambda: _rows(stack, Wanted(), last)),
-                "state": lambda _: seconds(lambda: _rows(stack, Wanted.of({"state": "succeeded"}))),
+                "older": lambda _: seconds(lambda: _rows(stack, RunFilter(), last)),
+                "state": lambda _: seconds(lambda: _rows(stack, RunFilter.from_message({"state": "succeeded"}))),
                 "sql": lambda _: seconds(lambda: _rows(stack, asked)),
             },
             repeats,
@@ -150,5 +150,5 @@ def _history(runs: int, repeats: int) -> dict[str, float]:
         return {name: turns[name] for name in turns.values}
 
 
-def _rows(stack: OpenStack, wanted: Wanted, before: str | None = None) -> Any:
+def _rows(stack: OpenStack, wanted: RunFilter, before: str | None = None) -> Any:
     return json.dumps(rows_of(stack.metadata, page(stack, wanted, before)[0]))

@@ -118,7 +118,7 @@ def test_run_without_the_cache(training: Path) -> None:
         ),
         (("runs", "--limt", "3"), 2, "Unknown option '--limt'.\nDid you mean '--limit'?"),
         (("runs", "--limit", "x"), 2, "'x' is not a valid integer"),
-        (("runs", "--state", "faild"), 1, "There is no state 'faild'.\nDid you mean 'failed'?"),
+        (("runs", "--state", "faild"), 1, "Unknown state 'faild'.\nDid you mean 'failed'?"),
         (("run",), 1, "No pipeline given."),
         (("run", "trian.py"), 1, "File 'trian.py' not found.\nDid you mean 'train.py'?"),
         (("run", "train.txt"), 1, "File 'train.txt' not found."),

@@ -36,41 +36,41 @@ def adding(n: int = 3) -> None:
 
 
 def files() -> set[str]:
-    return {one.address for one in open_stack().artifacts.listing()}
+    return {file.address for file in open_stack().artifacts.listing()}
 
 
 def stored(text: str, *, formats: tuple[str, ...] = ("text",), age: float = 7200.0) -> str:
-    """An artifact that no run refers to."""
+    """An artifact that no run uses."""
     stack = open_stack()
     written = stack.artifacts.put_bytes(text.encode(), suffix=".txt")
     at = time.time() - age
     os.utime(stack.artifacts.local_path(written.address), (at, at))
-    rows = [ArtifactRecord(written.digest, one, written.address, written.size, at) for one in formats]
+    rows = [ArtifactRecord(written.digest, name, written.address, written.size, at) for name in formats]
     stack.metadata.write(Batch(artifacts=rows))
     return written.address
 
 
 def addresses(garbage: Garbage) -> list[str]:
-    return [one.address for one in garbage]
+    return [item.address for item in garbage]
 
 
 # --- garbage ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_dry_run_names_what_no_run_refers_to_and_deletes_nothing() -> None:
+def test_a_dry_run_lists_unused_artifacts_and_deletes_nothing() -> None:
     adding()
     small, large = stored("small"), stored("large" * 100)
-    found = collect_garbage()
-    assert addresses(found) == [large, small]
-    assert (found.bytes, found.freed, found.deleted) == (505, 0, False)
+    garbage = collect_garbage()
+    assert addresses(garbage) == [large, small]
+    assert (garbage.bytes, garbage.freed, garbage.deleted) == (505, 0, False)
     assert {small, large} <= files()
-    assert "2 artifacts that no run refers to" in repr(found)
-    assert "nothing is deleted yet, zen gc --delete frees 505 B" in repr(found)
-    assert small in found._repr_html_()
-    assert list(found.df()["bytes"]) == [500, 5]
+    assert "2 artifacts that no run uses" in repr(garbage)
+    assert "nothing is deleted yet, zen gc --delete frees 505 B" in repr(garbage)
+    assert small in garbage._repr_html_()
+    assert list(garbage.df()["bytes"]) == [500, 5]
 
 
-def test_deleting_leaves_all_that_runs_refer_to() -> None:
+def test_deleting_keeps_all_artifacts_that_runs_use() -> None:
     run = adding()
     before = files()
     garbage = stored("garbage")
@@ -82,7 +82,7 @@ def test_deleting_leaves_all_that_runs_refer_to() -> None:
     assert len(collect_garbage(delete=True)) == 0
 
 
-def test_what_is_young_is_left() -> None:
+def test_new_artifacts_are_kept() -> None:
     young, old = stored("young", age=1800), stored("old", age=7200)
     assert addresses(collect_garbage()) == [old]
     assert addresses(collect_garbage(older_than="3h")) == []
@@ -92,12 +92,12 @@ def test_what_is_young_is_left() -> None:
 
 
 @pytest.mark.parametrize("age", ["soon", -1, "1 fortnight", ""])
-def test_what_is_no_length_of_time_is_told(age: object) -> None:
-    with pytest.raises(RunError, match="is no length of time"):
+def test_an_invalid_duration_is_refused(age: object) -> None:
+    with pytest.raises(RunError, match="is not a duration"):
         collect_garbage(older_than=age)  # type: ignore[arg-type]
 
 
-def test_bytes_that_are_in_use_in_another_format_stay() -> None:
+def test_bytes_that_are_used_in_another_format_are_kept() -> None:
     address = stored("shared", formats=("text", "other"))
     stack = open_stack()
     digest = address.replace("/", "").removesuffix(".txt")
@@ -115,7 +115,7 @@ def test_bytes_that_are_in_use_in_another_format_stay() -> None:
     assert files() == set()
 
 
-def test_bytes_that_are_young_in_another_format_stay() -> None:
+def test_bytes_that_are_new_in_another_format_are_kept() -> None:
     address = stored("shared", formats=("text",))
     stored("shared", formats=("other",), age=60)
     assert addresses(collect_garbage(delete=True)) == []
@@ -124,29 +124,29 @@ def test_bytes_that_are_young_in_another_format_stay() -> None:
 
 def test_the_same_bytes_in_two_formats_are_one_object() -> None:
     stored("twice", formats=("text", "other"))
-    found = collect_garbage()
-    assert (len(found), found.bytes, found[0].formats) == (1, 5, ("other", "text"))
+    garbage = collect_garbage()
+    assert (len(garbage), garbage.bytes, garbage[0].formats) == (1, 5, ("other", "text"))
 
 
-def test_files_without_a_row_are_deleted_only_when_asked_for() -> None:
+def test_untracked_files_are_deleted_only_on_request() -> None:
     run = adding()
-    kept = files()
+    recorded = files()
     stack = open_stack()
-    stray = stack.artifacts.put_bytes(b"of another metadata store", suffix=".bin").address
+    untracked_file = stack.artifacts.put_bytes(b"of another metadata store", suffix=".bin").address
     young = stack.artifacts.put_bytes(b"just written", suffix=".bin").address
     at = time.time() - 7200
-    for one in (*kept, stray):
-        os.utime(stack.artifacts.local_path(one), (at, at))
+    for address in (*recorded, untracked_file):
+        os.utime(stack.artifacts.local_path(address), (at, at))
     assert addresses(collect_garbage(delete=True)) == []
-    dry = collect_garbage(strays=True)
-    assert addresses(dry) == [stray]
-    assert "(a stray)" in repr(dry)
-    assert addresses(collect_garbage(strays=True, delete=True)) == [stray]
-    assert files() == {*kept, young}
+    dry = collect_garbage(untracked=True)
+    assert addresses(dry) == [untracked_file]
+    assert "(untracked)" in repr(dry)
+    assert addresses(collect_garbage(untracked=True, delete=True)) == [untracked_file]
+    assert files() == {*recorded, young}
     assert run.steps["total"].outputs["output"].load() == 3
 
 
-def test_while_a_run_goes_on_nothing_is_deleted_unless_forced(workspace: Path) -> None:
+def test_while_a_run_is_running_nothing_is_deleted_unless_forced(workspace: Path) -> None:
     garbage = stored("garbage")
     with Started(write_script(workspace, SLOW)) as script:
         script.wait_for("waiting")
@@ -156,7 +156,7 @@ def test_while_a_run_goes_on_nothing_is_deleted_unless_forced(workspace: Path) -
             collect_garbage(delete=True)
         assert raised.value.message.startswith(f"Run {run.id} (slow, on ")
         assert "--force" in raised.value.hint
-        with pytest.raises(RunError, match=f"Run {run.id} .* goes on, so nothing was deleted"):
+        with pytest.raises(RunError, match=f"Run {run.id} .* is running.* Nothing was deleted"):
             delete_runs(["slow"])
         assert files() == {garbage}
         assert addresses(collect_garbage(delete=True, force=True)) == [garbage]
@@ -166,18 +166,18 @@ def test_while_a_run_goes_on_nothing_is_deleted_unless_forced(workspace: Path) -
     assert addresses(collect_garbage(delete=True)) == [garbage]  # the killed run is seen to be over
 
 
-def test_while_something_waits_to_be_recorded_nothing_is_deleted_unless_forced(workspace: Path) -> None:
+def test_while_batches_wait_in_the_spool_nothing_is_deleted_unless_forced(workspace: Path) -> None:
     garbage = stored("garbage")
     waiting = workspace / ".zen" / "spool" / "elsewhere"
     waiting.mkdir(parents=True)
     (waiting / "1.json").write_text("{}")
-    with pytest.raises(RunError, match=r"What waits in .*spool \(1 parts\) may refer to artifacts"):
+    with pytest.raises(RunError, match=r"1 batches in .*spool have not reached the metadata store"):
         collect_garbage(delete=True)
     assert files() == {garbage}
     assert addresses(collect_garbage(delete=True, force=True)) == [garbage]
 
 
-def test_a_file_that_can_not_be_deleted_is_told_and_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_deleted_is_reported_and_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
     garbage = stored("garbage")
     store = open_stack().artifacts
 
@@ -190,7 +190,7 @@ def test_a_file_that_can_not_be_deleted_is_told_and_found_again(monkeypatch: pyt
             collect_garbage(delete=True)
     assert raised.value.hint == "Ask its owner. Then zen gc --untracked --delete finds it again."
     assert addresses(collect_garbage(delete=True)) == []
-    assert addresses(collect_garbage(delete=True, strays=True)) == [garbage]
+    assert addresses(collect_garbage(delete=True, untracked=True)) == [garbage]
 
 
 # --- objects that were passed to a pipeline ---------------------------------------------------------------------------
@@ -212,8 +212,8 @@ def fails_once(file: str) -> int:
 
 
 @step
-def reads(table: Table, one: int) -> int:
-    return sum(table.values) + one
+def reads(table: Table, number: int) -> int:
+    return sum(table.values) + number
 
 
 @pipeline
@@ -221,7 +221,7 @@ def given(table: Table, file: str) -> None:
     reads(table, fails_once(file))
 
 
-def test_an_object_passed_to_a_pipeline_stays_while_its_run_exists(tmp_path: Path) -> None:
+def test_an_object_passed_to_a_pipeline_is_kept_while_its_run_exists(tmp_path: Path) -> None:
     with pytest.raises(ConnectionError):
         given(Table([1, 2]), str(tmp_path / "flag"))
     run = find_run()
@@ -243,7 +243,7 @@ def test_runs_are_deleted_by_id_part_and_pipeline() -> None:
     assert find_run(first.id) == first
     done = delete_runs([first.id, second.id[-6:], first.id])
     assert [*done] == [first.id, second.id]
-    assert repr(done).startswith("Deleted 2 runs; zen gc frees what only they had")
+    assert repr(done).startswith("Deleted 2 runs; zen gc finds what only they used")
     assert "adding" in done._repr_html_()
     with pytest.raises(RunError, match="No run matches"):
         find_run(first.id)
@@ -252,56 +252,56 @@ def test_runs_are_deleted_by_id_part_and_pipeline() -> None:
         find_run("latest")
 
 
-def test_a_reference_that_is_none_deletes_nothing() -> None:
+def test_an_unknown_reference_deletes_nothing() -> None:
     run = adding()
     with pytest.raises(RunError, match="No run matches 'addign'"):
         delete_runs([run.id, "addign"])
     assert find_run(run.id).state == "succeeded"
 
 
-def test_a_run_that_was_served_from_the_cache_keeps_what_it_was_served() -> None:
-    made = adding()
+def test_a_run_served_from_the_cache_keeps_its_outputs() -> None:
+    first = adding()
     served = adding()
-    assert served.steps["numbers"].record.cached_from == made.id
-    delete_runs([made.id])
+    assert served.steps["numbers"].record.cached_from == first.id
+    delete_runs([first.id])
     assert addresses(collect_garbage(delete=True, older_than=0)) == []
     assert served.steps["numbers"].outputs["output"].load() == [0, 1, 2]
     assert served.steps["total"].outputs["output"].load() == 3
-    assert f"unchanged since run {made.id}" in repr(served.why)
+    assert f"unchanged since run {first.id}" in repr(served.why)
 
 
-def test_the_cache_forgets_what_a_deleted_run_had_made() -> None:
-    made, served = adding(), adding()
-    delete_runs([made.id])
+def test_the_cache_forgets_the_outputs_of_a_deleted_run() -> None:
+    first, served = adding(), adding()
+    delete_runs([first.id])
     again = adding()
-    assert [str(one.state) for one in again.steps.values()] == ["succeeded", "succeeded"]
+    assert [str(step_run.state) for step_run in again.steps.values()] == ["succeeded", "succeeded"]
     digests = [run.steps["total"].outputs["output"].digest for run in (served, again)]
     assert digests[0] == digests[1]
-    assert [str(one.state) for one in adding().steps.values()] == ["cached", "cached"]
+    assert [str(step_run.state) for step_run in adding().steps.values()] == ["cached", "cached"]
 
 
-def test_what_only_a_deleted_run_had_is_garbage_and_can_be_made_again() -> None:
+def test_artifacts_of_only_a_deleted_run_are_garbage_and_can_be_computed_again() -> None:
     run = adding()
-    kept = adding(n=4)
+    recorded = adding(n=4)
     output = run.steps["numbers"].outputs["output"]
     delete_runs([run.id])
     assert len(collect_garbage(delete=True, older_than=0)) == 2
     with pytest.raises(ArtifactError, match=r"isn't in the store .* any more"):
         output.load()
     assert adding().steps["numbers"].outputs["output"].load() == [0, 1, 2]
-    assert kept.steps["numbers"].outputs["output"].load() == [0, 1, 2, 3]
+    assert recorded.steps["numbers"].outputs["output"].load() == [0, 1, 2, 3]
 
 
-def test_a_run_of_another_machine_goes_on_for_all_that_is_known_here() -> None:
+def test_a_run_of_another_machine_counts_as_running() -> None:
     garbage = stored("garbage")
     stack = open_stack()
     run = RunRecord(
         "20200101-000000-000000", "far", "default", RunState.RUNNING, 1.0, host="elsewhere", process="1:2:3"
     )
     stack.metadata.create_run(run, steps=[], params=[], code=[], environment=None)
-    with pytest.raises(RunError, match=r"Run 20200101-000000-000000 \(far, on elsewhere\) goes on"):
+    with pytest.raises(RunError, match=r"Run 20200101-000000-000000 \(far, on elsewhere\) is running"):
         collect_garbage(delete=True)
     stack.metadata.create_run(replace(run, id="20200101-000000-000001"), steps=[], params=[], code=[], environment=None)
-    with pytest.raises(RunError, match=r"The runs .*000001.*, .*000000.* go on"):
+    with pytest.raises(RunError, match=r"The runs .*000001.*, .*000000.* are running"):
         collect_garbage(delete=True)
     assert addresses(collect_garbage(delete=True, force=True)) == [garbage]

@@ -1,4 +1,4 @@
-"""What a run, its steps and its outputs say; lists of runs, and the way to find one."""
+"""Runs, their steps and outputs, lists of runs, and how to find a run."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def run(workspace: Path) -> Iterator[zenbook.Run]:
     return training(rows=4)
 
 
-def test_a_run_says_what_it_was(run: zenbook.Run) -> None:
+def test_a_run_shows_its_state_parameters_and_metrics(run: zenbook.Run) -> None:
     assert run.pipeline == "training"
     assert run.params == {"rows": 4, "label": "a"}
     assert run.metrics == {"loss": pytest.approx(1 / 3), "n": 2, "ok": 1, "accuracy": 0.75}
@@ -92,7 +92,7 @@ def test_a_run_says_what_it_was(run: zenbook.Run) -> None:
     assert run.error == ""
 
 
-def test_a_step_says_what_it_was(run: zenbook.Run) -> None:
+def test_a_step_run_shows_its_state_inputs_and_outputs(run: zenbook.Run) -> None:
     step_run = run.steps["score"]
     assert step_run.inputs == {"train": "split.train", "test": "split.test"}
     assert run.steps["load"].params == {"rows": 4, "source": None}
@@ -105,8 +105,8 @@ def test_a_step_says_what_it_was(run: zenbook.Run) -> None:
 
 
 def test_a_metric_logged_for_each_epoch_keeps_all_its_values(run: zenbook.Run) -> None:
-    values = [one for one in open_stack().metadata.metrics([run.id]) if one.name == "loss"]
-    assert [(one.index, one.value) for one in values] == [(0, 1.0), (1, 0.5), (2, pytest.approx(1 / 3))]
+    values = [record for record in open_stack().metadata.metrics([run.id]) if record.name == "loss"]
+    assert [(record.index, record.value) for record in values] == [(0, 1.0), (1, 0.5), (2, pytest.approx(1 / 3))]
 
 
 def test_outputs_load_what_was_stored(run: zenbook.Run) -> None:
@@ -143,8 +143,8 @@ def test_a_secret_is_not_taken_as_an_argument(workspace: Path) -> None:
         (lambda run: run.steps["scroe"], "no step 'scroe'", "Did you mean 'score'?"),
         (lambda run: run.steps["split"].outputs["trian"], "no output 'trian'", "Did you mean 'train'?"),
         (lambda run: find_run("trainig"), "No run matches 'trainig'", "Did you mean 'training'?"),
-        (lambda run: zenbook.runs(state="succeded"), "no state 'succeded'", "Did you mean 'succeeded'?"),
-        (lambda run: zenbook.runs(limit=0), "shows nothing", "at least 1"),
+        (lambda run: zenbook.runs(state="succeded"), "Unknown state 'succeded'", "Did you mean 'succeeded'?"),
+        (lambda run: zenbook.runs(limit=0), "The limit is 0", "at least 1"),
     ],
 )
 def test_misspelt_names_get_close_matches(run: zenbook.Run, ask: Any, message: str, hint: str) -> None:
@@ -194,7 +194,7 @@ def test_a_list_of_runs_is_a_table_with_parameters_and_metrics(run: zenbook.Run)
     assert run.id in listed._repr_html_()
 
 
-def test_a_list_says_that_there_are_older_runs(workspace: Path) -> None:
+def test_a_list_shows_that_there_are_older_runs(workspace: Path) -> None:
     for _ in range(3):
         gathering()
     assert "Runs: the newest 2, and there are older ones" in repr(zenbook.runs(limit=2))
@@ -202,7 +202,7 @@ def test_a_list_says_that_there_are_older_runs(workspace: Path) -> None:
     assert len(zenbook.runs(limit=None)) == 3
 
 
-def test_outputs_in_containers_arrive_in_their_places(workspace: Path) -> None:
+def test_outputs_in_containers_keep_their_positions(workspace: Path) -> None:
     assert gathering().steps["total"].outputs["output"].load() == 15
 
 
@@ -242,7 +242,7 @@ def test_a_path_counts_by_the_content_of_its_file(workspace: Path) -> None:
         reading(workspace / "missing.txt")
 
 
-def test_why_tells_what_changed_in_whole_sentences(run: zenbook.Run) -> None:
+def test_why_explains_what_changed_in_sentences(run: zenbook.Run) -> None:
     again = training(rows=5)
     why = again.why
     assert f"since run {run.id}: the parameter `rows` changed from 4 to 5" in repr(why)
@@ -251,7 +251,7 @@ def test_why_tells_what_changed_in_whole_sentences(run: zenbook.Run) -> None:
     assert "…" not in why._repr_html_()
 
 
-def test_a_run_draws_itself(run: zenbook.Run) -> None:
+def test_a_run_shows_itself(run: zenbook.Run) -> None:
     assert repr(run).startswith(f"training {run.id} succeeded in")
     assert "data:image/svg+xml;base64" in run._repr_html_()
     assert "score" in repr(run.steps)
@@ -267,7 +267,7 @@ def test_a_failed_run_resumes_with_what_finished(workspace: Path) -> None:
     failed = find_run()
     file.write_text("42")
     resumed = failed.resume()
-    assert [str(one.state) for one in resumed.steps.values()] == ["cached", "succeeded"]
+    assert [str(step_run.state) for step_run in resumed.steps.values()] == ["cached", "succeeded"]
     assert resumed.steps["convert"].outputs["output"].load() == 43
 
 
@@ -311,9 +311,11 @@ def test_older_runs_are_counted_back_from_the_newest(workspace: Path) -> None:
     def second(n: int = 0) -> None:
         make(n)
 
-    made = [first(1), second(2), first(3)]
-    assert [find_run(one).id for one in ("latest", "latest~1", "latest~2")] == [run.id for run in reversed(made)]
-    assert find_run("first~1").id == made[0].id
+    runs = [first(1), second(2), first(3)]
+    assert [find_run(reference).id for reference in ("latest", "latest~1", "latest~2")] == [
+        run.id for run in reversed(runs)
+    ]
+    assert find_run("first~1").id == runs[0].id
     with pytest.raises(RunError, match="There are only 2 runs of 'first' so far"):
         find_run("first~2")
     with pytest.raises(RunError, match="No run matches 'third~1'"):

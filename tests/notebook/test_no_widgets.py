@@ -38,7 +38,7 @@ def test_without_a_jupyter_server_panels_are_tables_and_pictures(k: Kernel, tmp_
         assert set(shown["data"]) == {"text/html", "text/plain"}, line
         assert "zb-at-" not in shown["data"]["text/html"], "there is nothing live to wait for"
         assert "default" in done.text or "waiting" in done.text
-        for word in ("widget", "kernel", "This is how it was"):
+        for word in ("widget", "kernel", "State at"):
             assert word not in done.text, (line, word)
     assert k.run("'anywidget' in __import__('sys').modules").result == "False"
 

@@ -30,9 +30,10 @@ def runs_delete(references: Sequence[str], yes: bool) -> Any:
 @click.option("--delete", is_flag=True, help="Delete them. Without this option they are only listed.")
 @click.option("--older-than", default="1h", show_default=True, help="Keep what was stored more recently: 30m, 1h, 7d.")
 @click.option("--untracked", is_flag=True, help="Also delete files that are not recorded in this metadata store.")
+@click.option("--strays", is_flag=True, hidden=True)  # the name of --untracked in earlier releases
 @click.option("--force", is_flag=True, help="Also while runs are running.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask, even on a stack for production.")
-def gc(delete: bool, older_than: str, untracked: bool, force: bool, yes: bool) -> Any:
+def gc(delete: bool, older_than: str, untracked: bool, strays: bool, force: bool, yes: bool) -> Any:
     """List the artifacts that no run uses; with --delete, delete them.
 
     Example: zen gc --delete
@@ -41,7 +42,7 @@ def gc(delete: bool, older_than: str, untracked: bool, force: bool, yes: bool) -
 
     if delete:
         ask_first("Delete the artifacts that no run uses", sure=yes)
-    return collect_garbage(delete=delete, older_than=older_than, strays=untracked, force=force)
+    return collect_garbage(delete=delete, older_than=older_than, untracked=untracked or strays, force=force)
 
 
 VERBS = (runs, gc)

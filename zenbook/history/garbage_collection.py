@@ -1,7 +1,7 @@
-"""Housekeeping: delete runs, and the artifacts that no run refers to any more.
+"""Delete runs, and the artifacts that no run uses any more.
 
-Deleting a run leaves its artifacts, since other runs may have been served them from the cache; `collect_garbage` finds
-those that nobody has any more. Downloads in the workspace's ``cache`` and what waits in ``spool`` are none of it.
+Deleting a run keeps its artifacts, because other runs may have been served them from the cache; `collect_garbage` finds
+those that no run uses any more. It does not touch the workspace's folders ``cache`` and ``spool``.
 """
 
 from __future__ import annotations
@@ -26,49 +26,49 @@ from zenbook.stack.records import ArtifactRecord, RunQuery, RunRecord
 from zenbook.stack.spool import FOLDER
 from zenbook.stack.stack import OpenStack, open_stack
 
-_GOING_ON = (RunState.PENDING, RunState.RUNNING)
-_AT_ONCE = 100  # artifacts whose rows are gone before their files are, if the store fails in the middle
-_PAGE = 500  # runs
-_EVER = 2.0**40  # seconds since the epoch; not every database knows infinity
+_UNFINISHED = (RunState.PENDING, RunState.RUNNING)
+_BATCH = 100  # artifacts whose rows are deleted before their files are, if the store fails in between
+_PAGE = 500  # runs that are read at once
+_FAR_FUTURE = 2.0**40  # seconds since the epoch; not every database knows infinity
 
 
 @dataclass(frozen=True, slots=True)
 class Unused:
-    """One stored object that no run refers to; ``formats`` is empty where the metadata store never knew it."""
+    """One stored object that no run uses."""
 
     address: str
     size: int  # bytes
-    stored_at: float
-    formats: tuple[str, ...]
+    stored_at: float  # seconds since the epoch
+    formats: tuple[str, ...]  # empty if the metadata store has no row of it
 
 
 class Garbage(Sequence[Unused]):
-    """What `collect_garbage` found or deleted, largest first; shows itself as a table."""
+    """What `collect_garbage` found or deleted, largest first. It shows itself as a table."""
 
-    def __init__(self, found: Sequence[Unused], *, deleted: bool, store: str) -> None:
-        self._found = sorted(found, key=lambda one: (-one.size, one.address))
+    def __init__(self, unused: Sequence[Unused], *, deleted: bool, store: str) -> None:
+        self._unused = sorted(unused, key=lambda item: (-item.size, item.address))
         self._store = store
         self.deleted = deleted
 
     @property
     def bytes(self) -> int:
-        """How many bytes all of them take, or took."""
-        return sum(one.size for one in self._found)
+        """The bytes that all of them use, or used."""
+        return sum(item.size for item in self._unused)
 
     @property
     def freed(self) -> int:
-        """How many bytes were freed: none by a dry run."""
+        """The bytes that were freed; 0 if nothing was deleted."""
         return self.bytes if self.deleted else 0
 
     def __getitem__(self, place: Any) -> Any:
-        return self._found[place]
+        return self._unused[place]
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._unused)
 
     def table(self) -> Table:
         """The artifacts with their sizes and times."""
-        rows = [(one.address, file_size(one.size), moment(one.stored_at), _kinds(one)) for one in self._found]
+        rows = [(item.address, file_size(item.size), moment(item.stored_at), _formats(item)) for item in self._unused]
         return Table(self._title, ("artifact", "size", "stored", "format"), rows, "(no garbage)")
 
     @property
@@ -76,12 +76,12 @@ class Garbage(Sequence[Unused]):
         count = f"{len(self)} artifact{'s' if len(self) != 1 else ''}"
         if self.deleted:
             return f"Deleted {count} from {self._store}, {file_size(self.freed)} freed"
-        would = f"; nothing is deleted yet, zen gc --delete frees {file_size(self.bytes)}" if self._found else ""
-        return f"{count} that no run refers to in {self._store}{would}"
+        preview = f"; nothing is deleted yet, zen gc --delete frees {file_size(self.bytes)}" if self._unused else ""
+        return f"{count} that no run uses in {self._store}{preview}"
 
     def df(self) -> Any:
         """The table as a pandas DataFrame, with sizes in bytes."""
-        rows = [(one.address, one.size, moment(one.stored_at), _kinds(one)) for one in self._found]
+        rows = [(item.address, item.size, moment(item.stored_at), _formats(item)) for item in self._unused]
         return Table(self._title, ("artifact", "bytes", "stored", "format"), rows).df()
 
     def __repr__(self) -> str:
@@ -92,25 +92,25 @@ class Garbage(Sequence[Unused]):
 
 
 class DeletedRuns(Sequence[str]):
-    """The ids of the runs that `delete_runs` deleted, or would delete; shows itself as a table."""
+    """The ids of the runs that `delete_runs` deleted, or would delete. It shows itself as a table."""
 
     def __init__(self, records: Sequence[RunRecord], *, deleted: bool) -> None:
         self._records = list(records)
         self.deleted = deleted
 
     def __getitem__(self, place: Any) -> Any:
-        return [one.id for one in self._records][place]
+        return [record.id for record in self._records][place]
 
     def __len__(self) -> int:
         return len(self._records)
 
     def table(self) -> Table:
-        """The runs as they were."""
+        """The runs as they were before they were deleted."""
         count = f"{len(self)} run{'s' if len(self) != 1 else ''}"
-        title = f"Deleted {count}; zen gc frees what only they had" if self.deleted else f"{count} would be deleted"
+        title = f"Deleted {count}; zen gc finds what only they used" if self.deleted else f"{count} would be deleted"
         rows = [
-            (one.id, one.pipeline, str(one.state), moment(one.started_at), time_between(one.started_at, one.ended_at))
-            for one in self._records
+            (run.id, run.pipeline, str(run.state), moment(run.started_at), time_between(run.started_at, run.ended_at))
+            for run in self._records
         ]
         return Table(title, ("run", "pipeline", "state", "started", "took"), rows, "(no runs)")
 
@@ -122,23 +122,33 @@ class DeletedRuns(Sequence[str]):
 
 
 def delete_runs(references: Sequence[str], stack: str | None = None, *, dry_run: bool = False) -> DeletedRuns:
-    """Delete runs by id, part of an id or pipeline (its newest run), all of them or none.
+    """Delete all of some runs, or none of them.
 
-    Runs that were served what a deleted run had made keep it: they refer to the artifacts themselves. The cache forgets
-    it, though: a step's outputs are served while the run that made them exists, so the next run makes them anew.
+    Other runs that were served the outputs of a deleted run keep them. The cache forgets them: a step's outputs are
+    served only while the run that produced them exists, so the next run computes them again. A reference that matches
+    no run raises `RunError`.
 
-    Raises `RunError` for a run that is not there, or that goes on.
+    Args:
+        references: References of runs, as `find_run` takes them.
+        stack: The name of the stack whose metadata store holds them; None is the active stack.
+        dry_run: Only list the runs.
+
+    Returns:
+        The runs that were deleted, or would be.
+
+    Raises:
+        RunError: If one of the runs has not ended.
     """
     opened = open_stack(stack)
     runs: dict[str, Run] = {}
-    for one in references:
-        run = find_run(one, stack=stack)
+    for reference in references:
+        run = find_run(reference, stack=stack)
         runs[run.id] = run
-    records = [one.record for one in runs.values()]
-    going_on = [one for one in records if not one.state.ended]
-    if going_on:
+    records = [run.record for run in runs.values()]
+    running = [record for record in records if not record.state.ended]
+    if running:
         raise RunError(
-            f"{_named(going_on)}, so nothing was deleted.", "Wait for the end, or cancel first: zen cancel RUN."
+            f"{_are_running(running)}. Nothing was deleted.", "Wait until they end, or cancel them: zen cancel RUN."
         )
     if not dry_run and runs:
         opened.metadata.delete_runs([*runs])
@@ -150,69 +160,77 @@ def collect_garbage(
     *,
     delete: bool = False,
     older_than: float | str = "1h",
-    strays: bool = False,
+    untracked: bool = False,
     force: bool = False,
 ) -> Garbage:
-    """Find the artifacts that no run of the metadata store refers to, and with ``delete`` remove them.
+    """Find the artifacts that no run of the metadata store uses, and delete them on request.
 
-    What is younger than ``older_than`` (seconds, or ``'90s'``, ``'1h30m'``) is left: it may be about to be recorded.
-    With ``strays`` files are garbage too that the metadata store knows nothing of. Ask for that only where no other
-    metadata store keeps its artifacts in the same folder or bucket: theirs would be strays here.
+    While runs are running, or while batches in the spool wait to be recorded, ``delete`` raises `RunError`, except with
+    ``force``. So does an invalid ``older_than``.
 
-    Raises `RunError` for ``delete`` while runs go on, or while something waits to be recorded (a metadata store was
-    away): unless ``force`` says that it does not matter.
+    Args:
+        stack: The name of the stack whose stores are searched; None is the active stack.
+        delete: Delete the artifacts.
+        older_than: Only artifacts that were stored before this time are garbage, because newer ones may be about to be
+            recorded. Seconds, or a text as ``'90s'`` or ``'1h30m'``.
+        untracked: Also files that the metadata store has no record of. Do not use it if another metadata store has its
+            artifacts in the same folder or bucket: its files are untracked here.
+        force: Delete even while runs are running or batches wait.
+
+    Returns:
+        The artifacts that were found or deleted.
     """
     opened = open_stack(stack)
     before = time.time() - _age(older_than)
     if delete and not force:
-        _refuse_while_runs_go_on(opened.metadata)
-        _refuse_while_something_waits(opened.workspace.home)
-    sweep = _Sweep(opened, before, strays=strays)
+        _refuse_while_running(opened.metadata)
+        _refuse_while_batches_wait(opened.workspace.home)
+    sweep = _Sweep(opened, before, untracked=untracked)
     if delete:
         sweep.delete()
-    return Garbage(sweep.found, deleted=delete, store=opened.artifacts.describe())
+    return Garbage(sweep.unused, deleted=delete, store=opened.artifacts.describe())
 
 
 class _Sweep:
-    """The rows and files of one store that nobody needs."""
+    """The rows and files of one store that no run uses."""
 
-    def __init__(self, stack: OpenStack, before: float, *, strays: bool) -> None:
+    def __init__(self, stack: OpenStack, before: float, *, untracked: bool) -> None:
         self.artifacts, self.metadata, self.before = stack.artifacts, stack.metadata, before
         self.rows: dict[str, list[ArtifactRecord]] = {}  # by address
         for row in self.metadata.unreferenced(before=before):
             self.rows.setdefault(row.address, []).append(row)
-        self.strays = self._strays() if strays else []
+        self.untracked = self._untracked() if untracked else []
 
     @property
-    def found(self) -> list[Unused]:
-        """What takes room: an object that still has a row in another format is not among it."""
-        known = [
+    def unused(self) -> list[Unused]:
+        """The objects that use space; without those that still have a row in another format."""
+        recorded = [
             Unused(
-                address, rows[0].size, max(one.created_at for one in rows), tuple(sorted(one.format for one in rows))
+                address, rows[0].size, max(row.created_at for row in rows), tuple(sorted(row.format for row in rows))
             )
             for address, rows in self.rows.items()
-            if address not in self.kept
+            if address not in self.used
         ]
-        return [*known, *self.strays]
+        return [*recorded, *self.untracked]
 
     def delete(self) -> None:
-        """Forget rows, then delete what they stood for: a row without its object would promise what is not there."""
-        found = {one.address: one for one in self.found}  # before a row is gone
+        """Delete rows before their objects, so that no row refers to an object that is gone."""
+        unused = {item.address: item for item in self.unused}  # computed before rows are deleted
         addresses = [*self.rows]
-        gone: set[str] = {one.address for one in self.strays}
-        for start in range(0, len(addresses), _AT_ONCE):
-            some = addresses[start : start + _AT_ONCE]
-            wanted = [row for address in some for row in self.rows[address]]
-            forgotten = {(row.digest, row.format) for row in self.metadata.forget_artifacts(wanted)}
-            for address in some:
-                if address in found and all((row.digest, row.format) in forgotten for row in self.rows[address]):
-                    self._remove(address)
+        gone: set[str] = {item.address for item in self.untracked}
+        for start in range(0, len(addresses), _BATCH):
+            batch = addresses[start : start + _BATCH]
+            rows = [row for address in batch for row in self.rows[address]]
+            forgotten = {(row.digest, row.format) for row in self.metadata.forget_artifacts(rows)}
+            for address in batch:
+                if address in unused and all((row.digest, row.format) in forgotten for row in self.rows[address]):
+                    self._delete_object(address)
                     gone.add(address)
-        for one in self.strays:
-            self._remove(one.address)
+        for item in self.untracked:
+            self._delete_object(item.address)
         self.rows = {address: rows for address, rows in self.rows.items() if address in gone}
 
-    def _remove(self, address: str) -> None:
+    def _delete_object(self, address: str) -> None:
         try:
             self.artifacts.delete(address)
         except StoreError as error:
@@ -222,59 +240,60 @@ class _Sweep:
             ) from error
 
     @cached_property
-    def kept(self) -> set[str]:
-        """The addresses of all rows that stay: the same bytes may be known in two formats, and one be in use."""
-        going = {(row.digest, row.format) for rows in self.rows.values() for row in rows}
-        young = self.metadata.unreferenced(before=_EVER)
-        kept = {row.address for row in young if (row.digest, row.format) not in going}
+    def used(self) -> set[str]:
+        """The addresses of all rows that stay. The same bytes may have rows in two formats, of which one is used."""
+        unused = {(row.digest, row.format) for rows in self.rows.values() for row in rows}
+        young = self.metadata.unreferenced(before=_FAR_FUTURE)
+        used = {row.address for row in young if (row.digest, row.format) not in unused}
         inputs: set[tuple[str, str]] = set()
-        made: set[tuple[str, str]] = set()
+        outputs: set[tuple[str, str]] = set()
         for ids in self._pages():
             for output in self.metadata.outputs(ids):
-                kept.add(output.address)
-                made.add((output.digest, output.format))
-            inputs |= {(one.digest, one.format) for one in self.metadata.inputs(ids)}
-        for digest, kind in inputs - made:  # of objects that were passed to a pipeline
-            kept.add(self.metadata.address_of(digest, kind) or "")
-        return kept
+                used.add(output.address)
+                outputs.add((output.digest, output.format))
+            inputs |= {(row.digest, row.format) for row in self.metadata.inputs(ids)}
+        for digest, kind in inputs - outputs:  # objects that were passed to a pipeline
+            used.add(self.metadata.address_of(digest, kind) or "")
+        return used
 
     def _pages(self) -> Iterator[list[str]]:
         before: str | None = None
-        while ids := [one.id for one in self.metadata.runs(RunQuery(limit=_PAGE, before=before))]:
+        while ids := [run.id for run in self.metadata.runs(RunQuery(limit=_PAGE, before=before))]:
             yield ids
             before = ids[-1]
 
-    def _strays(self) -> list[Unused]:
+    def _untracked(self) -> list[Unused]:
         return [
-            Unused(one.address, one.size, one.modified_at, ())
-            for one in self.artifacts.listing()
-            if one.modified_at < self.before and one.address not in self.kept and one.address not in self.rows
+            Unused(file.address, file.size, file.modified_at, ())
+            for file in self.artifacts.listing()
+            if file.modified_at < self.before and file.address not in self.used and file.address not in self.rows
         ]
 
 
-def _refuse_while_runs_go_on(metadata: MetadataStore) -> None:
-    seen = metadata.runs(RunQuery(states=_GOING_ON, limit=None))
-    going_on = [one for one in mark_crashed_runs(metadata, seen) if not one.state.ended]
-    if going_on:
+def _refuse_while_running(metadata: MetadataStore) -> None:
+    unfinished = metadata.runs(RunQuery(states=_UNFINISHED, limit=None))
+    running = [run for run in mark_crashed_runs(metadata, unfinished) if not run.state.ended]
+    if running:
         raise RunError(
-            f"{_named(going_on)}, and may use artifacts before that is recorded, so nothing was deleted.",
-            "Wait for the end, or --force if you know that it is over (a run of another machine that crashed).",
+            f"{_are_running(running)}, and may use artifacts that are not recorded yet. Nothing was deleted.",
+            "Wait until they end. Use --force if you know that they have ended, such as a run that crashed elsewhere.",
         )
 
 
-def _refuse_while_something_waits(home: Path) -> None:
+def _refuse_while_batches_wait(home: Path) -> None:
     waiting = [*(home / FOLDER).rglob("*.json")]
     if waiting:
         raise RunError(
-            f"What waits in {home / FOLDER} ({len(waiting)} parts) may refer to artifacts, so nothing was deleted.",
-            "A command that reaches its metadata store sends it: zen runs; see zen doctor. --force deletes anyway.",
+            f"{len(waiting)} batches in {home / FOLDER} have not reached the metadata store and may use artifacts. "
+            "Nothing was deleted.",
+            "A command that reaches the metadata store sends them: zen runs. See zen doctor. --force deletes anyway.",
         )
 
 
-def _named(runs: Sequence[RunRecord]) -> str:
-    shown = ", ".join(f"{one.id} ({one.pipeline}, on {one.host or 'an unknown host'})" for one in runs[:5])
+def _are_running(runs: Sequence[RunRecord]) -> str:
+    shown = ", ".join(f"{run.id} ({run.pipeline}, on {run.host or 'an unknown host'})" for run in runs[:5])
     more = f" and {len(runs) - 5} more" if len(runs) > 5 else ""
-    return f"Run {shown} goes on" if len(runs) == 1 else f"The runs {shown}{more} go on"
+    return f"Run {shown} is running" if len(runs) == 1 else f"The runs {shown}{more} are running"
 
 
 def _age(older_than: float | str) -> float:
@@ -282,12 +301,12 @@ def _age(older_than: float | str) -> float:
         return seconds(older_than, "older_than", "gc")
     except DefinitionError as error:
         raise RunError(
-            f"{older_than!r} is no length of time.", "Give seconds as a number, or a text as '90s', '1h30m' or '7d'."
+            f"{older_than!r} is not a duration.", "Give seconds as a number, or a text as '90s', '1h30m' or '7d'."
         ) from error
 
 
-def _kinds(one: Unused) -> str:
-    return ", ".join(one.formats) or "(a stray)"
+def _formats(item: Unused) -> str:
+    return ", ".join(item.formats) or "(untracked)"
 
 
 __all__ = ["DeletedRuns", "Garbage", "Unused", "collect_garbage", "delete_runs"]

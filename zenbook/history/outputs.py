@@ -1,4 +1,4 @@
-"""Stored outputs as users see them: what each is, and the way to get it."""
+"""Stored outputs as users see them: their type, size and preview, and how to load them."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Outputs(Mapping[str, "StoredOutput"]):
         return name in self._outputs
 
     def __repr__(self) -> str:
-        return "\n".join(one.line for one in self.values()) or "(no outputs)"
+        return "\n".join(output.line for output in self.values()) or "(no outputs)"
 
 
 class StoredOutput:
-    """One stored output: what it is, and the way to get it."""
+    """One stored output."""
 
     def __init__(self, stack: OpenStack, record: OutputRecord) -> None:
         self._stack = stack
@@ -65,12 +65,12 @@ class StoredOutput:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """The size of the stored object, in bytes."""
         return self.record.size
 
     @property
     def digest(self) -> str:
-        """blake3 of the stored bytes, 64 hex digits."""
+        """The blake3 digest of the stored bytes, 64 hex digits."""
         return self.record.digest
 
     @property
@@ -80,7 +80,7 @@ class StoredOutput:
 
     @property
     def preview(self) -> dict[str, Any]:
-        """A few facts: shape, columns, the value of a scalar."""
+        """Facts about the value: its shape, its columns, the value of a scalar."""
         return json.loads(self.record.preview) if self.record.preview else {}
 
     @property
@@ -92,9 +92,12 @@ class StoredOutput:
         return f"{self.name}: {self.type}{shown:.60}, {file_size(self.size)}{note}"
 
     def load(self) -> Any:
-        """The value, made anew from the store.
+        """Load the value from the store.
 
-        Raises `ArtifactError` when it is missing or not what was stored, `FormatError` when it can't be read.
+        An object that is missing or has changed raises `ArtifactError`, one that cannot be read `FormatError`.
+
+        Returns:
+            The value, a new object each time.
         """
         return Reader(self._stack.artifacts, self._stack.metadata).read(as_stored(self.record))
 

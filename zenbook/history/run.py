@@ -28,7 +28,7 @@ from zenbook.history.outputs import Outputs
 from zenbook.history.references import find_record
 from zenbook.history.step_changes import EarlierRuns
 from zenbook.history.step_runs import Steps, parameter_value, steps_of, time_between
-from zenbook.history.tags import Marks, marks_of
+from zenbook.history.tags import Marks, read_marks
 from zenbook.stack.orchestrator import Orchestrator
 from zenbook.stack.records import RunRecord
 from zenbook.stack.stack import OpenStack, open_stack
@@ -229,7 +229,7 @@ class Run:
     @property
     def marks(self) -> Marks:
         """Its tags, its note, and whether it has a star."""
-        return marks_of(self._stack.metadata, self.id)
+        return read_marks(self._stack.metadata, self.id)
 
     def tag(self, *tags: str) -> Run:
         """Add tags. An invalid one raises `RunError`.
@@ -240,7 +240,7 @@ class Run:
         Returns:
             This run.
         """
-        run_tags.put_tags(self._stack.metadata, self.record.id, tags)
+        run_tags.add_tags(self._stack.metadata, self.record.id, tags)
         return self
 
     def untag(self, *tags: str) -> Run:
@@ -252,7 +252,7 @@ class Run:
         Returns:
             This run.
         """
-        run_tags.drop_tags(self._stack.metadata, self.record.id, tags)
+        run_tags.remove_tags(self._stack.metadata, self.record.id, tags)
         return self
 
     def note(self, text: str) -> Run:
@@ -264,17 +264,17 @@ class Run:
         Returns:
             This run.
         """
-        run_tags.put_note(self._stack.metadata, self.record.id, text)
+        run_tags.set_note(self._stack.metadata, self.record.id, text)
         return self
 
     def star(self) -> Run:
         """Give it a star."""
-        run_tags.put_star(self._stack.metadata, self.record.id)
+        run_tags.add_star(self._stack.metadata, self.record.id)
         return self
 
     def unstar(self) -> Run:
         """Remove its star."""
-        run_tags.drop_star(self._stack.metadata, self.record.id)
+        run_tags.remove_star(self._stack.metadata, self.record.id)
         return self
 
     def view(self) -> RunView:

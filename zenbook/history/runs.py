@@ -1,16 +1,15 @@
-"""The history: lists of runs, and the way to find one."""
+"""Lists of runs, and functions that find one."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from zenbook.core.plain_values import show
 from zenbook.core.states import RunState
 from zenbook.display.table import Table, moment
 from zenbook.engine.liveness import mark_crashed_runs
 from zenbook.errors import RunError, did_you_mean
+from zenbook.history.comparison.run_data import parameter_text, read_run_data
 from zenbook.history.references import run_id_of
 from zenbook.history.run import Run
 from zenbook.history.step_runs import time_between
@@ -21,16 +20,16 @@ if TYPE_CHECKING:
     from zenbook.history.comparison.compare import Comparison
     from zenbook.history.comparison.plots.plot import Plot
 
-_GOING_ON = (RunState.PENDING, RunState.RUNNING)
+_UNFINISHED = (RunState.PENDING, RunState.RUNNING)
 
 
 class Runs(Sequence[Run]):
-    """A list of runs, newest first, that shows itself as a table. ``more`` says that there are older ones."""
+    """A list of runs, newest first. It shows itself as a table."""
 
     def __init__(self, records: Sequence[RunRecord], stack: OpenStack, *, more: bool = False) -> None:
         self._records = list(records)
         self._stack = stack
-        self.more = more
+        self.more = more  # whether there are older runs
 
     def __getitem__(self, place: Any) -> Any:
         if isinstance(place, slice):
@@ -42,28 +41,28 @@ class Runs(Sequence[Run]):
 
     def table(self) -> Table:
         """The runs with their parameters and metrics as columns."""
-        ids = [one.id for one in self._records]
+        ids = [record.id for record in self._records]
         metadata = self._stack.metadata
-        params = [one for one in metadata.params(ids) if not one.step] if ids else []
+        params = [param for param in metadata.params(ids) if not param.step] if ids else []
         metrics = metadata.metrics(ids) if ids else []
-        names = {one.name for one in params}
+        names = {param.name for param in params}
         columns: dict[str, dict[str, Any]] = {}
-        for one in params:
-            columns.setdefault(one.name, {})[one.run] = _cell(one.value)
-        for value in metrics:
-            name = f"{value.name} (metric)" if value.name in names else value.name
-            columns.setdefault(name, {})[value.run] = value.value
+        for param in params:
+            columns.setdefault(param.name, {})[param.run] = parameter_text(param.value)
+        for metric in metrics:
+            name = f"{metric.name} (metric)" if metric.name in names else metric.name
+            columns.setdefault(name, {})[metric.run] = metric.value
         rows = [
             (
-                one.id,
-                one.pipeline,
-                str(one.state),
-                moment(one.started_at),
-                time_between(one.started_at, one.ended_at),
-                one.stack,
-                *(values.get(one.id) for values in columns.values()),
+                run.id,
+                run.pipeline,
+                str(run.state),
+                moment(run.started_at),
+                time_between(run.started_at, run.ended_at),
+                run.stack,
+                *(values.get(run.id) for values in columns.values()),
             )
-            for one in self._records
+            for run in self._records
         ]
         title = f"Runs: the newest {len(self)}, and there are older ones" if self.more else "Runs"
         return Table(title, ("run", "pipeline", "state", "started", "took", "stack", *columns), rows, "(no runs yet)")
@@ -73,22 +72,51 @@ class Runs(Sequence[Run]):
         return self.table().df()
 
     def compare(self, *, all: bool = False) -> Comparison:
-        """What differs among the runs, each compared with the oldest of them; everything with ``all``."""
+        """Compare the runs with the oldest of them.
+
+        Args:
+            all: Show everything, not only what differs.
+
+        Returns:
+            What differs; it shows itself as text and HTML.
+        """
         from zenbook.history.comparison.compare import compare
-        from zenbook.history.comparison.run_data import read_run_data
 
         return compare(read_run_data([(run.record, run._stack) for run in reversed(self)]), all=all)
 
     def plot(self, *, metric: str | None = None) -> Plot:
-        """Parallel coordinates of the runs; see `Comparison.plot`."""
+        """Draw parallel coordinates of the runs, as `Comparison.plot` does.
+
+        Args:
+            metric: The metric that colours the lines.
+
+        Returns:
+            The plot.
+        """
         return self.compare().plot(metric=metric)
 
     def scatter(self, param: str, metric: str) -> Plot:
-        """A metric against a parameter; see `Comparison.scatter`."""
+        """Draw a metric against a parameter, as `Comparison.scatter` does.
+
+        Args:
+            param: The parameter's name.
+            metric: The metric's name.
+
+        Returns:
+            The plot.
+        """
         return self.compare().scatter(param, metric)
 
     def curves(self, metric: str | None = None, *, over: str = "step") -> Plot:
-        """A metric over steps or time; see `Comparison.curves`."""
+        """Draw the values of a metric over training steps or time, as `Comparison.curves` does.
+
+        Args:
+            metric: The metric's name; None is the first that was logged more than once.
+            over: ``step`` or ``time``.
+
+        Returns:
+            The plot.
+        """
         return self.compare().curves(metric, over=over)
 
     def __repr__(self) -> str:
@@ -107,40 +135,61 @@ def runs(
     limit: int | None = 20,
     stack: str | None = None,
 ) -> Runs:
-    """The runs of the active stack's metadata store, newest first; runs of single cells are left out.
+    """List runs of pipelines, newest first. An invalid condition or order raises `QueryError`.
 
-    ``where`` is a condition in SQL over the view ``runs``, ``order_by`` an expression or several, with a minus before
-    one for the largest first. Raises `RunError` for a state that there is not, `QueryError` for a condition.
+    Args:
+        pipeline: The name of a pipeline; None for all.
+        state: One of the states of a run, such as ``succeeded``; None for all.
+        where: A condition in SQL over the view ``runs``: ``"metrics.accuracy > 0.9"``.
+        order_by: One or more expressions in SQL; a minus before one sorts it from large to small.
+        limit: The largest number of runs, at least 1; None for all.
+        stack: The name of the stack whose metadata store is searched; None is the active stack.
+
+    Returns:
+        The runs.
+
+    Raises:
+        RunError: If the state is unknown, or the limit is less than 1.
     """
     if state is not None and state not in list(RunState):
-        raise RunError(f"There is no state {state!r}.", did_you_mean(state, list(RunState), noun="state"))
+        raise RunError(f"Unknown state {state!r}.", did_you_mean(state, list(RunState), noun="state"))
     if limit is not None and limit < 1:
-        raise RunError(f"A list of {limit} runs shows nothing.", "Give a limit of at least 1, or None for all.")
+        raise RunError(f"The limit is {limit}.", "Use a limit of at least 1, or None for all runs.")
     opened = open_stack(stack)
     metadata = opened.metadata
+    one_more = None if limit is None else limit + 1  # to see whether there are older runs
     if where is not None or order_by is not None:
         from zenbook.history.sql.run_selection import select_runs
 
-        most = None if limit is None else limit + 1
-        chosen = select_runs(opened, pipeline=pipeline, state=state, where=where, order_by=order_by, limit=most)
-        return Runs(chosen[:limit], opened, more=len(chosen) > len(chosen[:limit]))
-    if state not in (None, RunState.RUNNING, RunState.PENDING):  # some that seem to go on may have crashed
-        mark_crashed_runs(metadata, metadata.runs(RunQuery(pipeline=pipeline, states=_GOING_ON, limit=limit)))
+        selected = select_runs(opened, pipeline=pipeline, state=state, where=where, order_by=order_by, limit=one_more)
+        return Runs(selected[:limit], opened, more=len(selected) > len(selected[:limit]))
+    if state not in (None, RunState.RUNNING, RunState.PENDING):  # some that seem to be running may have crashed
+        mark_crashed_runs(metadata, metadata.runs(RunQuery(pipeline=pipeline, states=_UNFINISHED, limit=limit)))
     states = (RunState(state),) if state is not None else ()
-    one_more = None if limit is None else limit + 1
-    found = metadata.runs(RunQuery(pipeline=pipeline, states=states, limit=one_more, kind="pipeline"))
-    records = [one for one in mark_crashed_runs(metadata, found[:limit]) if not states or one.state in states]
-    return Runs(records, opened, more=len(found) > len(found[:limit]))
+    records = metadata.runs(RunQuery(pipeline=pipeline, states=states, limit=one_more, kind="pipeline"))
+    shown = [run for run in mark_crashed_runs(metadata, records[:limit]) if not states or run.state in states]
+    return Runs(shown, opened, more=len(records) > len(records[:limit]))
 
 
 def best(
     pipeline: str, metric: str, *, lower: bool | None = None, where: str | None = None, stack: str | None = None
 ) -> Run:
-    """The run of a pipeline that succeeded with the highest value of a metric, or with ``lower`` the lowest.
+    """Find the run of a pipeline that succeeded with the best value of a metric; of several, the newest.
 
-    Without ``lower`` the goal that `zenbook.metric_goal` set decides, else the highest value. Of several runs it is the
-    newest; ``where`` is one more condition in SQL. Raises `RunError` when there is none, `QueryError` for a metric that
-    no run has.
+    A metric that no run has, or an invalid condition, raises `QueryError`.
+
+    Args:
+        pipeline: The pipeline's name.
+        metric: The metric's name.
+        lower: Whether lower values are better. None uses the goal set by `zenbook.metric_goal`, else higher.
+        where: A further condition in SQL over the view ``runs``.
+        stack: The name of the stack whose metadata store is searched; None is the active stack.
+
+    Returns:
+        The run.
+
+    Raises:
+        RunError: If no run of the pipeline that succeeded has the metric.
     """
     from zenbook.history.comparison.metric_goals import Goal, known_goals
     from zenbook.history.sql.run_selection import best_run
@@ -148,10 +197,10 @@ def best(
     opened = open_stack(stack)
     if lower is None:
         lower = known_goals(opened.workspace).get(metric) is Goal.LOWER
-    found = best_run(opened, pipeline, metric, lower=lower, where=where)
-    if found is None:
+    record = best_run(opened, pipeline, metric, lower=lower, where=where)
+    if record is None:
         raise RunError(f"No run of {pipeline!r} that succeeded has the metric {metric!r}.", "See `zen runs`.")
-    return Run(found.id, opened)
+    return Run(record.id, opened)
 
 
 def find_run(reference: str | None = None, *, stack: str | None = None) -> Run:
@@ -167,11 +216,6 @@ def find_run(reference: str | None = None, *, stack: str | None = None) -> Run:
     """
     opened = open_stack(stack)
     return Run(run_id_of(opened.metadata, reference), opened)
-
-
-def _cell(text: str) -> Any:
-    value = json.loads(text)
-    return value if isinstance(value, int | float | str | bool | None) else show(value)
 
 
 __all__ = ["Run", "Runs", "best", "find_run", "runs"]

@@ -268,7 +268,7 @@ def test_thousands_of_runs_are_paged_and_the_keyboard_is_enough(scene: Scene) ->
     panel.get_by_role("button", name="Load older").click()
     expect(panel.locator(".zb-foot")).to_contain_text("1,300 runs loaded")
     panel.get_by_role("button", name="Sort all").click()
-    expect(panel.locator(".zb-foot")).to_contain_text("100 runs loaded, the first of all in this order")
+    expect(panel.locator(".zb-foot")).to_contain_text("100 runs loaded, the first of all runs in this order")
     expect(panel.locator("[data-key='m:score']").nth(2)).to_have_text("0.999")
     panel.get_by_role("button", name="Load more").click()
     expect(panel.locator(".zb-foot")).to_contain_text("200 runs loaded")

@@ -7,7 +7,7 @@ import pytest
 
 from tests.notebook.kernels import Kernel
 from zenbook.core.states import RunState
-from zenbook.notebook.panels.history_rows import PAGE, Newest, Wanted, page, rows_of
+from zenbook.notebook.panels.history_rows import PAGE, Newest, RunFilter, page, rows_of
 from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import Batch, MetricRecord, ParamRecord, RunRecord, RunUpdate
 from zenbook.stack.stack import open_stack
@@ -29,10 +29,10 @@ def put(metadata: MetadataStore, at: int, state: RunState = RunState.SUCCEEDED, 
 
 def test_a_page_has_the_newest_runs_and_says_whether_there_are_older_ones(metadata: MetadataStore) -> None:
     ids = [put(metadata, at) for at in range(PAGE + 5)]
-    first, more = page(open_stack(), Wanted())
+    first, more = page(open_stack(), RunFilter())
     assert [one.id for one in first] == ids[:4:-1]
     assert more
-    second, more = page(open_stack(), Wanted(), first[-1].id)
+    second, more = page(open_stack(), RunFilter(), first[-1].id)
     assert [one.id for one in second] == ids[4::-1]
     assert not more
 
@@ -41,14 +41,14 @@ def test_a_row_has_the_runs_own_parameters_and_last_metrics_as_plain_json(metada
     run = put(metadata, 1)
     values = [MetricRecord(run, "fit", "loss", n, value, 1.0) for n, value in enumerate((0.5, 0.25))]
     metadata.write(Batch(metrics=[*values, MetricRecord(run, "fit", "broken", 0, math.nan, 1.0)]))
-    (row,) = rows_of(metadata, page(open_stack(), Wanted())[0])
+    (row,) = rows_of(metadata, page(open_stack(), RunFilter())[0])
     assert row["values"] == {"p:lr": 0.5, "m:loss": 0.25, "m:broken": "NaN"}
     assert json.loads(json.dumps(row, allow_nan=False)) == row
 
 
 def test_only_what_changed_is_told(metadata: MetadataStore) -> None:
     done = put(metadata, 1)
-    newest = Newest(Wanted())
+    newest = Newest(RunFilter())
     told = newest.look(open_stack())
     assert told is not None
     assert told["ids"] == [done]
@@ -75,7 +75,7 @@ def test_only_what_changed_is_told(metadata: MetadataStore) -> None:
 
 def test_a_run_that_goes_on_is_followed_when_a_page_of_newer_ones_has_begun(metadata: MetadataStore) -> None:
     slow = put(metadata, 1, RunState.RUNNING)
-    newest = Newest(Wanted())
+    newest = Newest(RunFilter())
     newest.look(open_stack())
     for at in range(PAGE + 1):
         put(metadata, 10 + at)
@@ -90,7 +90,7 @@ def test_a_run_that_goes_on_is_followed_when_a_page_of_newer_ones_has_begun(meta
 def test_a_run_that_is_no_longer_as_was_wanted_is_gone(metadata: MetadataStore) -> None:
     put(metadata, 1, pipeline="scoring")
     running = put(metadata, 2, RunState.RUNNING)
-    newest = Newest(Wanted.of({"state": "running", "pipeline": "training"}))
+    newest = Newest(RunFilter.from_message({"state": "running", "pipeline": "training"}))
     told = newest.look(open_stack())
     assert told is not None
     assert told["ids"] == [running]
@@ -102,8 +102,8 @@ def test_a_run_that_is_no_longer_as_was_wanted_is_gone(metadata: MetadataStore) 
 
 
 def test_a_state_that_there_is_not_filters_nothing() -> None:
-    assert Wanted.of({"state": "lost", "pipeline": ""}) == Wanted()
-    assert replace(Wanted(), pipeline="x").query(limit=3).limit == 3
+    assert RunFilter.from_message({"state": "lost", "pipeline": ""}) == RunFilter()
+    assert replace(RunFilter(), pipeline="x").query(limit=3).limit == 3
 
 
 def test_where_there_are_no_widgets_the_history_is_the_table_of_runs(k: Kernel) -> None:

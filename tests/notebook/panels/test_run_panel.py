@@ -248,7 +248,7 @@ def test_a_background_run_leaves_the_kernel_free_and_is_found_again_after_a_rest
     expect(book.root.locator(".zb-panel")).to_have_count(1)
 
     book.restart()
-    expect(book.root.locator(".zb-panel.zb-gone")).to_contain_text("The kernel is gone")
+    expect(book.root.locator(".zb-panel.zb-gone")).to_contain_text("The kernel has stopped")
     book.run(4)
     live = book.root.locator(".zb-panel:not(.zb-gone)")
     expect(live.locator("[data-step=fit]")).to_have_attribute("data-state", "running")

@@ -19,7 +19,7 @@ def _is_installed(package: str) -> bool:
 
 
 def supports_subshells() -> bool:
-    """Whether the kernel hears the page while a cell runs, as ipykernel does from 7 on."""
+    """Whether the kernel can answer the page while a cell is running, as ipykernel 7 and later can."""
     from IPython.core.getipython import get_ipython
 
     return bool(getattr(getattr(get_ipython(), "kernel", None), "_supports_kernel_subshells", False))

@@ -150,5 +150,5 @@ def cut_lines(text: str, first: int, end: int) -> str:
 
 def _cut(text: str, first: int, end: int) -> str:
     lines = text.split("\n")  # a carriage return is no line end here
-    kept = "\n".join(lines[first:end])
-    return kept + "\n" if end < len(lines) else kept
+    rest = "\n".join(lines[first:end])
+    return rest + "\n" if end < len(lines) else rest

@@ -9,8 +9,8 @@ from zenbook.display.run_html import run_html
 from zenbook.display.run_view import RunView
 from zenbook.engine.follower import Follower
 from zenbook.history.run import Run
+from zenbook.notebook.panels.run_answers import records_of
 from zenbook.notebook.panels.run_panel import RunPanel
-from zenbook.notebook.panels.step_answers import records_of
 from zenbook.notebook.progress import Output
 
 
@@ -26,7 +26,7 @@ class OpenedRun:
             self._follower = Follower(run.id, records_of(self._panel.view), self._panel).start()
 
     def described(self) -> dict[str, Any]:
-        """What the page shows it by: a widget's id, and a picture where there is no widget."""
+        """What the page shows it by: a widget's id, and a picture where widgets are missing."""
         return {"model": self._panel.model, "html": run_html(self._panel.view)}
 
     def close(self) -> None:
@@ -59,5 +59,5 @@ class _HeldPanel(RunPanel):
         self.end(None)
 
     def _finish(self, event: RunFinished) -> None:
-        """Send the last of it; there is no output to put a picture in."""
+        """Send the last of it; no output needs a picture."""
         self._post(event)

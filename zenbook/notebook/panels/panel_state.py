@@ -1,4 +1,4 @@
-"""What the run panel in the browser is told: once how the run looks, then what changes, in small patches.
+"""What is sent to the run panel in the browser: first how the run looks, then what changes, in small patches.
 
 Times are seconds since the panel's base time, so that they are short.
 """
@@ -20,9 +20,9 @@ from zenbook.display.run_view import RunView, StepView
 from zenbook.display.table import cut, number, one_line
 from zenbook.display.theme import COLOURS, SIGNS
 
-MOST = 900  # characters of a patch
-_LONG = 240  # characters of an error
-_METRICS = 5
+MAX_PATCH = 900  # characters of a patch
+_MAX_ERROR = 240  # characters of an error
+_METRICS = 5  # how many are shown
 LOOK = {
     "paths": {str(state): path for state, path in SIGN_PATHS.items()},
     "colours": {str(state): colour for state, colour in COLOURS.items()},
@@ -32,7 +32,7 @@ LOOK = {
 
 @dataclass(slots=True)
 class Changes:
-    """What has happened since the panel was last told."""
+    """What has happened since the last message."""
 
     run: bool = False
     steps: set[str] = field(default_factory=set)
@@ -65,13 +65,28 @@ class Changes:
 
 
 def everything(view: RunView) -> Changes:
-    """Changes that tell all there is."""
+    """Collect all that can be sent.
+
+    Args:
+        view: The run's model.
+
+    Returns:
+        Changes that contain the whole state.
+    """
     running = {name for name, step in view.steps.items() if step.progress is not None}
     return Changes(run=True, steps=set(view.steps), progress=running, metrics=True)
 
 
 def description(view: RunView, base: float) -> dict[str, Any]:
-    """The run as it is now: names, places, lines, looks and states."""
+    """Describe the run as it is now.
+
+    Args:
+        view: The run's model.
+        base: The moment from which times are counted, in seconds since the epoch.
+
+    Returns:
+        Names, positions and lines of the graph in pixels, the theme, and the state.
+    """
     names = tuple(view.steps)
     place = run_layout(names, drawn_edges(names, tuple(view.edges)))
     lines, heads = edge_paths(place)
@@ -99,13 +114,22 @@ def description(view: RunView, base: float) -> dict[str, Any]:
 
 
 def patches(view: RunView, changes: Changes, base: float) -> Iterator[dict[str, Any]]:
-    """The changes as messages of at most about 1 kB each."""
+    """Split changes into messages of at most about 1 kB each.
+
+    Args:
+        view: The run's model.
+        changes: What to send.
+        base: The moment from which times are counted, in seconds since the epoch.
+
+    Yields:
+        One message after another.
+    """
     number_of = {name: place for place, name in enumerate(view.steps)}
     patch: dict[str, Any] = {}
     size = 0
     for key, index, value in _parts(view, changes, base, number_of):
         room = len(json.dumps(value)) + 12
-        if patch and size + room > MOST:
+        if patch and size + room > MAX_PATCH:
             yield patch
             patch, size = {}, 0
         if index is None:
@@ -128,8 +152,8 @@ def _parts(
         if step.error or step.state is StepState.CACHED:
             yield "e", at, _short(step.error or step.why)
     for name in _known(changes.progress, number_of):
-        if (told := _progress(view.steps[name])) is not None:
-            yield "p", str(number_of[name]), told
+        if (progress := _progress(view.steps[name])) is not None:
+            yield "p", str(number_of[name]), progress
     if changes.metrics:
         shown = list(view.metrics.items())[-_METRICS:]
         yield "m", None, [f"{cut(one_line(name), 24)} {number(value)}" for name, value in shown]
@@ -138,7 +162,7 @@ def _parts(
 
 
 def _known(names: Iterable[str], number_of: dict[str, int]) -> list[str]:
-    return sorted((one for one in names if one in number_of), key=number_of.__getitem__)
+    return sorted((name for name in names if name in number_of), key=number_of.__getitem__)
 
 
 def _progress(step: StepView) -> list[Any] | None:
@@ -151,4 +175,4 @@ def _since(moment: float | None, base: float) -> float | None:
 
 
 def _short(text: str) -> str:
-    return cut(one_line(text), _LONG)
+    return cut(one_line(text), _MAX_ERROR)

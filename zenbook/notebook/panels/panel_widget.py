@@ -21,13 +21,18 @@ SETTLED = 2.5  # seconds from which on a browser has made a widget; anywidget's 
 
 
 class PanelWidget(anywidget.AnyWidget):
-    """Shows what it is told. Its state is made when a browser asks for it."""
+    """Shows what is sent to it. Its state is computed when a page asks for it.
+
+    Args:
+        describe: Gives all that a page needs which shows the panel for the first time.
+        answer: Gets each message of a page, in the thread of the widget's messages.
+    """
 
     start: Any = traitlets.Any().tag(sync=True, to_json=lambda _value, widget: widget.described())
 
     def __init__(self, describe: Callable[[], dict[str, Any]], answer: Callable[[dict[str, Any]], None]) -> None:
         self.panel = uuid.uuid4().hex
-        self.pages = 0  # that have been told of it, roughly: one that is loaded again counts again
+        self.pages = 0  # that have asked for its state, roughly: one that is loaded again counts again
         self._describe = describe
         self.settled_at = time.monotonic() + SETTLED
         super().__init__()
@@ -38,16 +43,24 @@ class PanelWidget(anywidget.AnyWidget):
             self.comm._reply_subshell_for = lambda _data, default: default
 
     def described(self) -> dict[str, Any]:
-        """What a page is told that shows the panel from now on."""
+        """What a page needs that shows the panel from now on."""
         self.pages += 1
         return {**self._describe(), "panel": self.panel}
 
-    def placed(self, picture: dict[str, Any], way_on: str) -> dict[str, Any]:
-        """The picture as the output in which the page shows the panel; who sees only the picture is told the way on."""
-        words = f"This is how it was at {time.strftime('%Y-%m-%d %H:%M:%S')}. {way_on}"
-        told = Html('<div style="opacity:.7;font-size:.9em">{}</div>').format(words)
-        shown = f'<div class="zb-at-{self.panel}">{picture["text/html"]}{told}</div>'
-        return {**picture, "text/html": shown, "text/plain": f"{picture['text/plain']}\n{words}"}
+    def placed(self, picture: dict[str, Any], hint: str) -> dict[str, Any]:
+        """Make the output in whose place the page shows the panel.
+
+        Args:
+            picture: A MIME bundle, for readers without widgets.
+            hint: What such a reader can do to see more.
+
+        Returns:
+            The picture in an element that names the panel, with its time and the hint below.
+        """
+        words = f"State at {time.strftime('%Y-%m-%d %H:%M:%S')}. {hint}"
+        note = Html('<div style="opacity:.7;font-size:.9em">{}</div>').format(words)
+        body = f'<div class="zb-at-{self.panel}">{picture["text/html"]}{note}</div>'
+        return {**picture, "text/html": body, "text/plain": f"{picture['text/plain']}\n{words}"}
 
     def end(self) -> None:
         """Take the widget out of all pages that show it.

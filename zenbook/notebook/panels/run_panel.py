@@ -37,7 +37,7 @@ from zenbook.notebook.panels.panel_messages import (
     Request,
 )
 from zenbook.notebook.panels.panel_state import Changes, description, everything, patches
-from zenbook.notebook.panels.step_answers import records_of, step_details, step_log
+from zenbook.notebook.panels.run_answers import cancel_elsewhere, records_of, step_details, step_log
 from zenbook.notebook.progress import DELAY, Output
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class RunPanel:
         self._urgent.set()
 
     def _request(self, message: Flush | End) -> bool:
-        """Wait until the thread has done something; False where there is no thread any more."""
+        """Wait until the thread has done something; False if the thread has ended."""
         self._post(message)
         while not message.done.wait(1.0):
             if self._thread is None or not self._thread.is_alive():
@@ -295,7 +295,7 @@ class RunPanel:
             self._replace(end)
 
     def _replace(self, end: End) -> None:
-        """Put the bundle in the panel's place. A widget that the page has made is closed before the run goes on."""
+        """Put the bundle in the panel's place. A widget that the page has made is closed before the cell ends."""
         if end.bundle is not None:
             self._output.show(end.bundle)
             if self._widget is not None and self._widget.pages > 1:
@@ -331,26 +331,16 @@ class RunPanel:
             self._post(Reply(request, content))
 
     def _content_for(self, request: dict[str, Any]) -> dict[str, Any] | None:
-        step = str(request.get("step", ""))
         match request.get("ask"):
             case "state":
                 self._post(PageOpened())
-                return None
             case "details":
-                return {"details": step_details(self.view, step)}
+                return {"details": step_details(self.view, str(request["step"]))}
             case "log":
-                return {"log": step_log(self.view, self._log_tails, step, request.get("first"))}
+                return {"log": step_log(self.view, self._log_tails, str(request["step"]), request.get("first"))}
+            case "cancel" if is_driven_here(self.view.run):
+                self._post(Interrupt(request))
             case "cancel":
-                return self._cancel(request)
-            case _:
-                return None
-
-    def _cancel(self, request: dict[str, Any]) -> dict[str, Any] | None:
-        """Cancel the run, as the stop button does. Raises `RunError` where that is not possible from here."""
-        from zenbook.history.run import Run
-
-        if is_driven_here(self.view.run):
-            self._post(Interrupt(request))
-            return None
-        Run(self.view.run, records_of(self.view)).cancel()
-        return {"cancelling": True}
+                cancel_elsewhere(self.view)
+                return {"cancelling": True}
+        return None

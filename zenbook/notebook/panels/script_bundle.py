@@ -1,6 +1,6 @@
 """Joins the JavaScript modules of a panel into the one module that a widget can hold.
 
-There is no build step: the modules are joined when a panel is first shown. Each module that is imported becomes a
+A build step is not needed: the modules are joined when a panel is first shown. Each module that is imported becomes a
 function with a scope of its own, which returns what the module exports. The rules are simple on purpose: an import
 names what it takes from a file beside it, and an export stands before a declaration at the start of a line.
 """

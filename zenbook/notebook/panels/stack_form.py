@@ -1,4 +1,4 @@
-"""The form of a flavour: its fields are the settings model's, and so is what is said of a value that can't be."""
+"""The form of a flavour: its fields and the messages about invalid values come from the flavour's settings model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,15 @@ _REFERENCE = re.compile(r"(\$\{[A-Za-z_][A-Za-z0-9_]*\})")
 
 
 def form(kind: ComponentKind, name: str) -> dict[str, Any]:
-    """A flavour's fields and what it is. Raises `StackError` for one that is not installed."""
+    """Describe the form of a flavour.
+
+    Args:
+        kind: The kind of component.
+        name: The flavour's name.
+
+    Returns:
+        Its fields, and under ``does`` one sentence about it.
+    """
     chosen = flavour(kind, name)
     does = (type(chosen).__doc__ or "").strip().partition("\n")[0]
     return {"does": does, "fields": list(_fields(chosen.settings))}
@@ -31,15 +39,15 @@ def form(kind: ComponentKind, name: str) -> dict[str, Any]:
 
 def _fields(settings: type[BaseModel]) -> Iterator[dict[str, Any]]:
     secret = secret_fields(settings)
-    for name, one in settings.model_fields.items():
+    for name, field in settings.model_fields.items():
         yield {
             "name": name,
             "label": name.replace("_", " "),
-            "help": one.description or "",
-            "required": one.is_required(),
-            "default": _default(one),
+            "help": field.description or "",
+            "required": field.is_required(),
+            "default": _default(field),
             "secret": name in secret,
-            **_input(bare_type(one.annotation)),
+            **_input(bare_type(field.annotation)),
         }
 
 
@@ -49,14 +57,14 @@ def _input(kind: Any) -> dict[str, Any]:
     if get_origin(kind) is dict or kind is dict:
         return {"input": "pairs"}
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return {"input": "choice", "choices": [str(one.value) for one in kind]}
+        return {"input": "choice", "choices": [str(member.value) for member in kind]}
     if get_origin(kind) is Literal:
-        return {"input": "choice", "choices": [str(one) for one in get_args(kind)]}
+        return {"input": "choice", "choices": [str(choice) for choice in get_args(kind)]}
     return {"input": "number" if kind in (int, float) else "text"}
 
 
 def _default(field: FieldInfo) -> Any:
-    """As the form shows it; a secret's is not shown."""
+    """The default as the form shows it; that of a secret is not shown."""
     default = None if field.is_required() else field.get_default()
     if isinstance(default, bool):
         return default
@@ -66,9 +74,15 @@ def _default(field: FieldInfo) -> Any:
 
 
 def read(chosen: Flavour, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """What was typed, as a registry takes it, and what is wrong with it, by field; "" is all of them together.
+    """Read what was typed into the form.
 
-    What says where a secret is, and is not known yet, is no mistake.
+    Args:
+        chosen: The flavour.
+        values: The texts by field.
+
+    Returns:
+        The options, and the mistakes by field; the key "" stands for all fields together. A reference to a secret that
+        is not known yet does not count as a mistake.
     """
     options: dict[str, Any] = {}
     mistakes: dict[str, str] = {}
@@ -80,14 +94,14 @@ def read(chosen: Flavour, values: Mapping[str, Any]) -> tuple[dict[str, Any], di
             options[name] = _pairs(value) if _input(bare_type(field.annotation))["input"] == "pairs" else value
         except ZenbookError as error:
             mistakes[name] = f"{error.message} {error.hint}"
-    return options, {**_complaints(chosen, options), **mistakes}
+    return options, {**_mistakes(chosen, options), **mistakes}
 
 
 def _pairs(text: str) -> dict[str, Any]:
     return dict(pair(line.strip()) for line in str(text).splitlines() if line.strip())
 
 
-def _complaints(chosen: Flavour, options: Mapping[str, Any]) -> dict[str, str]:
+def _mistakes(chosen: Flavour, options: Mapping[str, Any]) -> dict[str, str]:
     known: dict[str, Any] = {}
     later = set()
     for name, value in options.items():
@@ -100,17 +114,26 @@ def _complaints(chosen: Flavour, options: Mapping[str, Any]) -> dict[str, str]:
         chosen.settings(**known)
     except ValidationError as error:
         fields = {alias: name for name in chosen.settings.model_fields for alias in names_of(chosen.settings, name)}
-        found: dict[str, str] = {}
-        for one in error.errors(include_url=False, include_input=False, include_context=False):
-            where = fields.get(str(one["loc"][0]), "") if one["loc"] else ""
-            if where not in later:
-                found.setdefault(where, one["msg"].removeprefix("Value error, "))
-        return found
+        mistakes: dict[str, str] = {}
+        for detail in error.errors(include_url=False, include_input=False, include_context=False):
+            field = fields.get(str(detail["loc"][0]), "") if detail["loc"] else ""
+            if field not in later:
+                mistakes.setdefault(field, detail["msg"].removeprefix("Value error, "))
+        return mistakes
     return {}
 
 
 def register_line(chosen: Flavour, name: str, options: Mapping[str, Any]) -> str:
-    """The line that registers the same; a secret is a reference in it, or has no value."""
+    """Write the ``%zen`` line that registers the same component.
+
+    Args:
+        chosen: The flavour.
+        name: The component's name.
+        options: Its options.
+
+    Returns:
+        The line. A secret is a reference in it, or has no value.
+    """
     secret = secret_fields(chosen.settings)
     words = ["%zen", f"{chosen.kind.cli_name} register", quoted(name), chosen.name]
     for field, value in options.items():
@@ -120,8 +143,8 @@ def register_line(chosen: Flavour, name: str, options: Mapping[str, Any]) -> str
 
 def _option(flag: str, value: Any, *, hidden: bool) -> list[str]:
     if isinstance(value, Mapping):
-        entries = {key: _entry(key, one, hidden=hidden) for key, one in value.items()}
-        return [word for key, one in entries.items() for word in (flag, quoted(f"{key}={one}"))]
+        entries = {key: _entry(key, entry, hidden=hidden) for key, entry in value.items()}
+        return [word for key, entry in entries.items() for word in (flag, quoted(f"{key}={entry}"))]
     if isinstance(value, bool):
         return [flag if value else f"--no-{flag[2:]}"]
     if hidden and not is_reference(value):
@@ -136,19 +159,34 @@ def _entry(key: str, value: Any, *, hidden: bool) -> str:
 
 
 def quoted(text: str) -> str:
-    """A word as ``%zen`` reads it, which fills in ``{names}`` and ``$names`` of the notebook."""
+    """Quote a word for a ``%zen`` line, which fills in ``{names}`` and ``$names`` of the notebook.
+
+    Args:
+        text: The word.
+
+    Returns:
+        The word as ``%zen`` reads it.
+    """
     pieces = _REFERENCE.split(text)
     pieces[::2] = [
-        re.sub(r"\$(?=[\w.])", "$$", one.replace("{", "{{").replace("}", "}}")) for one in pieces[::2]
+        re.sub(r"\$(?=[\w.])", "$$", piece.replace("{", "{{").replace("}", "}}")) for piece in pieces[::2]
     ]  # fmt: skip
     return shlex.quote("".join(pieces))
 
 
 def secrets_in(chosen: Flavour, options: Mapping[str, Any]) -> Iterator[str]:
-    """The secrets among options, so that they can be looked for in what is said."""
+    """Find the secrets among options, so that they can be taken out of messages.
+
+    Args:
+        chosen: The flavour.
+        options: Its options.
+
+    Yields:
+        The text of each secret; references to secrets are left out.
+    """
     for name in secret_fields(chosen.settings) & options.keys():
         value = options[name]
-        for one in value.values() if isinstance(value, Mapping) else (value,):
-            text = one.get_secret_value() if isinstance(one, SecretStr) else str(one)
+        for secret in value.values() if isinstance(value, Mapping) else (value,):
+            text = secret.get_secret_value() if isinstance(secret, SecretStr) else str(secret)
             if text and not is_reference(text):
                 yield text

@@ -1,7 +1,7 @@
 """The stack panel: pick a stack, see whether its components work, register others.
 
-What the browser asks is answered by threads, since a check may take its time. Secrets that it sends are used and
-forgotten: no message, and no state of the widget, has one.
+Threads answer what the browser asks, since a check may take a while. Secrets that it sends are used and forgotten: no
+message, and no state of the widget, contains one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SHORT = 4  # characters; what is shorter is in many words, and hides nothing wh
 
 
 def panel() -> None:
-    """Show the stacks in the cell that runs now: pick one, see what changes, register; elsewhere as a table."""
+    """Show the stacks in the cell that is running, as a panel or else as a table."""
     from IPython.display import display
 
     if panels_work():
@@ -46,7 +46,7 @@ def _table() -> Any:
 
 
 class StackPanel:
-    """One panel; all pages that show it are told the same."""
+    """One panel; all pages that show it get the same messages."""
 
     def __init__(self) -> None:
         from zenbook.notebook.panels.stack_widget import StackWidget
@@ -55,59 +55,63 @@ class StackPanel:
         self._widget = StackWidget(description, self.answer)
         self._widget.observe(self._closed, "comm")
         self._pictured = active_name()  # the stack that the table calls active
-        self._telling = threading.Lock()
+        self._sending = threading.Lock()
         self._starting = threading.Lock()
         self._until = 0.0
         self._watcher: threading.Thread | None = None
 
     def show(self) -> None:
-        """Show it now, or renew the table that is seen where the panel can't be."""
+        """Show it now, or renew the table that is seen where the panel cannot be shown."""
         self._output.show(self._widget.placed(bundle_of(_table()), "Run the cell again for the panel."))
 
-    def answer(self, asked: Mapping[str, Any]) -> None:
-        """Answer one message of the browser, when the answer is known."""
-        threading.Thread(target=self._answer, args=(asked,), daemon=True, name="zenbook-stack-panel").start()
+    def answer(self, request: Mapping[str, Any]) -> None:
+        """Answer one message of the browser, as soon as the answer is known.
 
-    def _answer(self, asked: Mapping[str, Any]) -> None:
+        Args:
+            request: What it asks under the key ``ask``, and an ``id`` that the answer repeats under ``to``.
+        """
+        threading.Thread(target=self._answer, args=(request,), daemon=True, name="zenbook-stack-panel").start()
+
+    def _answer(self, request: Mapping[str, Any]) -> None:
         hidden: list[str] = []
         try:
-            reply = self._reply(asked, hidden)
+            reply = self._reply(request, hidden)
         except ZenbookError as error:
             reply = error_message(error)
-        except Exception as error:  # noqa: BLE001  # nobody sees what is raised here, so it is told in the browser
+        except Exception as error:  # noqa: BLE001  # nobody sees what is raised here, so the browser shows it
             reply = {"error": f"The kernel could not answer: {one_line(error)}", "hint": ""}
         for key in ("error", "hint", "found"):
             for secret in hidden:
                 if isinstance(reply.get(key), str) and len(secret) >= _SHORT:
                     reply[key] = reply[key].replace(secret, "•••")
-        self._tell({"to": asked.get("id"), **reply})
+        self._send({"to": request.get("id"), **reply})
 
-    def _reply(self, asked: Mapping[str, Any], hidden: list[str]) -> dict[str, Any]:
-        match asked.get("ask"):
+    def _reply(self, request: Mapping[str, Any], hidden: list[str]) -> dict[str, Any]:
+        match request.get("ask"):
             case "watch":
                 self._watch()
                 return {"state": state()}
             case "check":
-                return self._check(str(asked["stack"]))
+                return self._check(str(request["stack"]))
             case "use":
-                return self._use(str(asked["stack"]), checked=bool(asked.get("check", True)))
+                return self._use(str(request["stack"]), checked=bool(request.get("check", True)))
             case "form":
-                return form(ComponentKind(asked["kind"]), str(asked["flavour"]))
+                return form(ComponentKind(request["kind"]), str(request["flavour"]))
             case "stack":
-                return _register_stack(asked)
+                return _register_stack(request)
             case "read" | "test" | "save" as what:
-                return _component(what, asked, hidden)
+                return _component(what, request, hidden)
             case _:
                 return {}
 
-    def _tell(self, message: dict[str, Any]) -> None:
-        with self._telling:
+    def _send(self, message: dict[str, Any]) -> None:
+        with self._sending:
             if self._widget.comm is not None:
                 self._widget.send(message)
                 self._renew(message.get("state", {}).get("active", self._pictured))
 
     def _renew(self, active: str) -> None:
-        """Have the table of the notebook's file call the right stack active."""
+        """Let the table in the notebook's file show the right stack as active."""
         if self._output.shown and active != self._pictured:
             self._pictured = active
             self.show()
@@ -115,29 +119,33 @@ class StackPanel:
     # --- stacks -----------------------------------------------------------------------------------------------------
 
     def _check(self, name: str) -> dict[str, Any]:
-        """Check a stack's components at once; each is told when it is known."""
+        """Check a stack's components at the same time; each result is sent as soon as it is known."""
         chosen = Stack.named(name)
-        found: list[CheckResult] = []
+        results: list[CheckResult] = []
 
-        def one(kind: ComponentKind) -> None:
+        def check_one(kind: ComponentKind) -> None:
             checked = check_components(chosen, kinds=(kind,))
-            found.extend(checked)
-            self._tell({"health": [{"stack": name, **_health(each)} for each in checked]})
+            results.extend(checked)
+            self._send({"health": [{"stack": name, **_health(result)} for result in checked]})
 
-        threads = [threading.Thread(target=one, args=(kind,), daemon=True) for kind in ComponentKind]
+        threads = [threading.Thread(target=check_one, args=(kind,), daemon=True) for kind in ComponentKind]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         return {
-            "failed": [each.kind.value for each in found if not each.ok],
+            "failed": [result.kind.value for result in results if not result.ok],
             "line": f"%zen stack check {quoted(name)}",
         }
 
     def _use(self, name: str, *, checked: bool) -> dict[str, Any]:
         if checked and (failed := self._check(name)["failed"]):
             which = " and ".join(ComponentKind(kind).label for kind in failed)
-            return {"failed": failed, "error": f"Nothing was switched: its {which} failed the check.", "hint": ""}
+            return {
+                "failed": failed,
+                "error": f"The stack was not switched: the check of its {which} failed.",
+                "hint": "",
+            }
         stacks.use(name, check=False)
         line = f"%zen stack use {quoted(name)}" + ("" if checked else " --no-check")
         return {"line": line, "state": state()}
@@ -145,7 +153,7 @@ class StackPanel:
     # --- what others do ---------------------------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        """Tell the browser when config.yaml changes, until the page is gone."""
+        """Send the state when config.yaml changes, until the page is gone."""
         with self._starting:
             self._until = time.monotonic() + LEASE
             if self._watcher is None or not self._watcher.is_alive():
@@ -163,36 +171,36 @@ class StackPanel:
             now = signature()
             if now != seen:
                 seen = now
-                self._tell({"state": state()})
+                self._send({"state": state()})
 
     def _closed(self, change: Mapping[str, Any]) -> None:
         if change["new"] is None:
             self._until = 0.0
 
 
-def _health(one: CheckResult) -> dict[str, Any]:
-    return {"kind": one.kind.value, "ok": one.ok, "told": one.message, "hint": one.hint}
+def _health(result: CheckResult) -> dict[str, Any]:
+    return {"kind": result.kind.value, "ok": result.ok, "message": result.message, "hint": result.hint}
 
 
-def _register_stack(asked: Mapping[str, Any]) -> dict[str, Any]:
-    name, chosen = str(asked["name"]).strip(), asked["components"]
-    components = {kind.value: chosen.get(kind.value) or None for kind in ComponentKind}
-    production = bool(asked.get("production"))
+def _register_stack(request: Mapping[str, Any]) -> dict[str, Any]:
+    name, names = str(request["name"]).strip(), request["components"]
+    components = {kind.value: names.get(kind.value) or None for kind in ComponentKind}
+    production = bool(request.get("production"))
     stacks.register(name, **components, production=production)
-    words = [f"--{kind.cli_name} {quoted(one)}" for kind in ComponentKind if (one := components[kind.value])]
+    words = [f"--{kind.cli_name} {quoted(chosen)}" for kind in ComponentKind if (chosen := components[kind.value])]
     line = " ".join(["%zen stack register", quoted(name), *words, *(["--production"] if production else [])])
     return {"line": line, "state": state()}
 
 
-def _component(what: str, asked: Mapping[str, Any], hidden: list[str]) -> dict[str, Any]:
+def _component(what: str, request: Mapping[str, Any], hidden: list[str]) -> dict[str, Any]:
     """Read the form's values, and test or register the component if they can be."""
-    kind = ComponentKind(asked["kind"])
-    chosen = flavour(kind, str(asked["flavour"]))
-    options, mistakes = read(chosen, asked["values"])
+    kind = ComponentKind(request["kind"])
+    chosen = flavour(kind, str(request["flavour"]))
+    options, mistakes = read(chosen, request["values"])
     hidden.extend(secrets_in(chosen, options))
     if what == "read" or mistakes:
         return {"mistakes": mistakes}
-    name = str(asked["name"]).strip()
+    name = str(request["name"]).strip()
     label = f"{kind.label} {name!r}" if name else kind.label
     ready = checked_options(chosen, options, label, Workspace.find())
     hidden.extend(secrets_in(chosen, ready))
@@ -201,8 +209,8 @@ def _component(what: str, asked: Mapping[str, Any], hidden: list[str]) -> dict[s
 
 def _test(chosen: Flavour, ready: dict[str, Any]) -> dict[str, Any]:
     trial = Stack(**{chosen.kind.value: {"flavour": chosen.name, **ready}})
-    (found,) = check_components(trial, kinds=(chosen.kind,))
-    return {"found": found.message} if found.ok else {"error": found.message, "hint": found.hint}
+    (result,) = check_components(trial, kinds=(chosen.kind,))
+    return {"found": result.message} if result.ok else {"error": result.message, "hint": result.hint}
 
 
 def _save(chosen: Flavour, name: str, ready: dict[str, Any]) -> dict[str, Any]:

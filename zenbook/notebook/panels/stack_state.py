@@ -1,4 +1,4 @@
-"""What the stack panel in the browser is told of the workspace: its stacks, components and flavours, never a secret."""
+"""What the stack panel in the browser shows of the workspace: its stacks, components and flavours, never a secret."""
 
 from __future__ import annotations
 
@@ -34,25 +34,34 @@ def state() -> dict[str, Any]:
 
 
 def error_message(error: ZenbookError) -> dict[str, Any]:
-    """An error as the panel shows it."""
+    """Describe an error for the panel.
+
+    Args:
+        error: The error.
+
+    Returns:
+        Its message and its hint.
+    """
     return {"error": error.message, "hint": error.hint}
 
 
 def signature() -> tuple[Any, ...]:
-    """All that the state depends on: another one means that it is to be told again."""
+    """All that the state depends on: when it changes, the state must be sent again."""
     file = Workspace.find().config_file
-    said = sorted((name, value) for name, value in os.environ.items() if name.startswith("ZENBOOK_STACK"))
+    variables = sorted((name, value) for name, value in os.environ.items() if name.startswith("ZENBOOK_STACK"))
     try:
         facts = file.stat()
     except OSError:
-        return (file, said)
-    return (file, facts.st_mtime_ns, facts.st_ino, facts.st_size, said)
+        return (file, variables)
+    return (file, facts.st_mtime_ns, facts.st_ino, facts.st_size, variables)
 
 
 def _stack(name: str, workspace: Workspace) -> dict[str, Any]:
-    one = Stack(name=name)
-    components = [{"name": str(one.choice(kind)), "flavour": _flavour(kind, one, workspace)} for kind in ComponentKind]
-    return {"name": name, "production": one.production, "components": components}
+    stack = Stack(name=name)
+    components = [
+        {"name": str(stack.choice(kind)), "flavour": _flavour(kind, stack, workspace)} for kind in ComponentKind
+    ]
+    return {"name": name, "production": stack.production, "components": components}
 
 
 def _components(kind: ComponentKind, workspace: Workspace) -> list[dict[str, str]]:

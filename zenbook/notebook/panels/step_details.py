@@ -24,9 +24,18 @@ _LINES = 500  # of a log, in one answer
 
 
 def details(run: Run, name: str) -> dict[str, Any]:
-    """State, parameters, inputs and outputs with previews, code, traceback. Raises `RunError` for an unknown step."""
+    """Read all that is recorded about one step.
+
+    Args:
+        run: The run.
+        name: The step's name.
+
+    Returns:
+        State, parameters, inputs and outputs with previews, code and traceback.
+    """
     step = run.steps[name]
     records, stack = run._stack.metadata.outputs([run.id]), run._stack
+    outputs = [record for record in records if _is_output(name, record)]
     return {
         "state": str(step.state),
         "why": step.why,
@@ -36,45 +45,54 @@ def details(run: Run, name: str) -> dict[str, Any]:
         "params": [[key, f"{value!r:.300}"] for key, value in step.params.items()],
         "metrics": [[key, number(value)] for key, value in step.metrics.items()],
         "inputs": _inputs(run, step, records, stack),
-        "outputs": [_described(one.name, as_stored(one), stack) for one in records if _is_made_by(name, one)],
+        "outputs": [_described(record.name, as_stored(record), stack) for record in outputs],
         "code": step.code[:_CODE],
     }
 
 
 def log_lines(run: Run, name: str, first: int | None) -> dict[str, Any]:
-    """At most 500 lines of a step's log from the store: from ``first`` on, or the last."""
-    text = "".join(one.text for one in run._stack.metadata.logs(run.id, name))
+    """Read at most 500 lines of a step's log from the store.
+
+    Args:
+        run: The run.
+        name: The step's name.
+        first: The number of the first line, from 0; None for the last lines.
+
+    Returns:
+        The number of the first line, how many lines there are in all, and the text.
+    """
+    text = "".join(chunk.text for chunk in run._stack.metadata.logs(run.id, name))
     total = text.count("\n") + bool(text and not text.endswith("\n"))
     start = max(0, total - _LINES) if first is None else first
     return {"first": start, "total": total, "text": cut_lines(text, start, start + _LINES)}
 
 
-def _is_made_by(step: str, one: OutputRecord) -> bool:
-    return one.step == step and one.name not in HIDDEN
+def _is_output(step: str, record: OutputRecord) -> bool:
+    return record.step == step and record.name not in HIDDEN
 
 
 def _inputs(run: Run, step: StepRun, records: list[OutputRecord], stack: OpenStack) -> list[dict[str, Any]]:
     external_inputs: Mapping[str, Stored] = run.plan.external_inputs
-    found: list[dict[str, Any]] = []
-    used = {one.name: one for one in stack.metadata.inputs([run.id]) if one.step == step.name}
+    described: list[dict[str, Any]] = []
+    used = {record.name: record for record in stack.metadata.inputs([run.id]) if record.step == step.name}
     node = run.plan.graph[step.name]
-    for name, wanted in node.inputs.items():
-        if name in HIDDEN or wanted.optional:
+    for name, node_input in node.inputs.items():
+        if name in HIDDEN or node_input.optional:
             continue
-        one = used.get(name)
-        source = (one.source_step, one.source_output) if one is not None else None
-        if source is None and wanted.sources:  # not recorded before the step's end
-            source = wanted.sources[0].step, wanted.sources[0].output
-        if wanted.external_input or source is None:
-            stored, words = external_inputs.get(wanted.external_input), "given to the pipeline"
+        use = used.get(name)
+        source = (use.source_step, use.source_output) if use is not None else None
+        if source is None and node_input.sources:  # not recorded before the step's end
+            source = node_input.sources[0].step, node_input.sources[0].output
+        if node_input.external_input or source is None:
+            stored, words = external_inputs.get(node_input.external_input), "given to the pipeline"
         else:
             record = next((r for r in records if (r.step, r.name) == source), None)
             stored, words = (as_stored(record) if record is not None else None), ".".join(source)
         if stored is None:
-            found.append({"name": name, "source": words})
+            described.append({"name": name, "source": words})
         else:
-            found.append({**_described(name, stored, stack), "source": words})
-    return found
+            described.append({**_described(name, stored, stack), "source": words})
+    return described
 
 
 def _described(name: str, stored: Stored, stack: OpenStack) -> dict[str, Any]:

@@ -128,7 +128,7 @@ export function icon(group, look, state) {
   group.prepend(ground);
 }
 
-// As `duration` in zenbook/runs/table.py; of what goes on, whole seconds.
+// As `duration` in zenbook/display/table.py; of what is still running, whole seconds.
 export function duration(seconds, going = false) {
   seconds = Math.max(0, seconds);
   if (going && seconds < 59.5) return `${Math.floor(seconds)} s`;

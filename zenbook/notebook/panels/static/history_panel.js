@@ -84,7 +84,7 @@ function add(store, rows) {
 }
 
 function take(store, message) {
-  if (message.anew) {
+  if (message.switched) {
     if (message.stack !== store.stack) store.pipelines.clear();
     store.rows.clear();
     [store.stack, store.production] = [message.stack, message.production];

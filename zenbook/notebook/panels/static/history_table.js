@@ -74,11 +74,11 @@ export function createRunTable(view) {
   frame.append(table);
   table.append(cols, head, body);
   const drawn = new Map(); // run → its row in the page and what it says
-  const told = node("span", "zb-faint"), older = button("Load older", () => store.loadOlder(), "zb-older");
+  const summary = node("span", "zb-faint"), older = button("Load older", () => store.loadOlder(), "zb-older");
   const all = button("Sort all", () => store.want({ ...store.wanted, order: (view.sort.down ? "-" : "") + view.sort.key }));
-  all.title = "Ask for the first of all runs in this order, not only of those that are loaded";
+  all.title = "Sort all runs, not only those that are loaded";
   foot.setAttribute("role", "status");
-  foot.append(told, older, all);
+  foot.append(summary, older, all);
   let shape = "", numeric = new Set();
 
   const shown = () => view.columns.filter((one) => one.shown);
@@ -180,8 +180,8 @@ export function createRunTable(view) {
     const none = store.loading ? "Looking…" : store.wrong ? "" : store.wanted.pipeline || store.wanted.state || store.wanted.where ? "No runs match this filter." : "There are no runs yet.";
     const count = filtered ? `${view.list.length} of ${size.toLocaleString("en")} loaded runs` : `${size.toLocaleString("en")} run${size === 1 ? "" : "s"}${store.more ? " loaded" : ""}`;
     const sorted = view.sort && !store.wanted.order;
-    const within = store.wanted.order && store.more ? ", the first of all in this order" : (sorted || filtered) && store.more ? `; ${[sorted && "sorted", filtered && "searched"].filter(Boolean).join(" and ")} among these, and there are older ones` : store.more ? ", and there are older ones" : "";
-    setText(told, size ? count + within : none);
+    const within = store.wanted.order && store.more ? ", the first of all runs in this order" : (sorted || filtered) && store.more ? `; ${[sorted && "sorted", filtered && "searched"].filter(Boolean).join(" and ")} among these, and there are older ones` : store.more ? ", and there are older ones" : "";
+    setText(summary, size ? count + within : none);
     older.hidden = !store.more;
     all.hidden = !(sorted && store.more);
     older.disabled = store.older;

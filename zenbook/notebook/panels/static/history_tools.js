@@ -102,7 +102,7 @@ export function createRunSections(view, table) {
   question.hidden = true;
   let said = "", wrong = false;
   const say = (text, bad = false) => { said = text; wrong = bad; view.dirty(); };
-  const copy = (id) => navigator.clipboard.writeText(id).then(() => say(`Copied ${id}.`), () => say("The browser lets nothing be copied here.", true));
+  const copy = (id) => navigator.clipboard.writeText(id).then(() => say(`Copied ${id}.`), () => say("The browser does not allow copying here.", true));
 
   const open = (id) => {
     const row = store.rows.get(id);
@@ -134,7 +134,7 @@ export function createRunSections(view, table) {
     opened.box.scrollIntoView({ block: "nearest" });
   };
   const compare = (runs) => {
-    compared.show(`Comparison of ${runs.length} runs`, [], faint("Reading what differs…"));
+    compared.show(`Comparison of ${runs.length} runs`, [], faint("Comparing…"));
     store.send({ ask: "compare", runs });
     say("");
   };
@@ -167,7 +167,7 @@ export function createRunSections(view, table) {
     paint() {
       const row = store.rows.get(view.opened), resume = find(opened.box, ".zb-resume");
       if (row && resume) resume.hidden = !ended(row);
-      setText(note, store.gone ? "The kernel is gone, so this shows how it was. In a new one: %zen panel runs" : store.away || said);
+      setText(note, store.gone ? "The kernel has stopped, so this panel shows its last state. In a new kernel: %zen panel runs" : store.away || said);
       note.classList.toggle("zb-wrong", Boolean(store.away) || wrong);
     },
   };

@@ -8,14 +8,14 @@ import { ACK, createStepDetails } from "./step_details.js";
 
 const GOING = ["pending", "running"]; // of a run
 const SAID = { succeeded: "ran", pending: "to come" };
-const HEARS = 5000; // the same for one that hears while a cell runs: it is only slow, and two interrupts are one too many
+const BUSY_ACK = 5000; // the same for a kernel that can answer while a cell is running: it is only slow, and two interrupts are one too many
 const stores = new Map();
 
 export default { initialize, render };
 
 function initialize({ model, signal }) {
   const store = storeOf(model), { panel } = store.start;
-  store.send({ ask: "state" }); // the kernel hears that somebody looks
+  store.send({ ask: "state" }); // so the kernel knows that a page shows the panel
   mountPanels(render, model, panel, signal, () => store.picture);
   signal.addEventListener("abort", () => { store.over = true; stores.delete(panel); });
 }
@@ -174,7 +174,7 @@ function header(store, root) {
     lost() {
       cancel.hidden = true;
       root.classList.add("zb-gone");
-      setText(note, `The kernel is gone, so this shows how it was. See the run as it is: %zen show ${start.run}`);
+      setText(note, `The kernel has stopped, so this panel shows the run's last state. See its current state: %zen show ${start.run}`);
       tick();
     },
   };
@@ -185,10 +185,10 @@ async function cancelRun(store, button, note) {
   setText(button, "Cancelling…");
   store.cancelling = "asked";
   store.send({ ask: "cancel" });
-  await new Promise((done) => setTimeout(done, store.start.hears ? HEARS : ACK));
-  // What has ended since needs no interrupt: it would hit whatever runs next.
+  await new Promise((done) => setTimeout(done, store.start.hears ? BUSY_ACK : ACK));
+  // Do not interrupt what has ended meanwhile: the interrupt would hit whatever runs next.
   if (store.cancelling !== "asked" || !store.start.here || store.over || store.gone || !GOING.includes(store.run[0])) return;
-  // A kernel that hears no messages while a cell runs is interrupted by its server, as by the stop button.
+  // A kernel that cannot answer while a cell is running is interrupted by its server, as by the stop button.
   const config = JSON.parse(document.getElementById("jupyter-config-data")?.textContent || "{}");
   const base = config.baseUrl ?? document.body.dataset.baseUrl ?? "/";
   const crossing = document.cookie.match(/(?:^|; )_xsrf=([^;]*)/)?.[1];
@@ -197,7 +197,7 @@ async function cancelRun(store, button, note) {
     const reply = await fetch(`${base}api/kernels/${store.start.kernel}/interrupt`, { method: "POST", headers });
     if (!reply.ok) throw new Error(reply.statusText);
   } catch {
-    setText(note, "The server did not interrupt the kernel: use the stop button.");
+    setText(note, "The server could not interrupt the kernel. Use the stop button.");
     button.disabled = false;
     setText(button, "Cancel");
   }

@@ -5,8 +5,8 @@ import { mountPanels } from "./mount_panels.js";
 import { createForms } from "./stack_form.js";
 import { createStackPicker } from "./stack_picker.js";
 
-const WATCHED = 60_000; // ms after which the kernel is told again that somebody looks
-const UNHEARD = 1500; // ms after which it is told again when it has not answered
+const WATCHED = 60_000; // ms after which the kernel hears again that somebody looks
+const UNHEARD = 1500; // ms after which it is asked again when it has not answered
 
 export default { initialize: ({ model, signal }) => mountPanels(render, model, model.get("start").panel, signal), render };
 
@@ -18,13 +18,13 @@ function render({ model, el }) {
   root.dataset.lmSuppressShortcuts = "true"; // keys are for the inputs, not for the notebook's cells
   root.addEventListener("keydown", (event) => event.stopPropagation()); // the notebook scrolls by arrows
   const waiting = new Map();
-  const ask = (message) => new Promise((answered) => {
+  const ask = (message) => new Promise((resolve) => {
     const id = crypto.getRandomValues(new Uint32Array(2)).join("-");
-    waiting.set(id, answered);
+    waiting.set(id, resolve);
     model.send({ ...message, id });
   });
-  const told = node("div", "zb-lines");
-  const lines = { add: (line) => told.replaceChildren(doneLine(line)) };
+  const doneLines = node("div", "zb-lines");
+  const lines = { add: (line) => doneLines.replaceChildren(doneLine(line)) };
   const known = { state: start.state };
   const change = (state) => {
     known.state = state;
@@ -33,7 +33,7 @@ function render({ model, el }) {
   };
   const context = { start, known, ask, lines, chosen: () => picker.chosen() };
   const picker = createStackPicker(context), forms = createForms(context);
-  root.append(picker.section, told, forms.section);
+  root.append(picker.section, doneLines, forms.section);
   el.append(root);
 
   const receive = (message) => {
@@ -47,7 +47,7 @@ function render({ model, el }) {
     clearInterval(knocking);
     root.classList.add("zb-gone");
     for (const control of root.querySelectorAll("button, select, input, textarea")) /** @type {HTMLInputElement} */ (control).disabled = true;
-    picker.note("The kernel is gone, so this shows how it was. See the stacks as they are: %zen panel", "");
+    picker.note("The kernel has stopped, so this panel shows its last state. See the current state: %zen panel", "");
   };
   const watch = () => ask({ ask: "watch" });
   const clock = setInterval(watch, WATCHED);
@@ -55,9 +55,9 @@ function render({ model, el }) {
   model.on("comm_live_update", lost);
   picker.paint();
   forms.paint();
-  // A message that is sent before the comm has a subshell waits until the cell ends that runs: ask until one is heard.
-  let heard = false;
-  const knock = () => watch().then(() => { if (!heard) { heard = true; clearInterval(knocking); picker.check(); } });
+  // A message that is sent before the comm has a subshell waits until the cell ends that runs: ask until one is answered.
+  let answered = false;
+  const knock = () => watch().then(() => { if (!answered) { answered = true; clearInterval(knocking); picker.check(); } });
   const knocking = setInterval(knock, UNHEARD);
   knock();
   return () => {

@@ -5,13 +5,13 @@ import { createLabel, say, setOptions, typedButton } from "./form_elements.js";
 
 export function createStackPicker({ start, known, ask, lines }) {
   const section = node("section"), head = node("div", "zb-head"), left = node("div", "zb-left");
-  const select = node("select", "zb-input"), told = node("span", "zb-told"), note = node("div", "zb-note zb-said");
+  const select = node("select", "zb-input"), activeNote = node("span", "zb-told"), note = node("div", "zb-note zb-said");
   note.setAttribute("role", "status");
   const use = typedButton("Use", () => switchTo(true), "zb-first"), check = typedButton("Check", () => checkChosen());
   const anyway = typedButton("Use without checking", () => switchTo(false));
   const rows = node("div", "zb-rows");
   const health = new Map(); // of the stacks that were checked, by stack and kind
-  left.append(createLabel("Stack", select), select, told);
+  left.append(createLabel("Stack", select), select, activeNote);
   const buttons = node("div", "zb-choices");
   buttons.append(anyway, use, check);
   head.append(left, buttons);
@@ -40,7 +40,7 @@ export function createStackPicker({ start, known, ask, lines }) {
     select.dataset.key = texts.join("\n");
     if (following || !names.includes(select.value)) { select.value = state.active; following = true; }
     const now = stackOf(state.active), next = stackOf(select.value), other = next !== now;
-    setText(told, other ? `instead of ${state.active}, which is active` : "");
+    setText(activeNote, other ? `instead of ${state.active}, which is active` : "");
     use.hidden = !other;
     use.disabled = check.disabled = busy;
     const lines_ = start.kinds.map(({ kind, label }, at) => row(label, now?.components[at], next?.components[at], other, health.get(key(select.value, kind))));
@@ -50,18 +50,18 @@ export function createStackPicker({ start, known, ask, lines }) {
 
   const yes = (value) => ({ name: value ? "yes" : "no", flavour: "" });
 
-  function row(label, before, after, other, found) {
+  function row(label, before, after, other, result) {
     const is = node("span", "zb-is"), dot = node("span", "zb-dot");
     const changed = other && (before?.name !== after.name || before?.flavour !== after.flavour);
     if (changed) is.append(component(before, "zb-old"), node("span", "zb-arrow", " → "), component(after, "zb-new"));
     else is.append(component(after), ...(other ? [node("span", "zb-faint", " stays")] : []));
-    if (found) {
-      mark(dot, start.look, found.state);
+    if (result) {
+      mark(dot, start.look, result.state);
       dot.setAttribute("role", "img");
-      dot.setAttribute("aria-label", { running: "being checked", succeeded: "works", failed: "does not work" }[found.state]);
+      dot.setAttribute("aria-label", { running: "being checked", succeeded: "works", failed: "does not work" }[result.state]);
     }
-    const says = node("span", `zb-found ${found?.state === "failed" ? "zb-failed" : ""}`, found?.told ?? "");
-    if (found?.hint) says.append(node("span", "zb-hint", found.hint));
+    const says = node("span", `zb-found ${result?.state === "failed" ? "zb-failed" : ""}`, result?.message ?? "");
+    if (result?.hint) says.append(node("span", "zb-hint", result.hint));
     return [node("span", "zb-kind", label), is, dot, says];
   }
 
@@ -74,7 +74,7 @@ export function createStackPicker({ start, known, ask, lines }) {
 
   function starting(stack) {
     busy = true;
-    start.kinds.forEach(({ kind }) => health.set(key(stack, kind), { state: "running", told: "checking…" }));
+    start.kinds.forEach(({ kind }) => health.set(key(stack, kind), { state: "running", message: "checking…" }));
     paint();
   }
 
@@ -136,8 +136,8 @@ export function createStackPicker({ start, known, ask, lines }) {
     },
     check: checkChosen,
     note: (text, hint) => say(note, "failed", start.look, text, hint),
-    health({ stack, kind, ok, told: words, hint }) {
-      health.set(key(stack, kind), { state: ok ? "succeeded" : "failed", told: words, hint });
+    health({ stack, kind, ok, message, hint }) {
+      health.set(key(stack, kind), { state: ok ? "succeeded" : "failed", message, hint });
       paint();
     },
   };

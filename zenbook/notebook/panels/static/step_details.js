@@ -9,14 +9,14 @@ export function createStepDetails(store, focusStep) {
   const { start } = store;
   const section = node("section", "zb-details");
   section.hidden = true;
-  const sign = node("span", "zb-sign"), name = node("b"), told = node("span", "zb-told");
+  const sign = node("span", "zb-sign"), name = node("b"), summary = node("span", "zb-told");
   const close = node("button", "zb-button zb-close", "×"), tabs = node("div", "zb-tabs"), body = node("div", "zb-body");
   close.setAttribute("aria-label", "Close the details");
   tabs.setAttribute("role", "tablist");
   body.setAttribute("role", "tabpanel");
   body.tabIndex = 0;
   const head = node("div", "zb-head");
-  head.append(sign, name, told, close);
+  head.append(sign, name, summary, close);
   section.append(head, tabs, body);
   let at = -1, tab = "", facts = null, log = null, busy = false, late = false, state = "", grownFor = null;
 
@@ -54,7 +54,7 @@ export function createStepDetails(store, focusStep) {
     mark(sign, start.look, step.state);
     const running = step.state === "running" && step.from != null && !store.gone;
     const time = running ? duration(store.elapsed() - step.from, true) : timeTaken(step);
-    setText(told, [step.state + (time ? (step.state === "succeeded" ? " in " : running ? " for " : " after ") + time : ""),
+    setText(summary, [step.state + (time ? (step.state === "succeeded" ? " in " : running ? " for " : " after ") + time : ""),
       step.attempt > 1 && step.state !== "cached" ? `attempt ${step.attempt}` : "", facts?.why || (step.state === "cached" && step.error)].filter(Boolean).join(" · "));
   };
   const paint = () => {
@@ -89,7 +89,7 @@ export function createStepDetails(store, focusStep) {
     else if (tab === "Parameters") body.replaceChildren(facts.params.length ? pairs(facts.params) : faint("It has no parameters."));
     else {
       const many = tab === "Inputs" ? facts.inputs : facts.outputs;
-      const none = tab === "Inputs" ? "It takes nothing from other steps." : ENDED.includes(step.state) ? "It made nothing." : "Nothing yet: outputs are stored when the step has ended.";
+      const none = tab === "Inputs" ? "It has no inputs from other steps." : ENDED.includes(step.state) ? "It has no outputs." : "Outputs are stored when the step has ended.";
       body.replaceChildren(...(tab === "Outputs" && facts.metrics.length ? [pairs(facts.metrics)] : []), ...(many.length ? many.map(artifact) : [faint(none)]),
         ...(tab === "Outputs" ? notes : []));
     }
@@ -100,7 +100,7 @@ export function createStepDetails(store, focusStep) {
     const tail = store.tails.get(at); // what is here until the kernel answers
     const shown = log ?? (tail && { first: Math.max(0, tail[1] - lineCount(tail[2])), total: tail[1], text: tail[2] });
     if (!shown) return body.replaceChildren(faint(late ? busyText(store) : "…"));
-    if (!shown?.total) return body.replaceChildren(faint(step.state === "running" ? "It has printed nothing yet." : step.state === "cached" ? "It was served from the cache and printed nothing." : "It printed nothing."));
+    if (!shown?.total) return body.replaceChildren(faint(step.state === "running" ? "It has not printed anything yet." : step.state === "cached" ? "It was served from the cache and printed nothing." : "It did not print anything."));
     const bottom = !text || text.scrollTop + text.clientHeight >= text.scrollHeight - 30;
     if (!text) {
       text = pre("");
@@ -116,7 +116,7 @@ export function createStepDetails(store, focusStep) {
     if (text.textContent !== shown.text) text.textContent = shown.text;
     if (bottom) text.scrollTop = text.scrollHeight;
   };
-  const catchUp = () => { // by the kernel's last word there is more than what is here
+  const catchUp = () => { // the kernel's last message says that there is more
     if (busy || tab !== "Log" || store.tail?.[0] !== at) return;
     const grown = log && grownFor !== store.tail && !lastLine(log.text).endsWith(lastLine(store.tail[2]));
     if (store.tail[1] <= (log?.total ?? 0) && !grown) return;

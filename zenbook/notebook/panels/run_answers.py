@@ -1,4 +1,4 @@
-"""What the run panel answers about one step: from memory where it can, else from the stores."""
+"""What the run panel answers a page: from memory where it can, else from the stores."""
 
 from __future__ import annotations
 
@@ -66,3 +66,14 @@ def step_log(view: RunView, tails: LogTails, step: str, first: int | None) -> di
 
         return log_lines(Run(view.run, view.records), step, first)
     return {**lines, "text": lines["text"] or ""}
+
+
+def cancel_elsewhere(view: RunView) -> None:
+    """Cancel a run that another process executes, as ``Run.cancel`` does.
+
+    Args:
+        view: The run's model.
+    """
+    from zenbook.history.run import Run
+
+    Run(view.run, records_of(view)).cancel()
