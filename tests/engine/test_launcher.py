@@ -259,7 +259,7 @@ def raises_unspeakable() -> int:
     raise Unspeakable
 
 
-def test_a_step_that_exits_fails_and_python_goes_on() -> None:
+def test_a_step_that_exits_fails_and_python_keeps_running() -> None:
     @pipeline
     def leaving() -> None:
         leaves()

@@ -33,6 +33,9 @@ def is_stdlib(module: str) -> bool:
 
     Args:
         module: The module's dotted name.
+
+    Returns:
+        True for the standard library.
     """
     return module.partition(".")[0] in sys.stdlib_module_names
 
@@ -42,6 +45,9 @@ def is_installed(path: str) -> bool:
 
     Args:
         path: The file.
+
+    Returns:
+        False for a file of the user's project.
     """
     return bool(_INSTALLED.search(path)) or path.startswith(_python_folders())
 

@@ -224,10 +224,8 @@ def _choices(hint: Any, value: Json) -> Iterator[Json]:
 
 
 def _only_passed_on(function: Callable[..., Any]) -> set[str]:
-    """The parameters that the function's source uses only as arguments of steps and pipelines.
-
-    A placeholder sees most other uses too, but not ``model is None`` or ``type(model)``.
-    """
+    """The parameters that the function's source uses only as arguments of steps and pipelines."""
+    # A placeholder notices most other uses too, but not ``model is None`` or ``type(model)``.
     try:
         tree = parse(textwrap.dedent(inspect.getsource(function))).body[0]
     except (OSError, TypeError, SyntaxError, IndexError):
