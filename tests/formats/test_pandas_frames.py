@@ -280,7 +280,7 @@ def test_other_programs_read_the_file(store):
     assert seen == [(21, 4, 5.0, 4, "v", "g", 0)]
 
 
-def test_damaged_bytes_are_told_of():
+def test_damaged_bytes_are_reported():
     with pytest.raises(FormatError, match="no readable Arrow file"):
         format_named("pandas").read(BytesSource(b"nonsense"))
     sink = pa.BufferOutputStream()

@@ -153,12 +153,12 @@ def test_a_missing_package_is_named(store):
 
 
 @pytest.mark.parametrize("damaged", [b"", b"nonsense", b"nonsense" * 20])
-def test_damaged_bytes_are_told_of(damaged):
+def test_damaged_bytes_are_reported(damaged):
     with pytest.raises(FormatError):
         format_named("pickle").read(BytesSource(damaged))
 
 
-def test_cut_bytes_are_told_of(store):
+def test_cut_bytes_are_reported(store):
     stored = store(Odd(np.arange(100_000)))
     for size in (10, 100, len(stored.bytes) // 2, len(stored.bytes) - 1):
         with pytest.raises(FormatError):

@@ -160,7 +160,7 @@ def test_a_batch_replaces_by_key_and_updates_runs(store: SqlMetadataStore) -> No
     assert run == run_of(1, state=RunState.FAILED, plan="kept", started_at=5.0, ended_at=6.0, error="broke")
 
 
-def test_numbers_that_are_none_and_text_that_is_no_text_are_kept(store: SqlMetadataStore) -> None:
+def test_not_a_number_and_lone_surrogates_are_stored(store: SqlMetadataStore) -> None:
     values = [math.nan, math.inf, -math.inf, 1e-300, 3]
     store.write(
         Batch(
