@@ -31,14 +31,15 @@ class Step(Generic[P, R]):
         function: The user's function.
         name: The step's name.
         options_: What the user set, but for names and order.
-        explicit_outputs: The names of the outputs where the return annotation does not give them.
+        given_outputs: The names of the outputs where the return annotation does not give them. Stored pickles of steps
+            have this name.
         after: The outputs to come of steps that must end before this one.
     """
 
     function: Callable[P, R]
     name: str
     options_: StepOptions = StepOptions()  # noqa: RUF009  # frozen
-    explicit_outputs: tuple[str, ...] | None = None
+    given_outputs: tuple[str, ...] | None = None
     after: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
@@ -70,8 +71,8 @@ class Step(Generic[P, R]):
     @functools.cached_property
     def outputs(self) -> tuple[str, ...]:
         """The names of the outputs."""
-        if self.explicit_outputs is not None:
-            return self.explicit_outputs
+        if self.given_outputs is not None:
+            return self.given_outputs
         names = output_names(self.hints.get("return"), self.name)
         check_outputs(names, self.name)
         return names
@@ -109,12 +110,12 @@ class Step(Generic[P, R]):
         now = self.options_
         name = chosen(name, self.name)
         check_name(name)
-        outputs = chosen(outputs, self.explicit_outputs)
+        outputs = chosen(outputs, self.given_outputs)
         timeout = chosen(timeout, now.timeout)
         return replace(
             self,
             name=name,
-            explicit_outputs=None if outputs is None else _checked_outputs(outputs, name),
+            given_outputs=None if outputs is None else _checked_outputs(outputs, name),
             after=tuple(_as_sequence(chosen(after, self.after))),
             options_=StepOptions(
                 cache=bool(chosen(cache, now.cache)),
