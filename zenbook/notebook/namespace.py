@@ -68,7 +68,7 @@ class Namespace:
             reader: Reads artifacts.
             step: The step's name.
             finished: How the step ended, with its stored outputs.
-            live: Objects by name that could not be stored.
+            live: Objects by name that cannot be stored.
         """
         stored = {name: artifact for name, artifact in finished.outputs if name not in HIDDEN}
         for name, value in reader.read_all(stored).items():
@@ -138,7 +138,7 @@ class Namespace:
                 raise _changed(node.name, name, step, "assigned another object to it")
             if stored is None:
                 raise CaptureError(
-                    f"Step {node.name!r} uses `{name}`, an output of step {step!r} that could not be stored.",
+                    f"Step {node.name!r} uses `{name}`, an output of step {step!r} that cannot be stored.",
                     "Create it in the step that needs it.",
                 )
             held[name] = (step, value, stored)
