@@ -116,7 +116,7 @@ def test_a_lazy_frame_is_refused_with_the_way_out(store):
         store(pl.LazyFrame({"a": [1]}))
 
 
-def test_damaged_bytes_are_told_of():
+def test_damaged_bytes_are_reported():
     for name in ("arrow", "arrow-batch", "polars"):
-        with pytest.raises(FormatError, match="no readable Arrow file"):
+        with pytest.raises(FormatError, match="not a readable Arrow file"):
             format_named(name).read(BytesSource(b"nonsense" * 10))

@@ -280,8 +280,8 @@ def test_other_programs_read_the_file(store):
     assert seen == [(21, 4, 5.0, 4, "v", "g", 0)]
 
 
-def test_damaged_bytes_are_told_of():
-    with pytest.raises(FormatError, match="no readable Arrow file"):
+def test_damaged_bytes_are_reported():
+    with pytest.raises(FormatError, match="not a readable Arrow file"):
         format_named("pandas").read(BytesSource(b"nonsense"))
     sink = pa.BufferOutputStream()
     table = pa.table({"a": [1]})

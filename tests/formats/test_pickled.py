@@ -133,7 +133,7 @@ def test_what_cannot_be_pickled_is_named_with_its_place_and_the_way_out(value, p
     file = (tmp_path / "file").open("wb")
     with pytest.raises(FormatError) as caught, file:
         format_for(value).write(value, file)
-    assert f"{path} can't be stored" in caught.value.message
+    assert f"{path} cannot be stored" in caught.value.message
     assert kind in caught.value.message
     assert hint in caught.value.hint
     assert (tmp_path / "file").stat().st_size == 0
@@ -153,12 +153,12 @@ def test_a_missing_package_is_named(store):
 
 
 @pytest.mark.parametrize("damaged", [b"", b"nonsense", b"nonsense" * 20])
-def test_damaged_bytes_are_told_of(damaged):
+def test_damaged_bytes_are_reported(damaged):
     with pytest.raises(FormatError):
         format_named("pickle").read(BytesSource(damaged))
 
 
-def test_cut_bytes_are_told_of(store):
+def test_cut_bytes_are_reported(store):
     stored = store(Odd(np.arange(100_000)))
     for size in (10, 100, len(stored.bytes) // 2, len(stored.bytes) - 1):
         with pytest.raises(FormatError):

@@ -51,7 +51,7 @@ def test_a_component_in_use_stays_and_its_users_are_named() -> None:
         components.delete("artifact-store", "local")
 
 
-def test_a_stack_of_unknown_components_can_not_be_made() -> None:
+def test_a_stack_of_unknown_components_cannot_be_created() -> None:
     components.register("artifact-store", "faraway", "local", path="far")
     for attempt in (
         lambda: stacks.register("prod", artifact_store="farawy"),

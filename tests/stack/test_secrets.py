@@ -107,7 +107,7 @@ def test_a_variable_is_read_when_the_component_is_made(workspace: Path, monkeypa
     assert files_with("hunter2", workspace / ".zen") == []
 
 
-def test_a_wrong_option_beside_a_variable_is_still_told(workspace: Path) -> None:
+def test_a_wrong_option_beside_a_variable_is_still_reported(workspace: Path) -> None:
     with pytest.raises(StackError, match="prot"):
         components.register("metadata-store", "db", "mysql", password="${DB_PASSWORD}", prot=3)
     with pytest.raises(StackError, match="port"):
@@ -127,7 +127,7 @@ def test_a_password_in_a_url_is_taken_out_of_it(workspace: Path) -> None:
     assert files_with("p%40ss", workspace / ".zen") == files_with("p@ss", workspace / ".zen") == []
 
 
-def test_an_entry_that_is_gone_is_told(workspace: Path, memory: Memory) -> None:
+def test_an_entry_that_is_gone_is_an_error(workspace: Path, memory: Memory) -> None:
     components.register("metadata-store", "db", "mysql", password=SECRET)
     memory.entries.clear()
     with pytest.raises(StackError, match=r"The keyring has no entry for the .*'db', option 'password'") as raised:
@@ -135,7 +135,7 @@ def test_an_entry_that_is_gone_is_told(workspace: Path, memory: Memory) -> None:
     assert "without a value asks" in raised.value.hint
 
 
-def test_a_file_of_another_user_is_told(workspace: Path, config_home: Path) -> None:
+def test_a_file_of_another_user_is_an_error(workspace: Path, config_home: Path) -> None:
     components.register("metadata-store", "db", "mysql", password=SECRET)
     (config_home / "zenbook/key").unlink()
     components.register("metadata-store", "second", "mysql", password="x")

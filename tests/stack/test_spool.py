@@ -61,13 +61,13 @@ def files(home: Path) -> list[Path]:
     return sorted((home / "spool" / "team").glob("*.json"))
 
 
-def test_what_is_kept_arrives_whole_and_is_told(store: SqlMetadataStore, tmp_path: Path) -> None:
-    told = spool_batch(batch_of("r1"), tmp_path, "team")
-    assert str(tmp_path / "spool" / "team") in told
-    assert "sent by the next command" in told
+def test_what_is_kept_arrives_whole_with_a_warning(store: SqlMetadataStore, tmp_path: Path) -> None:
+    note = spool_batch(batch_of("r1"), tmp_path, "team")
+    assert str(tmp_path / "spool" / "team") in note
+    assert "the next command that uses this stack sends them" in note
     (file,) = files(tmp_path)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    with pytest.warns(SpoolWarning, match=r"'team' could not take earlier has been sent \(1 parts\)"):
+    with pytest.warns(SpoolWarning, match=r"'team' could not accept earlier were sent now \(1 batch\)"):
         assert send_spooled(store, tmp_path, "team") == 1
     assert files(tmp_path) == []
     expected = batch_of("r1")
@@ -86,7 +86,7 @@ def test_what_is_kept_arrives_whole_and_is_told(store: SqlMetadataStore, tmp_pat
 def test_the_oldest_is_sent_first(store: SqlMetadataStore, tmp_path: Path) -> None:
     for n in range(12):
         spool_batch(Batch(runs=[RunUpdate("r1", RunState.RUNNING, None, None, f"{n}")]), tmp_path, "team")
-    with pytest.warns(SpoolWarning, match="12 parts"):
+    with pytest.warns(SpoolWarning, match="12 batches"):
         send_spooled(store, tmp_path, "team")
     assert store.run("r1").error == "11"  # type: ignore[union-attr]
 
@@ -113,13 +113,13 @@ class Away(SqlMetadataStore):
         super().write(batch)
 
 
-def test_what_can_not_be_sent_yet_stays(store: SqlMetadataStore, tmp_path: Path) -> None:
+def test_what_cannot_be_sent_yet_stays(store: SqlMetadataStore, tmp_path: Path) -> None:
     for n in range(3):
         spool_batch(Batch(runs=[RunUpdate("r1", RunState.RUNNING, None, None, f"{n}")]), tmp_path, "team")
     with pytest.warns(SpoolWarning, match=r"could not be sent yet: The server is away\."):
         assert send_spooled(Away(store, 1), tmp_path, "team") == 1
     assert len(files(tmp_path)) == 2
-    with pytest.warns(SpoolWarning, match="2 parts"):
+    with pytest.warns(SpoolWarning, match="2 batches"):
         assert send_spooled(store, tmp_path, "team") == 2
 
 
@@ -136,16 +136,16 @@ def test_what_can_not_be_sent_yet_stays(store: SqlMetadataStore, tmp_path: Path)
         '{"version": 1, "batch": {"runs": [{"id": "r", "state": "odd", "started_at": 1, "ended_at": 1, "error": ""}]}}',
     ],
 )
-def test_a_damaged_file_is_set_aside_and_told_and_the_others_are_sent(
+def test_a_damaged_file_is_renamed_with_a_warning_and_the_others_are_sent(
     store: SqlMetadataStore, tmp_path: Path, damage: str
 ) -> None:
     spool_batch(batch_of("r1"), tmp_path, "team")
     files(tmp_path)[0].write_text(damage)
     spool_batch(batch_of("r1"), tmp_path, "team")
-    with pytest.warns(SpoolWarning, match="is damaged") as told:
+    with pytest.warns(SpoolWarning, match="is damaged") as note:
         assert send_spooled(store, tmp_path, "team") == 1
     (aside,) = (tmp_path / "spool" / "team").glob("*.damaged")
-    assert any(str(aside) in str(one.message) for one in told)
+    assert any(str(aside) in str(one.message) for one in note)
     assert aside.read_text() == damage
     assert store.steps(["r1"]) == batch_of("r1").steps
 
@@ -187,16 +187,16 @@ def test_two_processes_that_send_at_once_send_each_batch_once(tmp_path: Path) ->
     store.close()
 
 
-def test_a_place_that_can_not_be_written_is_told_as_a_loss(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_reported_as_a_loss(tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("in the way")
-    assert spool_batch(batch_of("r1"), tmp_path, "team").startswith("what was to be recorded is lost: ")
+    assert spool_batch(batch_of("r1"), tmp_path, "team").startswith("records of this run are lost: ")
 
 
 def test_a_half_written_file_is_never_sent(store: SqlMetadataStore, tmp_path: Path) -> None:
     spool_batch(batch_of("r1"), tmp_path, "team")
     whole = files(tmp_path)[0].read_text()
     (tmp_path / "spool" / "team" / "part-abc.tmp").write_text(whole[:40])
-    with pytest.warns(SpoolWarning, match="1 parts"):
+    with pytest.warns(SpoolWarning, match="1 batch"):
         assert send_spooled(store, tmp_path, "team") == 1
     assert json.loads(whole)["version"] == 1
     assert issubclass(StoreUnreachableError, StoreError)

@@ -107,20 +107,20 @@ def test_a_name_drops_what_a_later_way_says_of_another_component(
 
 
 MISTAKES: list[tuple[Callable[[pytest.MonkeyPatch, Path], object], str, str]] = [
-    (lambda _m, _w: Stack(orchestratr="x"), "orchestratr: is unknown", "Did you mean 'orchestrator'?"),
-    (lambda m, _w: m.setenv("ZENBOOK_STAK", "x"), "ZENBOOK_STAK sets nothing", "'ZENBOOK_STACK'"),
-    (lambda m, _w: m.setenv("ZENBOOK_STACKS", "x"), "ZENBOOK_STACKS sets nothing", "'ZENBOOK_STACK'"),
-    (lambda m, _w: m.setenv("ZENBOOK_WORKSPAC", "x"), "ZENBOOK_WORKSPAC sets nothing", "'ZENBOOK_WORKSPACE'"),
-    (lambda m, _w: m.setenv("ZENBOOK_STACK_NAME", "x"), "ZENBOOK_STACK_NAME sets nothing", "'ZENBOOK_STACK'"),
-    (lambda m, _w: m.setenv("ZENBOOK_STACK_METADATA", "x"), "METADATA sets nothing", "'ZENBOOK_STACK_METADATA_STORE'"),
-    (lambda m, _w: m.setenv("ZENBOOK_STACK_PRODUCTION", "perhaps"), "production: Input should be a valid bool", ""),
-    (lambda m, _w: m.setenv("ZENBOOK_STACK_ORCHESTRATOR", "{x"), "holds neither a name nor JSON", "Write a name"),
+    (lambda _m, _w: Stack(orchestratr="x"), "Unknown setting 'orchestratr'", "Did you mean 'orchestrator'?"),
+    (lambda m, _w: m.setenv("ZENBOOK_STAK", "x"), "Unknown environment variable ZENBOOK_STAK", "'ZENBOOK_STACK'"),
+    (lambda m, _w: m.setenv("ZENBOOK_STACKS", "x"), "Unknown environment variable ZENBOOK_STACKS", "'ZENBOOK_STACK'"),
+    (lambda m, _w: m.setenv("ZENBOOK_WORKSPAC", "x"), "Unknown environment variable ZENBOOK_WORKSPAC", "'ZENBOOK_WORKSPACE'"),
+    (lambda m, _w: m.setenv("ZENBOOK_STACK_NAME", "x"), "Unknown environment variable ZENBOOK_STACK_NAME", "'ZENBOOK_STACK'"),
+    (lambda m, _w: m.setenv("ZENBOOK_STACK_METADATA", "x"), "Unknown environment variable ZENBOOK_STACK_METADATA", "'ZENBOOK_STACK_METADATA_STORE'"),
+    (lambda m, _w: m.setenv("ZENBOOK_STACK_PRODUCTION", "perhaps"), "'production' in the stack 'default': Input should be a valid bool", ""),
+    (lambda m, _w: m.setenv("ZENBOOK_STACK_ORCHESTRATOR", "{x"), "is neither a name nor a JSON object", "Write a name"),
     (lambda m, _w: m.setenv("ZENBOOK_STACK_ORCHESTRATOR__FAST", "x"), "no option 'fast'", "no options"),
     (lambda m, _w: m.setenv("ZENBOOK_STACK_METADATA_STORE__PAHT", "x"), "no option 'paht'", "Did you mean 'path'?"),
     (lambda _m, w: (w / ".zen/config.yaml").write_text("stacks: {default: {orchestratr: x}}"),
-     "orchestratr: is unknown", "Did you mean 'orchestrator'?"),
+     "Unknown setting 'orchestratr'", "Did you mean 'orchestrator'?"),
     (lambda _m, w: (w / ".zen/config.yaml").write_text("stacks: {default: {orchestrator: {path: x}}}"),
-     "a component needs the name", ""),
+     "a component needs a name", ""),
     (lambda _m, w: (w / ".zen/config.yaml").write_text(
         "orchestrators: {o: {flavour: procss}}\nstacks: {default: {orchestrator: o}}"),
      "no orchestrator of flavour 'procss'", "Did you mean 'process'?"),
@@ -128,7 +128,7 @@ MISTAKES: list[tuple[Callable[[pytest.MonkeyPatch, Path], object], str, str]] = 
 
 
 @pytest.mark.parametrize(("mistake", "message", "hint"), MISTAKES)
-def test_a_mistake_in_any_way_is_told(
+def test_a_mistake_in_any_source_is_reported(
     workspace: Path,
     monkeypatch: pytest.MonkeyPatch,
     mistake: Callable[[pytest.MonkeyPatch, Path], object],

@@ -108,21 +108,16 @@ def _query_magic(shell: Any) -> Any:
 
         ``{{expression}}`` is evaluated in the notebook and bound as a parameter; it never becomes part of the SQL.
         """
-        from zenbook.errors import QueryError
+        from zenbook.cli.query_verbs import read_sql_cell
         from zenbook.history.sql.query import sql
         from zenbook.history.sql.query_text import bind_expressions
 
-        words = line.split()
-        names = [one for one in words[1:] if one != "--allow-files"]
-        if words[:1] != ["sql"] or len(names) > 1 or not all(one.isidentifier() for one in names):
-            raise QueryError(
-                f"A cell can't begin with %%zen {line.strip()}.", "Write %%zen sql [NAME] [--allow-files]."
-            )
+        options = read_sql_cell(line)
         query, values = bind_expressions(cell, shell.user_ns)
-        result = sql(query, values, allow_files="--allow-files" in words)
-        if not names:
+        result = sql(query, {**options.values, **values}, allow_files=options.allow_files)
+        if options.name is None:
             return result
-        shell.user_ns[names[0]] = result
+        shell.user_ns[options.name] = result
         return None
 
     return zen

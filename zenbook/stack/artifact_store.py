@@ -133,7 +133,8 @@ class ArtifactStore(ABC):
     def together(self) -> AbstractContextManager[None]:
         """Within the block `put` may return before the bytes have arrived; at the block's end all have arrived.
 
-        Leaving the block raises the `StoreError` of the first artifact that did not arrive.
+        Returns:
+            A context manager; leaving it raises the `StoreError` of the first artifact that did not arrive.
         """
         return nullcontext()
 

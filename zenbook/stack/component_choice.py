@@ -1,4 +1,4 @@
-"""A stack's choice of a component, and the ways in which a stack is told of it: arguments, environment, config."""
+"""A stack's choice of a component, and the sources of such choices: arguments, environment, ``config.yaml``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Choice(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _of_name(cls, value: Any) -> Any:
+    def _accept_a_name(cls, value: Any) -> Any:
         if isinstance(value, str):
             return {"name": value}
         if isinstance(value, Mapping | Choice):
@@ -36,27 +36,27 @@ class Choice(BaseModel):
         raise ValueError("it is neither the name of a registered component nor a flavour with options")
 
     @model_validator(mode="after")
-    def _says_something(self) -> Choice:
+    def _is_not_empty(self) -> Choice:
         if not self.name and not self.flavour:
-            raise ValueError("a component needs the name of a registered one, or a flavour")
+            raise ValueError("a component needs a name or a flavour")
         return self
 
     @property
     def options(self) -> dict[str, Any]:
-        """The options that were given with it."""
+        """The options beside its name or flavour."""
         return dict(self.model_extra or {})
 
     @model_serializer
-    def _plainly(self) -> str | dict[str, Any]:
+    def _to_plain_value(self) -> str | dict[str, Any]:
         if self.name and not self.flavour and not self.model_extra:
             return self.name
         names = {key: value for key, value in (("name", self.name), ("flavour", self.flavour)) if value}
         return {**names, **self.options}
 
     def to_env_value(self) -> str:
-        """As a variable ``ZENBOOK_STACK_…`` takes it; it holds the secrets among the options."""
-        plain = self._plainly()
-        return plain if isinstance(plain, str) else json.dumps(plain, default=_revealed)
+        """The value that a variable ``ZENBOOK_STACK_…`` takes; it contains the secrets among the options."""
+        plain = self._to_plain_value()
+        return plain if isinstance(plain, str) else json.dumps(plain, default=_reveal_secret)
 
     def __str__(self) -> str:
         return self.name or self.flavour
@@ -69,23 +69,23 @@ class Choice(BaseModel):
             yield "options", sorted(self.model_extra)
 
 
-def _revealed(value: Any) -> Any:
+def _reveal_secret(value: Any) -> Any:
     return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 class FromArguments(PydanticBaseSettingsSource):
-    """What was said to the class itself."""
+    """The arguments of ``Stack(…)``."""
 
     def __init__(self, settings_cls: type[BaseSettings], arguments: PydanticBaseSettingsSource) -> None:
         super().__init__(settings_cls)
         self.arguments = arguments
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        """Not used: all are given at once."""
+        """Not used: `__call__` returns all values at once."""
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        """Its values by field."""
+        """The values by field."""
         return _as_mappings(self.arguments())
 
 
@@ -93,67 +93,78 @@ class FromEnvironment(EnvSettingsSource):
     """``ZENBOOK_STACK_METADATA_STORE=prod-db`` names a component, ``…__PASSWORD=…`` sets one of its options."""
 
     def decode_complex_value(self, field_name: str, field: Any, value: Any) -> Any:
-        """A component's choice is a name, or JSON."""
+        """Parse the value of a component's variable, which is a name or JSON."""
         if isinstance(value, str) and not value.lstrip().startswith("{"):
             return {"name": value}
         try:
             return super().decode_complex_value(field_name, field, value)
         except ValueError as error:
             raise StackError(
-                f"The variable ZENBOOK_STACK_{field_name.upper()} holds neither a name nor JSON.",
-                "Write a name, or an object in braces; `__` before an option's name sets that option alone.",
+                f"The variable ZENBOOK_STACK_{field_name.upper()} is neither a name nor a JSON object.",
+                "Write a name or an object in braces. To set one option alone, put `__` before its name.",
             ) from error
 
     def __call__(self) -> dict[str, Any]:
-        """Its values by field."""
-        return _without(_as_mappings(super().__call__()), self.current_state, lambda key: key in ("name", "flavour"))
+        """The values by field."""
+        return _without_overridden(
+            _as_mappings(super().__call__()), self.current_state, lambda key: key in ("name", "flavour")
+        )
 
 
 class FromConfig(PydanticBaseSettingsSource):
-    """The stack's entry in ``.zen/config.yaml``, and the default where it says nothing."""
+    """The stack's entry in ``.zen/config.yaml``, and the defaults of what it leaves out."""
 
     def __init__(self, settings_cls: type[BaseSettings], active: Callable[[], str]) -> None:
         super().__init__(settings_cls)
         self.active = active
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        """Not used: the whole entry is given at once."""
+        """Not used: `__call__` returns all values at once."""
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        """Its values by field."""
+        """The values by field."""
         name = self.current_state.get("name") or self.active()
         entry = (Workspace.find().config().stacks or {}).get(name) or {}
         defaults = {kind.value: self.settings_cls.model_fields[kind.value].default for kind in ComponentKind}
-        return _without(_as_mappings({"name": name, **defaults, **entry}), self.current_state, lambda _: True)
+        return _without_overridden(
+            _as_mappings({"name": name, **defaults, **entry}), self.current_state, lambda _: True
+        )
 
 
 def _as_mappings(values: Mapping[str, Any]) -> dict[str, Any]:
-    """With every choice as a mapping, so that one source's options go beside another's name."""
-    found = dict(values)
+    """The values with every choice as a mapping, so that one source can set an option of another source's component."""
+    result = dict(values)
     for kind in ComponentKind:
-        one = found.get(kind.value)
-        if isinstance(one, str):
-            found[kind.value] = {"name": one}
-        elif isinstance(one, Choice):
-            found[kind.value] = {
-                **one.options,
-                **{k: v for k, v in (("name", one.name), ("flavour", one.flavour)) if v},
-            }
-    return found
+        choice = result.get(kind.value)
+        if isinstance(choice, str):
+            result[kind.value] = {"name": choice}
+        elif isinstance(choice, Choice):
+            names = {key: value for key, value in (("name", choice.name), ("flavour", choice.flavour)) if value}
+            result[kind.value] = {**choice.options, **names}
+    return result
 
 
-def _without(values: dict[str, Any], said: Mapping[str, Any], dropped: Callable[[str], bool]) -> dict[str, Any]:
-    """Without what belongs to another component than the one that was chosen before."""
+def _without_overridden(
+    values: dict[str, Any], before: Mapping[str, Any], belongs_to_component: Callable[[str], bool]
+) -> dict[str, Any]:
+    """The values without what belongs to another component than the one that an earlier source has chosen."""
     for kind in ComponentKind:
-        before, now = said.get(kind.value), values.get(kind.value)
-        if isinstance(before, Mapping) and isinstance(now, Mapping) and {"name", "flavour"} & before.keys():
-            values[kind.value] = {key: one for key, one in now.items() if not dropped(key)}
+        earlier, choice = before.get(kind.value), values.get(kind.value)
+        if isinstance(earlier, Mapping) and isinstance(choice, Mapping) and {"name", "flavour"} & earlier.keys():
+            values[kind.value] = {key: value for key, value in choice.items() if not belongs_to_component(key)}
     return values
 
 
 def first_mistake(error: ValidationError) -> tuple[str, str, str]:
-    """Where, what and of which type the first mistake of some settings is. Never shows a value."""
+    """Describe the first mistake in some settings, without any value.
+
+    Args:
+        error: pydantic's error.
+
+    Returns:
+        The setting, as ``artifact_store.path``; what is wrong; pydantic's type of the mistake.
+    """
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     return ".".join(str(part) for part in first["loc"]), first["msg"].removeprefix("Value error, "), first["type"]
 

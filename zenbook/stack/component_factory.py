@@ -31,6 +31,9 @@ def make_component(kind: ComponentKind, choice: Choice, workspace: Workspace) ->
 
     Returns:
         The component, as its flavour makes it.
+
+    Raises:
+        StackError: A package that it needs is missing.
     """
     entry = {"flavour": choice.flavour} if choice.flavour else entry_of(kind, choice.name, workspace)
     options = {key: value for key, value in entry.items() if key != "flavour"} | choice.options

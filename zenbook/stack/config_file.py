@@ -104,7 +104,7 @@ def change_config(file: Path) -> Iterator[dict[str, Any]]:
             try:
                 write_atomically(file, lead + _dump(body))
             except OSError as error:
-                raise _unwritable(file, error) from error
+                raise StackError(*_unwritable(file, error)) from error
 
 
 def set_entry(body: dict[str, Any], section: str, name: str, entry: Mapping[str, Any]) -> None:
@@ -139,11 +139,12 @@ def _locked(file: Path) -> AbstractContextManager[object]:
             "Wait until it has ended, or stop it, and try again.",
         ) from None
     except OSError as error:
-        raise _unwritable(file, error) from error
+        raise StackError(*_unwritable(file, error)) from error
 
 
-def _unwritable(file: Path, error: OSError) -> StackError:
-    return StackError(
+def _unwritable(file: Path, error: OSError) -> tuple[str, str]:
+    """What is wrong, and what to do."""
+    return (
         f"{file} cannot be written: {error.strerror or error}.",
         "Check that the folder is writable and the disk is not full.",
     )

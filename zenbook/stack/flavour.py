@@ -72,12 +72,20 @@ class Flavour(ABC):
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Those of `packages` that are not installed here."""
-        return tuple(one for one in self.packages if find_spec(one) is None)
+        """The packages among `packages` that are not installed."""
+        return tuple(package for package in self.packages if find_spec(package) is None)
 
     @abstractmethod
     def make(self, settings: Any, home: Path) -> Any:
-        """The component; ``settings`` is an instance of `settings`, ``home`` the workspace's folder."""
+        """Make a component.
+
+        Args:
+            settings: An instance of the class `settings`.
+            home: The workspace's folder.
+
+        Returns:
+            The component: an artifact store, a metadata store or an orchestrator.
+        """
 
 
 def flavours(kind: ComponentKind) -> tuple[str, ...]:

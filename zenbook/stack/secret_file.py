@@ -1,7 +1,7 @@
 """A keyring in a file, for machines without one: entries encrypted (Fernet), the key in the user's home.
 
-Whoever gets the workspace alone (a copy, a backup, a shared folder) has no secret; whoever is this user has all, as
-with any keyring that is unlocked.
+A copy of the workspace alone (a backup, a shared folder) reveals no secret. Programs of this user can read all of them,
+as with any keyring that is unlocked.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class SecretFile(KeyringBackend):
     def delete_password(self, service: str, username: str) -> None:
         """Forget a secret."""
         if _entry(service, username) not in self._entries():
-            raise PasswordDeleteError("there is no such entry")
+            raise PasswordDeleteError("the entry does not exist")
         self._change({_entry(service, username): None})
 
     def _entries(self) -> dict[str, str]:
@@ -65,9 +65,9 @@ class SecretFile(KeyringBackend):
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            raise KeyringError(f"{self.file} can't be read: {error}") from None
+            raise KeyringError(f"{self.file} cannot be read: {error}") from None
         if not isinstance(entries, dict):
-            raise KeyringError(f"{self.file} holds no entries")
+            raise KeyringError(f"{self.file} does not contain entries")
         return entries
 
     def _change(self, changes: dict[str, Any]) -> None:
@@ -76,7 +76,7 @@ class SecretFile(KeyringBackend):
                 entries = {key: value for key, value in {**self._entries(), **changes}.items() if value is not None}
                 write_atomically(self.file, json.dumps(entries, indent=1))
         except OSError as error:
-            raise KeyringError(f"{self.file} can't be written: {error.strerror or error}") from None
+            raise KeyringError(f"{self.file} cannot be written: {error.strerror or error}") from None
 
     def _cipher(self) -> Fernet:
         from cryptography.fernet import Fernet
@@ -89,7 +89,7 @@ class SecretFile(KeyringBackend):
                         write_atomically(self.key_file, Fernet.generate_key().decode())
             return Fernet(self.key_file.read_text(encoding="ascii").strip())
         except (OSError, ValueError) as error:
-            raise KeyringError(f"the key {self.key_file} can't be used: {error}") from None
+            raise KeyringError(f"the key {self.key_file} cannot be used: {error}") from None
 
 
 def _entry(service: str, account: str) -> str:

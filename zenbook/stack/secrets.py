@@ -26,21 +26,27 @@ VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def resolve_references(options: Mapping[str, Any], what: str, workspace: Workspace) -> dict[str, Any]:
-    """The options with the values that they refer to.
+    """Replace references to variables and to the keyring by their values.
 
-    Raises `StackError` for a variable that is not set and for an entry that the keyring doesn't have.
+    Args:
+        options: A component's options.
+        what: The component in error messages, as ``metadata store 'team'``.
+        workspace: Whose keyring entries are meant.
+
+    Returns:
+        The options with their values. A `StackError` says which variable is not set or which entry is missing.
     """
     return {key: _resolve(value, f"{what}, option {key!r}", workspace) for key, value in options.items()}
 
 
 def _resolve(value: Any, what: str, workspace: Workspace) -> Any:
     if isinstance(value, Mapping):
-        return {key: _resolve(one, what, workspace) for key, one in value.items()}
+        return {key: _resolve(item, what, workspace) for key, item in value.items()}
     if not isinstance(value, str):
         return value
     if value.startswith(PREFIX):
         return _from_keyring(value.removeprefix(PREFIX), what, workspace)
-    return VARIABLE.sub(lambda found: _from_environment(found[1], what), value)
+    return VARIABLE.sub(lambda match: _from_environment(match[1], what), value)
 
 
 def _from_environment(variable: str, what: str) -> str:
@@ -48,8 +54,8 @@ def _from_environment(variable: str, what: str) -> str:
         return os.environ[variable]
     except KeyError:
         raise StackError(
-            f"The variable {variable} is not set; the {what} is to come from it.",
-            f"export {variable}=… before the kernel starts, or %env {variable}=… in a cell that you don't keep.",
+            f"The variable {variable} is not set, and the {what} refers to it.",
+            f"export {variable}=… before the kernel starts, or %env {variable}=… in a cell that you delete afterwards.",
         ) from None
 
 
@@ -57,35 +63,56 @@ def _from_keyring(account: str, what: str, workspace: Workspace) -> str:
     from keyring.errors import KeyringError
 
     try:
-        found = _keyring(workspace).get_password(SERVICE, account)
+        secret = _keyring(workspace).get_password(SERVICE, account)
     except KeyringError as error:
         raise StackError(
-            f"The keyring does not give the {what}: {error}.", "Unlock it, or register the component again."
+            f"The keyring could not return the {what}: {error}.", "Unlock it, or register the component again."
         ) from None
-    if found is None:
+    if secret is None:
         raise StackError(
             f"The keyring has no entry for the {what}.",
-            "Give it again: `zen … update NAME --OPTION` without a value asks for it.",
+            "Set it again: `zen … update NAME --OPTION` without a value asks for it.",
         )
-    return found
+    return secret
 
 
 def variables_in(value: Any) -> Iterator[str]:
-    """The environment variables to which a value refers."""
+    """Find the environment variables to which a value refers.
+
+    Args:
+        value: An option's value, or a mapping of such.
+
+    Yields:
+        The variables' names.
+    """
     if isinstance(value, Mapping):
-        for one in value.values():
-            yield from variables_in(one)
+        for item in value.values():
+            yield from variables_in(item)
     elif isinstance(value, str):
         yield from VARIABLE.findall(value)
 
 
 def is_reference(value: Any) -> bool:
-    """Whether a value says where a secret is, and is none itself."""
+    """Whether a value says where a secret is, instead of being one.
+
+    Args:
+        value: An option's value.
+
+    Returns:
+        True for ``keyring:NAME`` and ``${VARIABLE}``.
+    """
     return isinstance(value, str) and (value.startswith(PREFIX) or _is_variable(value))
 
 
 def secret_fields(settings: type[BaseModel]) -> frozenset[str]:
-    """The settings whose values are secrets."""
+    """Find the settings whose values are secrets.
+
+    Args:
+        settings: A flavour's settings.
+
+    Returns:
+        Their names.
+    """
     return frozenset(name for name, field in settings.model_fields.items() if _is_secret(field.annotation))
 
 
@@ -125,9 +152,16 @@ def _is_variable(value: Any) -> bool:
 def store_secrets(
     options: Mapping[str, Any], settings: type[BaseModel], account: str, workspace: Workspace
 ) -> dict[str, Any]:
-    """The options with plain secrets put into the keyring, and references to them in their places.
+    """Put the secrets among some options into the keyring.
 
-    Raises `StackError` when the keyring takes nothing.
+    Args:
+        options: A component's options.
+        settings: Its flavour's settings, which say what is secret.
+        account: The component in the keyring, as ``metadata_store/team``.
+        workspace: Whose component it is.
+
+    Returns:
+        The options with references in the place of secrets. A `StackError` says that the keyring accepts none.
     """
     secret = secret_fields(settings)
     return {
@@ -137,7 +171,7 @@ def store_secrets(
 
 def _store(value: Any, account: str, workspace: Workspace) -> Any:
     if isinstance(value, Mapping):
-        return {key: _store(one, f"{account}/{key}", workspace) for key, one in value.items()}
+        return {key: _store(item, f"{account}/{key}", workspace) for key, item in value.items()}
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
     if value is None or value == "" or is_reference(value):
@@ -149,14 +183,19 @@ def _store(value: Any, account: str, workspace: Workspace) -> Any:
         _keyring(workspace).set_password(SERVICE, full, str(value))
     except KeyringError as error:
         raise StackError(
-            f"The keyring does not take the secret: {error}.",
-            "Put it into an environment variable, and give '${VARIABLE}' as the value.",
+            f"The keyring could not store the secret: {error}.",
+            "Put it into an environment variable, and use '${VARIABLE}' as the value.",
         ) from None
     return PREFIX + full
 
 
 def forget_secrets(options: Mapping[str, Any], workspace: Workspace) -> None:
-    """Take out of the keyring what these options refer to there; what isn't there any more is no error."""
+    """Remove the keyring entries to which some options refer; an entry that is gone already is not an error.
+
+    Args:
+        options: A component's options.
+        workspace: Whose component it was.
+    """
     from keyring.errors import KeyringError
 
     for value in options.values():
@@ -165,26 +204,40 @@ def forget_secrets(options: Mapping[str, Any], workspace: Workspace) -> None:
         elif isinstance(value, str) and value.startswith(PREFIX):
             try:
                 _keyring(workspace).delete_password(SERVICE, value.removeprefix(PREFIX))
-            except KeyringError:  # nothing there to forget, or nobody to ask: the component goes all the same
+            except KeyringError:  # no such entry, or no keyring: the component is deleted all the same
                 continue
 
 
 def secret_store_name(workspace: Workspace) -> str:
-    """Where secrets of this workspace are kept, in few words: ``the keyring``, or the file that stands for it."""
+    """Name the place where a workspace's secrets are, briefly.
+
+    Args:
+        workspace: The workspace.
+
+    Returns:
+        ``the keyring``, or the file that is used instead of one.
+    """
     from zenbook.stack.secret_file import SecretFile
 
-    chosen = _keyring(workspace)
-    return f"{workspace.home.name}/{chosen.file.name}, encrypted" if isinstance(chosen, SecretFile) else "the keyring"
+    backend = _keyring(workspace)
+    return f"{workspace.home.name}/{backend.file.name}, encrypted" if isinstance(backend, SecretFile) else "the keyring"
 
 
 def describe_secret_store(workspace: Workspace) -> str:
-    """Where secrets of this workspace are kept, for people."""
+    """Describe the place where a workspace's secrets are.
+
+    Args:
+        workspace: The workspace.
+
+    Returns:
+        One line for people.
+    """
     from zenbook.stack.secret_file import SecretFile
 
-    chosen = _keyring(workspace)
-    if isinstance(chosen, SecretFile):
-        return f"{chosen.file}, encrypted with {chosen.key_file}"
-    return f"the keyring of this system ({type(chosen).__module__.rpartition('.')[2]})"
+    backend = _keyring(workspace)
+    if isinstance(backend, SecretFile):
+        return f"{backend.file}, encrypted with {backend.key_file}"
+    return f"the keyring of this system ({type(backend).__module__.rpartition('.')[2]})"
 
 
 def _keyring(workspace: Workspace) -> KeyringBackend:
@@ -193,10 +246,10 @@ def _keyring(workspace: Workspace) -> KeyringBackend:
 
     from zenbook.stack.secret_file import SecretFile
 
-    chosen = keyring.get_keyring()
-    if isinstance(chosen, fail.Keyring | null.Keyring):
+    backend = keyring.get_keyring()
+    if isinstance(backend, fail.Keyring | null.Keyring):
         return SecretFile(workspace.home / "secrets.json")
-    return chosen
+    return backend
 
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""What a metadata store could not take, kept on this machine until it can: files below ``spool/`` in the workspace.
+"""Batches that a metadata store could not accept wait in files below ``spool/`` in the workspace until it can.
 
 Writing a batch twice changes nothing, so a file is removed only after the store has it.
 """
@@ -49,34 +49,58 @@ _STATES: dict[type[Any], type[RunState] | type[StepState]] = {RunUpdate: RunStat
 
 
 class SpoolWarning(ZenbookWarning):
-    """Something that was recorded is not in its metadata store yet, or has got there late."""
+    """A record has not reached its metadata store yet, or has reached it late."""
 
 
 def spool_batch(batch: Batch, home: Path, store: str) -> str:
-    """Keep a batch in a file that `send_spooled` sends later; a sentence that says so, or why it is lost."""
+    """Keep a batch in a file that `send_spooled` sends later.
+
+    Args:
+        batch: The changes.
+        home: The workspace's folder.
+        store: The name of the metadata store.
+
+    Returns:
+        A note for people: where the batch is, or why it is lost.
+    """
     try:
         folder = _folder(home, store)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = folder / f"{time.time_ns():020d}-{os.getpid()}-{os.urandom(4).hex()}.json"  # sorts by time
         write_atomically(file, json.dumps({"version": VERSION, "batch": asdict(batch)}), flush_to_disk=True)
     except OSError as error:
-        return f"what was to be recorded is lost: {home / FOLDER} can't be written ({error.strerror or error})"
-    return f"what was to be recorded is kept in {folder}, and sent by the next command that uses this stack"
+        return f"records of this run are lost: {home / FOLDER} cannot be written ({error.strerror or error})"
+    return f"records of this run are kept in {folder}; the next command that uses this stack sends them"
 
 
 def spool_unrecorded(unrecorded: StoreError, batch: Batch, stack: Stores, failing: BaseException | None = None) -> None:
-    """Keep a batch that met an error if the store can take it later, and say so on the error that goes to the user."""
+    """Keep a batch that could not be written, if the store can take it later, and add a note to the user's error.
+
+    Args:
+        unrecorded: The store's error.
+        batch: The changes.
+        stack: The stack on which they were recorded.
+        failing: The error that the user sees, if it is another one.
+    """
     if isinstance(unrecorded, StoreUnreachableError) and batch:
-        told = failing if failing is not None else unrecorded
+        shown = failing if failing is not None else unrecorded
         note = spool_batch(batch, stack.workspace.home, str(stack.stack.metadata_store))
-        if note not in getattr(told, "__notes__", ()):
-            told.add_note(note)
+        if note not in getattr(shown, "__notes__", ()):
+            shown.add_note(note)
 
 
 def send_spooled(metadata: MetadataStore, home: Path, store: str) -> int:
-    """Send what was kept for a store, oldest first, and give the number of batches that it has taken.
+    """Send the batches that wait for a metadata store, the oldest first.
 
-    Warns of what was sent and of files that are damaged, which are set aside. What can't be sent now stays.
+    Warns of what was sent and of damaged files, which are renamed. Batches that cannot be sent now stay.
+
+    Args:
+        metadata: The store.
+        home: The workspace's folder.
+        store: The store's name.
+
+    Returns:
+        The number of batches that the store has accepted.
     """
     folder = _folder(home, store)
     if not _waiting(folder):
@@ -87,7 +111,7 @@ def send_spooled(metadata: MetadataStore, home: Path, store: str) -> int:
         with FileLock(folder / ".lock", timeout=_LOCK_SECONDS):
             return _send(metadata, folder, store)
     except (Timeout, OSError) as error:
-        warnings.warn(f"What is kept in {folder} could not be sent: {error}", SpoolWarning, stacklevel=2)
+        warnings.warn(f"The records in {folder} could not be sent: {error}", SpoolWarning, stacklevel=2)
         return 0
 
 
@@ -101,19 +125,20 @@ def _send(metadata: MetadataStore, folder: Path, store: str) -> int:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             aside = file.with_suffix(".damaged")
             file.replace(aside)
-            text = f"A file of what could not be recorded is damaged ({error}); it is set aside as {aside}."
+            text = f"A file with records that were not sent yet is damaged ({error}). It was renamed to {aside}."
             warnings.warn(text, SpoolWarning, stacklevel=3)
             continue
         try:
             metadata.write(batch)
         except StoreError as error:
-            text = f"What is kept in {folder} could not be sent yet: {error.message}"
+            text = f"The records in {folder} could not be sent yet: {error.message}"
             warnings.warn(text, SpoolWarning, stacklevel=3)
             break
         file.unlink()
         sent += 1
     if sent:
-        text = f"What the metadata store {store!r} could not take earlier has been sent ({sent} parts)."
+        count = f"{sent} batch{'es' * (sent > 1)}"
+        text = f"Records that the metadata store {store!r} could not accept earlier were sent now ({count})."
         warnings.warn(text, SpoolWarning, stacklevel=3)
     return sent
 
@@ -124,7 +149,7 @@ def _folder(home: Path, store: str) -> Path:
 
 def _waiting(folder: Path) -> list[Path]:
     try:
-        return sorted(one for one in folder.iterdir() if one.suffix == ".json")
+        return sorted(file for file in folder.iterdir() if file.suffix == ".json")
     except FileNotFoundError:
         return []
 
@@ -135,14 +160,14 @@ def _read(file: Path) -> Batch:
         raise ValueError(f"its version is {body['version']}, and this zenbook knows {VERSION}")
     batch = body["batch"]
     if unknown := set(batch) - set(_RECORDS):
-        raise ValueError(f"it holds {min(unknown)!r}")
-    return Batch(**{kind: [_record(_RECORDS[kind], one) for one in records] for kind, records in batch.items()})
+        raise ValueError(f"it contains {min(unknown)!r}")
+    return Batch(**{kind: [_record(_RECORDS[kind], record) for record in records] for kind, records in batch.items()})
 
 
 def _record(model: type[Any], values: Mapping[str, Any]) -> Any:
-    made = {field.name: values[field.name] for field in fields(model)}
+    arguments = {field.name: values[field.name] for field in fields(model)}
     if model in _STATES:
-        made["state"] = _STATES[model](made["state"])
-    if "notes" in made:
-        made["notes"] = tuple(made["notes"])
-    return model(**made)
+        arguments["state"] = _STATES[model](arguments["state"])
+    if "notes" in arguments:
+        arguments["notes"] = tuple(arguments["notes"])
+    return model(**arguments)

@@ -1,6 +1,7 @@
 """A stack: a named choice of artifact store, metadata store and orchestrator, as a pydantic settings class.
 
-The first that speaks wins: arguments, environment (``ZENBOOK_STACK_ORCHESTRATOR=…``), ``.zen/config.yaml``, defaults.
+The first source that has a value wins: arguments, environment (``ZENBOOK_STACK_ORCHESTRATOR=…``),
+``.zen/config.yaml``, defaults.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ DEFAULT = "default"
 class Stack(BaseSettings):
     """Which component of each kind a run uses: a registered one by name, or one described by flavour and options.
 
-    Raises `StackError` for a setting that there is not or that can't be.
+    Raises `StackError` for a setting that is unknown or not valid.
     """
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
@@ -54,12 +55,13 @@ class Stack(BaseSettings):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            where, what, kind = first_mistake(error)
-            hint = did_you_mean(where, type(self).model_fields, noun="setting") if kind == "extra_forbidden" else ""
-            said = "is unknown" if kind == "extra_forbidden" else what
+            setting, reason, kind = first_mistake(error)
             name = values.get("name")
-            whose = f"A setting of the stack {name!r}" if isinstance(name, str) and name else "A stack's setting"
-            raise StackError(f"{whose} can't be: {where}: {said}.", hint) from None
+            stack = f"the stack {name!r}" if isinstance(name, str) and name else "a stack"
+            if kind == "extra_forbidden":
+                hint = did_you_mean(setting, type(self).model_fields, noun="setting")
+                raise StackError(f"Unknown setting {setting!r} in {stack}.", hint) from None
+            raise StackError(f"Invalid setting {setting!r} in {stack}: {reason}.") from None
 
     @classmethod
     def settings_customise_sources(
@@ -70,7 +72,7 @@ class Stack(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then the environment, then ``config.yaml``."""
+        """Choose the sources: arguments, then the environment, then ``config.yaml``."""
         return (
             FromArguments(settings_cls, init_settings),
             FromEnvironment(settings_cls),
@@ -79,29 +81,53 @@ class Stack(BaseSettings):
 
     @classmethod
     def named(cls, name: str | None = None) -> Stack:
-        """The stack of that name; without one, ``ZENBOOK_STACK``'s or the active one. Raises `StackError`."""
+        """Find a stack.
+
+        Args:
+            name: The stack's name; by default that in ``ZENBOOK_STACK``, else the active stack.
+
+        Returns:
+            The stack.
+
+        Raises:
+            StackError: No stack has that name.
+        """
         chosen = name or active_name()
         if chosen not in stack_names():
             raise StackError(f"There is no stack {chosen!r}.", did_you_mean(chosen, stack_names(), noun="stack"))
-        said = (Workspace.find().config(), _variables())
-        kept = _made.get((cls, chosen))
-        if kept is None or kept[0] != said:  # making one takes a millisecond, and each question to the history asks
+        sources = (Workspace.find().config(), _variables())
+        cached = _cache.get((cls, chosen))
+        if cached is None or cached[0] != sources:  # to create one takes a millisecond, and every query needs one
             _refuse_unknown_variables(cls)
-            kept = _made[cls, chosen] = (said, cls(name=chosen))
-        return kept[1]
+            cached = _cache[cls, chosen] = (sources, cls(name=chosen))
+        return cached[1]
 
     @property
     def label(self) -> str:
-        """Its name as runs show it: that of a stack for production says so."""
+        """The name as people see it; it says whether the stack is for production."""
         return f"{self.name} (production)" if self.production else self.name
 
     def choice(self, kind: ComponentKind) -> Choice:
-        """The component of one kind."""
-        chosen: Choice = getattr(self, kind.value)
-        return chosen
+        """Get the choice of one component.
+
+        Args:
+            kind: The component's kind.
+
+        Returns:
+            The choice.
+        """
+        choice: Choice = getattr(self, kind.value)
+        return choice
 
     def open(self, workspace: Workspace | None = None) -> OpenStack:
-        """Make the components. Raises `StackError` for one that can't be made."""
+        """Open the stores.
+
+        Args:
+            workspace: Where the components are registered; by default the current workspace.
+
+        Returns:
+            The open stack; its orchestrator is made when it is first used.
+        """
         workspace = workspace or Workspace.find()
         return OpenStack(
             stack=self,
@@ -113,7 +139,7 @@ class Stack(BaseSettings):
 
 @dataclass(frozen=True)
 class OpenStack:
-    """A stack with its components made."""
+    """A stack with open stores."""
 
     stack: Stack
     artifacts: ArtifactStore
@@ -122,20 +148,28 @@ class OpenStack:
 
     @cached_property
     def orchestrator(self) -> Orchestrator:
-        """Who executes plans; made when it is asked for, since a worker needs none. Raises `StackError`."""
-        made: Orchestrator = make_component(ComponentKind.ORCHESTRATOR, self.stack.orchestrator, self.workspace)
-        return made
+        """The orchestrator; made on first use, because a worker needs none."""
+        orchestrator: Orchestrator = make_component(ComponentKind.ORCHESTRATOR, self.stack.orchestrator, self.workspace)
+        return orchestrator
 
     def with_orchestrator(self, orchestrator: Orchestrator) -> OpenStack:
-        """The same stores with an orchestrator that is made already."""
+        """Combine these stores with another orchestrator.
+
+        Args:
+            orchestrator: The orchestrator.
+
+        Returns:
+            A new open stack.
+        """
         other = replace(self)
         vars(other)["orchestrator"] = orchestrator
         return other
 
     def variables(self) -> dict[str, str]:
-        """What makes another process of this machine open this very stack, whatever folder it starts in.
+        """The variables with which another process of this machine opens this stack, whatever folder it starts in.
 
-        They may hold secrets.
+        Returns:
+            Their values by name; they may contain secrets.
         """
         prefix = str(Stack.model_config["env_prefix"])
         return {
@@ -144,19 +178,16 @@ class OpenStack:
         }
 
 
-_made: dict[tuple[type[Stack], str], tuple[tuple[Config, dict[str, str]], Stack]] = {}
+_cache: dict[tuple[type[Stack], str], tuple[tuple[Config, dict[str, str]], Stack]] = {}
 
 
 def _variables() -> dict[str, str]:
-    """The variables of the environment that may choose something."""
+    """The environment variables that may choose a stack or a component."""
     return {name: value for name, value in os.environ.items() if name.upper().startswith("ZENBOOK_")}
 
 
 def _refuse_unknown_variables(model: type[Stack]) -> None:
-    """A misspelt ``ZENBOOK_STACK_…`` would otherwise choose nothing, and nobody would know.
-
-    So would ``…_NAME``, since it is ``ZENBOOK_STACK`` that picks a stack.
-    """
+    """Refuse a misspelt ``ZENBOOK_STACK_…``, which would be ignored, and ``…_NAME``, for which there is another."""
     prefix = str(model.model_config["env_prefix"])
     known = ["ZENBOOK_STACK", "ZENBOOK_WORKSPACE", *(f"{prefix}{f.upper()}" for f in model.model_fields if f != "name")]
     for variable in _variables():
@@ -165,20 +196,20 @@ def _refuse_unknown_variables(model: type[Stack]) -> None:
             continue
         if upper.startswith(prefix):
             hint = did_you_mean(variable, known, noun="variable", prefix="ZENBOOK_")
-        elif close := get_close_matches(upper, known[:2], n=1, cutoff=0.9):  # others may be of somebody's component
+        elif close := get_close_matches(upper, known[:2], n=1, cutoff=0.9):  # others may be of a component
             hint = f"Did you mean {close[0]!r}?"
         else:
             continue
-        raise StackError(f"The variable {variable} sets nothing.", hint)
+        raise StackError(f"Unknown environment variable {variable}.", hint)
 
 
 def active_name() -> str:
-    """The name of the stack that is switched on."""
+    """The name of the active stack."""
     return os.environ.get("ZENBOOK_STACK") or Workspace.find().config().active
 
 
 def stack_names() -> tuple[str, ...]:
-    """The stacks that there are, ``default`` first."""
+    """The names of all stacks, ``default`` first."""
     return tuple(dict.fromkeys((DEFAULT, *(Workspace.find().config().stacks or {}))))
 
 
@@ -186,21 +217,27 @@ _open_stacks: dict[tuple[str, ...], OpenStack] = {}
 
 
 def open_stack(name: str | None = None) -> OpenStack:
-    """The open stack of that name, made once for each process, workspace and set of choices."""
+    """Open a stack, once for each process, workspace and set of choices; send what waits for its metadata store.
+
+    Args:
+        name: The stack's name; by default the active stack.
+
+    Returns:
+        The open stack.
+    """
     stack = Stack.named(name)
     workspace = Workspace.find()
-    if not workspace.exists:  # deleted, or not made yet
+    if not workspace.exists:  # deleted, or not created yet
         workspace.ensure()
         _open_stacks.clear()
     key = (str(os.getpid()), str(workspace.home), stack.name, *_cache_key_parts(stack, workspace))
-    found = _open_stacks.get(key)
-    opened = found if found is not None else _open_stacks.setdefault(key, stack.open(workspace))
+    opened = _open_stacks.get(key) or _open_stacks.setdefault(key, stack.open(workspace))
     send_spooled(opened.metadata, workspace.home, str(stack.metadata_store))
     return opened
 
 
 def _cache_key_parts(stack: Stack, workspace: Workspace) -> Iterator[str]:
-    """All that the stack's components depend on: what is registered, what overrides it, the variables it refers to."""
+    """What the stack's components depend on: the registered options, what overrides them, and referenced variables."""
     for kind in ComponentKind:
         choice = stack.choice(kind)
         entry = None if choice.flavour else entry_of(kind, choice.name, workspace)
