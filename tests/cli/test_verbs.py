@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -176,7 +177,7 @@ def test_a_file_that_cannot_be_imported_shows_its_own_line(workspace: Path) -> N
 def test_a_reader_that_leaves_is_no_error(run: zenbook.Run, workspace: Path) -> None:
     zen = Path(sys.executable).parent / "zen"
     done = subprocess.run(
-        ["bash", "-c", f"set -o pipefail; {zen} runs | true"],
+        ["bash", "-c", f"set -o pipefail; {shlex.quote(str(zen))} runs | true"],
         cwd=workspace,
         capture_output=True,
         text=True,
