@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -120,10 +121,10 @@ def test_run_without_the_cache(training: Path) -> None:
         (("runs", "--limit", "x"), 2, "'x' is not a valid integer"),
         (("runs", "--state", "faild"), 1, "Unknown state 'faild'.\nDid you mean 'failed'?"),
         (("run",), 1, "No pipeline given."),
-        (("run", "trian.py"), 1, "There is no file 'trian.py'.\nDid you mean 'train.py'?"),
-        (("run", "train.txt"), 1, "There is no file 'train.txt'."),
-        (("run", "train.py"), 1, "There are several pipelines in train.py.\nName one of them: failing, training."),
-        (("run", "train.py:trainin"), 1, "There is no pipeline 'trainin' in train.py.\nDid you mean 'training'?"),
+        (("run", "trian.py"), 1, "File 'trian.py' not found.\nDid you mean 'train.py'?"),
+        (("run", "train.txt"), 1, "File 'train.txt' not found."),
+        (("run", "train.py"), 1, "train.py has several pipelines.\nName one of them: failing, training."),
+        (("run", "train.py:trainin"), 1, "Pipeline 'trainin' is not in train.py.\nDid you mean 'training'?"),
         (("run", "train.py:training", "-p", "rwos=3"), 1, "has no parameter 'rwos'.\nDid you mean 'rows'?"),
         (("run", "train.py:training", "-p", "rows"), 1, "The parameter 'rows' has no value."),
         (("run", "train.py:training", "-p", "rows=many"), 1, "The parameter 'rows' of 'training' is 'many'"),
@@ -176,7 +177,7 @@ def test_a_file_that_cannot_be_imported_shows_its_own_line(workspace: Path) -> N
 def test_a_reader_that_leaves_is_no_error(run: zenbook.Run, workspace: Path) -> None:
     zen = Path(sys.executable).parent / "zen"
     done = subprocess.run(
-        ["bash", "-c", f"set -o pipefail; {zen} runs | true"],
+        ["bash", "-c", f"set -o pipefail; {shlex.quote(str(zen))} runs | true"],
         cwd=workspace,
         capture_output=True,
         text=True,

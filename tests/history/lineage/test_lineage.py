@@ -14,7 +14,7 @@ import pytest
 import zenbook
 from zenbook import pipeline, step
 from zenbook.errors import RunError
-from zenbook.history.lineage.model import LineageRelation
+from zenbook.history.lineage.lineage_model import LineageRelation
 from zenbook.history.lineage.result import Lineage
 from zenbook.stack.stack import open_stack
 

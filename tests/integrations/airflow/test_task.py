@@ -240,7 +240,7 @@ def test_without_airflow_the_worker_says_who_starts_it(project: Path) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert "Airflow did not say which task this is" in done.stderr
+    assert "The environment does not describe a task of Airflow" in done.stderr
 
 
 # --- parameters ---------------------------------------------------------------------------------------------------

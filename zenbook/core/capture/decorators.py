@@ -83,18 +83,19 @@ class DecoratorPlan:
         return cls(decorators, ())
 
     @classmethod
-    def keeping(cls, kept: Sequence[ast.expr], decorators: Sequence[ast.expr]) -> DecoratorPlan:
+    def keeping(cls, makers: Sequence[ast.expr], decorators: Sequence[ast.expr]) -> DecoratorPlan:
         """Make a plan from what is kept.
 
         Args:
-            kept: Some of the decorators.
+            makers: Some of the decorators.
             decorators: All decorators of the definition.
 
         Returns:
             The plan; both of its parts in the order of the source.
         """
         return cls(
-            tuple(part for part in decorators if part in kept), tuple(part for part in decorators if part not in kept)
+            tuple(part for part in decorators if part in makers),
+            tuple(part for part in decorators if part not in makers),
         )
 
 

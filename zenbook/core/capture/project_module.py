@@ -104,44 +104,30 @@ def read_module(name: str) -> ProjectModule:
         name: The module's dotted name.
 
     Returns:
-        The module; without statements if it has no file (a namespace package).
-
-    Raises:
-        CaptureError: The file cannot be read or parsed.
+        The module; without statements if it has no file (a namespace package). Raises `CaptureError` if the file
+        cannot be read or parsed.
     """
     origin = project_file(name)
     spec = find_module(name)
     package = spec is not None and spec.submodule_search_locations is not None
     if origin is None or not origin.endswith(".py"):
         return ProjectModule(name, None, True, "", ())
-    path = Path(origin)
-    try:
-        with tokenize.open(path) as file:
-            text = file.read()
-        tree = parse(text, filename=origin)
-    except (OSError, SyntaxError, UnicodeDecodeError) as error:
-        raise CaptureError(
-            f"Could not read the module {name!r} ({path}): {error}.", "Fix the file and run again."
-        ) from error
+    text, tree = _parsed_file(name, origin)
     future = tuple(alias.name for node in tree.body if _is_future(node) for alias in node.names)
     body = [node for node in tree.body if not _is_future(node)]
     zenbook_names = _zenbook_names(body)
     pipelines = _pipelines(body, zenbook_names)
     dropped_lines = frozenset(line for node in body for line in _drop_decorators(node, zenbook_names))
     statements = _statements(body, future_annotations="annotations" in future)
-    binders: dict[str, list[Statement]] = {}
-    for statement in statements:
-        for bound in statement.binds:
-            binders.setdefault(bound, []).append(statement)
     read = {chain[0] for statement in statements for chain in statement.uses}
     package_name = name if package else name.rpartition(".")[0]
     return ProjectModule(
         name,
-        path,
+        Path(origin),
         package,
         text,
         statements,
-        binders,
+        binders=_binders(statements),
         stars=tuple(absolute_module(node, package_name) for statement in statements for node in statement.star_imports),
         future=future,
         read_anywhere=frozenset(read) | zenbook_names.keys(),
@@ -188,6 +174,26 @@ def absolute_module(node: ast.ImportFrom, package: str) -> str:
 
 
 # --- cutting a module into statements -------------------------------------------------------------------------------
+
+
+def _parsed_file(module: str, file: str) -> tuple[str, ast.Module]:
+    """The text of a module's file and its syntax tree."""
+    try:
+        with tokenize.open(file) as opened:
+            text = opened.read()
+        return text, parse(text, filename=file)
+    except (OSError, SyntaxError, UnicodeDecodeError) as error:
+        raise CaptureError(
+            f"Could not read the module {module!r} ({file}): {error}.", "Fix the file and run again."
+        ) from error
+
+
+def _binders(statements: Sequence[Statement]) -> dict[str, list[Statement]]:
+    binders: dict[str, list[Statement]] = {}
+    for statement in statements:
+        for name in statement.binds:
+            binders.setdefault(name, []).append(statement)
+    return binders
 
 
 def _statements(body: Sequence[ast.stmt], *, future_annotations: bool) -> tuple[Statement, ...]:

@@ -61,7 +61,7 @@ def add_decorated(reference: Reference, context: CaptureContext) -> bool:
         context: The capture.
 
     Returns:
-        Whether the definition says all about the wrapper; if not, there is no item.
+        Whether the definition says all about the wrapper; if not, no item is made.
     """
     function = inspect.unwrap(reference.value)
     if not isinstance(function, types.FunctionType) or function.__closure__:
