@@ -26,7 +26,7 @@ class FigureFormat(Format):
         write_container(value, file)
 
     def read(self, source: Source) -> Any:
-        """A figure with an Agg canvas that pyplot doesn't know of."""
+        """Read a figure with an Agg canvas of its own; pyplot does not know it."""
         return read_container(source)
 
     def preview(self, value: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """pandas frames and series as Arrow IPC files, where that is exact; read by a copy-on-write map, and writable.
 
-The schema's metadata says what pandas knows and Arrow doesn't (labels, index, attrs, dtypes); other programs see an
+The schema's metadata says what pandas knows and Arrow does not (labels, index, attrs, dtypes); other programs see an
 ordinary table. What is not known to be exact (objects, periods, sparse columns, …) is refused by `accepts` and pickled.
 """
 
@@ -164,7 +164,7 @@ class _Layout:
         return layout
 
     def to_bytes(self) -> bytes:
-        """Exact JSON. Raises `InexactError` for labels or attrs that aren't plain."""
+        """Exact JSON. Raises `InexactError` for labels or attrs that are not plain values."""
         # Apart from each other: a name that is also in attrs is no sharing that would be lost.
         layout = [self.rows, self.columns, self.labels, self.index, self.index_column]
         return json.dumps([to_json_bytes(part).decode() for part in (layout, self.attrs)]).encode()

@@ -56,6 +56,7 @@ def read_container(source: Source) -> Any:
 
     Raises:
         FormatError: It cannot be read, or a package that it needs is missing.
+        ZenbookError: An object in it raised the error when it was loaded.
     """
     view = source.map()
     try:

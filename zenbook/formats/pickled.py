@@ -67,7 +67,7 @@ class PydanticFormat(PickleFormat):
 
 
 class DataPickleFormat(PickleFormat):
-    """What NumPy, pandas, Arrow and polars have and their own files can't hold exactly: objects, periods, levels."""
+    """What NumPy, pandas, Arrow and polars have and their own files cannot hold exactly: objects, periods, levels."""
 
     name = "pickle-data"
     types = (

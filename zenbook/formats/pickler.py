@@ -55,7 +55,7 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
     def reduce_definition(self, obj: Any) -> Any:
         """How a class or function is pickled: by reference where it can be imported, else by value."""
         reduced = super().reducer_override(obj)
-        # A capsule's module is in sys.modules while its step runs, but can't be imported later.
+        # A capsule's module is in sys.modules while its step runs, but cannot be imported later.
         if reduced is NotImplemented and obj.__module__ and not is_importable(obj.__module__):
             by_value = internals._dynamic_class_reduce if isinstance(obj, type) else self._dynamic_function_reduce
             reduced = by_value(obj)
@@ -99,7 +99,7 @@ def _reference(obj: Any) -> tuple[str, str, str | None, bytes]:
     try:
         by_value = _by_value(obj)
     except Exception:
-        # Its globals can't be pickled. Named by its source it can still be found, or said to be missing.
+        # Its globals cannot be pickled. By its source it can still be found, or reported as missing.
         if digest is None:
             raise
         by_value = b""
@@ -182,7 +182,14 @@ class DiscardingFile(io.RawIOBase):
     """A binary file that keeps nothing."""
 
     def write(self, data: Any) -> int:
-        """Take the data."""
+        """Accept the data and drop it.
+
+        Args:
+            data: Bytes.
+
+        Returns:
+            Their number.
+        """
         return len(data)
 
 

@@ -1,7 +1,7 @@
 """Which of several values share mutable objects, and so must be stored together to share them again when loaded.
 
 A pickler meets every object that belongs to a value. Two values share when both pickles meet the same object, unless it
-can't change (texts, numbers, dtypes, labels) or belongs to a library (matplotlib's unit circle, say): such an object is
+cannot change (texts, numbers, dtypes, labels) or belongs to a library (as matplotlib's unit circle): such an object is
 in a module or a class of the library, and every figure has it.
 
 Sharing of memory below different objects (an array and a view of it, a frame and its column) is not sharing here: no

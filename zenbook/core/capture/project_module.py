@@ -221,10 +221,7 @@ def _is_future(node: ast.stmt) -> TypeGuard[ast.ImportFrom]:
 
 
 def _source_lines(module: ProjectModule, number: int) -> tuple[str, int]:
-    """The text of a statement with its decorators, and the number of its first line, 1-based.
-
-    Whole lines are taken, comments at their ends included, unless a neighbour shares them.
-    """
+    """The text of a statement with its decorators, and the number of its first line, 1-based."""
     nodes = [statement.node for statement in module.statements]
     node = nodes[number]
     first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
@@ -233,7 +230,7 @@ def _source_lines(module: ProjectModule, number: int) -> tuple[str, int]:
     shares_last = number + 1 < len(nodes) and nodes[number + 1].lineno == last
     if shares_first or shares_last:
         return ast.get_source_segment(module.text, node) or "", first
-    lines = lines_of(module.text)
+    lines = lines_of(module.text)  # whole lines, with the comments at their ends
     numbers = [line for line in range(first, last + 1) if line not in module.dropped_lines]
     return "\n".join(lines[line - 1] for line in numbers), numbers[0]
 
