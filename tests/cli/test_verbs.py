@@ -95,7 +95,7 @@ def test_a_module_of_a_package_is_run_under_its_dotted_name(workspace: Path) -> 
     assert find_run("p").steps["one"].outputs["output"].load() == 7
 
 
-def test_run_on_the_stack_that_the_environment_says(training: Path) -> None:
+def test_run_on_the_stack_that_the_environment_names(training: Path) -> None:
     done = run_zen(training.parent, "run", "train.py:training", ZENBOOK_STACK_ORCHESTRATOR="process")
     assert done.returncode == 0, done.stderr
     assert find_run().record.orchestrator == "process"
@@ -135,7 +135,7 @@ def test_run_without_the_cache(training: Path) -> None:
         (("step", "list"), 2, "This verb needs a notebook."),
     ],
 )
-def test_mistakes_are_told_in_sentences(
+def test_a_mistake_is_explained_in_sentences(
     training: Path,
     words: tuple[str, ...],
     code: int,
@@ -174,7 +174,7 @@ def test_a_file_that_cannot_be_imported_shows_its_own_line(workspace: Path) -> N
     assert PACKAGE not in done.stderr
 
 
-def test_a_reader_that_leaves_is_no_error(run: zenbook.Run, workspace: Path) -> None:
+def test_a_reader_that_closes_the_pipe_is_not_an_error(run: zenbook.Run, workspace: Path) -> None:
     zen = Path(sys.executable).parent / "zen"
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {shlex.quote(str(zen))} runs | true"],
@@ -225,7 +225,7 @@ def test_status_before_and_after_the_first_run(workspace: Path) -> None:
     assert "schema" in after["metadata store"]
 
 
-def test_doctor_finds_all_well_and_says_what_is_not(workspace: Path) -> None:
+def test_doctor_reports_problems(workspace: Path) -> None:
     found = cli.invoke(["doctor"])
     assert {row[""] for row in found} <= {"✓", "–", "!"}
     (workspace / ".zen" / "config.yaml").write_text("stacks: 3\n")
@@ -278,7 +278,7 @@ def test_stacks_are_listed_described_and_switched(two_stacks: Path) -> None:
     assert cli.invoke(["stack", "get"]) == "default"
 
 
-def test_a_variable_wins_over_stack_use_and_says_so(two_stacks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_overrides_stack_use_with_a_warning(two_stacks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZENBOOK_STACK", "default")
     with pytest.raises(ZenbookError, match="chooses 'default' and overrides"):
         cli.invoke(["stack", "use", "prod"])

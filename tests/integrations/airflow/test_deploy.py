@@ -39,7 +39,7 @@ def test_what_is_deployed_holds_no_secret(
     assert missing == [variable], "whoever runs Airflow is told what its workers need"
 
 
-def test_another_machine_is_told_of_no_folder_of_this_one(tmp_path: Path) -> None:
+def test_another_machine_gets_no_folder_of_this_one(tmp_path: Path) -> None:
     text, _ = stack_file(on(metadata_store=DATABASE), same_machine=False)
     said = json.loads(text)
     assert str(tmp_path) not in text
@@ -54,9 +54,9 @@ def test_stores_in_files_of_this_machine_are_refused_unless_airflow_is_here() ->
 
 def test_packages_that_differ_for_the_steps_are_listed() -> None:
     assert list(differing_packages(sys.executable, ())) == []
-    (told,) = differing_packages(sys.executable, ["click==0.0.1"])
-    assert told.startswith("click ")
-    assert told.endswith(" (here 0.0.1)")
+    (message,) = differing_packages(sys.executable, ["click==0.0.1"])
+    assert message.startswith("click ")
+    assert message.endswith(" (here 0.0.1)")
     (missing,) = differing_packages(sys.executable, ["no-such-package==1.0"])
     assert missing == "no-such-package is missing (here 1.0)"
 

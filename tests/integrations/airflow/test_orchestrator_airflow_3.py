@@ -111,7 +111,7 @@ def test_a_step_that_fails_once_succeeds_the_second_time(scenes: ModuleType, wor
     assert run.steps["moody"].logs == "try 1\nattempt 1 failed: ValueError: not yet\ntry 2\n"
 
 
-def test_a_step_that_fails_for_good_says_why_here(airflow: LiveAirflow, scenes: ModuleType) -> None:
+def test_a_step_that_fails_finally_shows_its_error_here(airflow: LiveAirflow, scenes: ModuleType) -> None:
     with pytest.raises(RunError) as raised:
         scenes.failing()
     run = find_run()
@@ -348,7 +348,7 @@ def test_stores_that_airflow_does_not_see_are_refused(
     assert find_run().state == "failed"
 
 
-def test_check_says_that_it_is_well(airflow: LiveAirflow, scenes: ModuleType) -> None:
+def test_check_reports_that_airflow_is_healthy(airflow: LiveAirflow, scenes: ModuleType) -> None:
     assert "API version 2" in open_stack().orchestrator.check()
 
 
