@@ -67,9 +67,9 @@ def test_step_cells_run_as_one_pipeline_and_share_the_kernel_s_cache(tmp_path: P
     ("words", "says"),
     [
         (["run", "book.ipynb:addding"], "Did you mean 'adding'?"),
-        (["run", "nothing.ipynb"], "There is no file 'nothing.ipynb'"),
+        (["run", "nothing.ipynb"], "File 'nothing.ipynb' not found"),
         (["run", "broken.ipynb"], "is not a notebook of format 4"),
-        (["run", "empty.ipynb"], "There is no pipeline in empty.ipynb"),
+        (["run", "empty.ipynb"], "No pipeline found in empty.ipynb"),
     ],
 )
 def test_mistakes_are_told_without_a_traceback(tmp_path: Path, words: list[str], says: str) -> None:
