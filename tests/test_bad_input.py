@@ -154,7 +154,7 @@ def test_a_mistake_is_told_before_anything_runs(act: Callable[[], Any], message:
     [
         (locking, "The output 'output' of step 'gives_a_lock' cannot be stored"),
         (streaming, "The output 'output' of step 'gives_rows' cannot be stored"),
-        (measuring, "The metric 'loss' is str, which is no number"),
+        (measuring, "The metric 'loss' is str, which is not a number"),
         (mistyped, "Step 'says_text' returned int as its output 'output', but its annotation says str"),
     ],
 )

@@ -137,7 +137,7 @@ def did_you_mean(name: str, known: Iterable[str], *, noun: str = "", plural: str
         prefix: what all names begin with, such as ``--``.
 
     Returns:
-        A sentence; "" if there are no known names and no noun.
+        A sentence; "" without a known name and a noun.
     """
     names = sorted({str(known_name) for known_name in known})
     nouns = plural or (f"{noun}s" if noun else "")

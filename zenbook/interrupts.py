@@ -1,4 +1,4 @@
-"""End a call that takes too long, let interrupts wait while something is recorded, await a coroutine anywhere."""
+"""Time limits for calls, interrupts that wait while something is recorded, and coroutines in any thread."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ from zenbook.errors import StepTimeoutError
 # --- interrupts -----------------------------------------------------------------------------------------------------
 
 SignalHandler = Callable[[int, types.FrameType | None], Any]
-_before: dict[int, SignalHandler] = {}  # whose place `_receive` has taken, by signal
+_replaced: dict[int, SignalHandler] = {}  # the handlers that `_receive` has replaced, by signal
 
 
 class _Gate:
-    """``closed`` counts the `uninterrupted` blocks that go on, ``came`` is the signal that waits for their end."""
+    """``closed`` counts the active `uninterrupted` blocks, ``pending`` is the signal that waits for their end."""
 
     closed = 0
-    came = 0
+    pending = 0
 
 
 @contextmanager
 def interrupts_can_wait() -> Iterator[None]:
-    """For a run's time: what stops the run (Ctrl-C, the stop button, SIGTERM) waits for `uninterrupted` blocks."""
-    mine = []
+    """Let signals that stop a run (Ctrl-C, the stop button, SIGTERM) wait for the end of `uninterrupted` blocks."""
+    installed = []
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             handler = signal.getsignal(number)
             if callable(handler) and handler is not _receive:
-                _before[number] = handler
+                _replaced[number] = handler
                 signal.signal(number, _receive)
-                mine.append(number)
+                installed.append(number)
     try:
         yield
     finally:
-        for number in mine:
+        for number in installed:
             if signal.getsignal(number) is _receive:
-                signal.signal(number, _before[number])
+                signal.signal(number, _replaced[number])
 
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Put an interrupt off until the block's end, so that what is recorded is recorded whole.
+    """Let an interrupt wait for the block's end, so that records are complete.
 
-    Only within `interrupts_can_wait`, and in the main thread: the others get no signals.
+    It works within `interrupts_can_wait` and in the main thread; other threads do not get signals.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -59,21 +59,21 @@ def uninterrupted() -> Iterator[None]:
         yield
     finally:
         _Gate.closed -= 1
-        if not _Gate.closed and _Gate.came:
-            number, _Gate.came = _Gate.came, 0
-            _before[number](number, None)
+        if not _Gate.closed and _Gate.pending:
+            number, _Gate.pending = _Gate.pending, 0
+            _replaced[number](number, None)
 
 
 def interrupt_waits() -> bool:
-    """Whether the main thread, which asks, is in an `uninterrupted` block that the user has tried to stop."""
-    return bool(_Gate.came) and threading.current_thread() is threading.main_thread()
+    """Whether the caller is in the main thread, in an `uninterrupted` block that the user has tried to stop."""
+    return bool(_Gate.pending) and threading.current_thread() is threading.main_thread()
 
 
 def _receive(number: int, frame: types.FrameType | None) -> None:
     if _Gate.closed:
-        _Gate.came = number
+        _Gate.pending = number
     else:
-        _before[number](number, frame)
+        _replaced[number](number, frame)
 
 
 # --- time limits ----------------------------------------------------------------------------------------------------
@@ -85,10 +85,20 @@ class _Expired(BaseException):  # a step's own `except Exception` must not catch
 
 @contextmanager
 def time_limit(seconds: float | None, step: str) -> Iterator[None]:
-    """Raise `StepTimeoutError` in the block when it takes longer.
+    """Limit the time that the block may take.
 
-    In the main thread a timer signal does it, which also ends a wait; elsewhere, or without such signals, the exception
-    is set in the thread and lands between two bytecodes.
+    In the main thread a timer signal ends it, which also ends a wait; elsewhere, or without such signals, the exception
+    is set in the thread and is raised between two bytecodes.
+
+    Args:
+        seconds: The limit; None for no limit.
+        step: The step's name, for the message.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        StepTimeoutError: The block took longer.
     """
     if seconds is None:
         yield
@@ -120,11 +130,11 @@ def _by_signal(seconds: float) -> Iterator[None]:
 @contextmanager
 def _by_exception(seconds: float) -> Iterator[None]:
     thread = threading.get_ident()
-    lock, over = threading.Lock(), threading.Event()
+    lock, ended = threading.Lock(), threading.Event()
 
     def expire() -> None:
         with lock:
-            if not over.is_set():
+            if not ended.is_set():
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(_Expired))
 
     timer = threading.Timer(seconds, expire)
@@ -134,7 +144,7 @@ def _by_exception(seconds: float) -> Iterator[None]:
         yield
     finally:
         with lock:
-            over.set()  # from here on it can't come any more; what was set before lands in these lines
+            ended.set()  # no exception is set from here on; one that was set before is raised in these lines
         timer.cancel()
 
 
@@ -142,36 +152,45 @@ def _by_exception(seconds: float) -> Iterator[None]:
 
 
 def run_coroutine(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """The result of a coroutine, awaited in an event loop of its own thread: the kernel's loop is running already.
+    """Run a coroutine in a thread with an event loop of its own: the kernel's loop is running already.
 
-    An interrupt cancels it.
+    An interrupt cancels the coroutine.
+
+    Args:
+        coroutine: What to run.
+
+    Returns:
+        Its result.
+
+    Raises:
+        BaseException: What the coroutine raised.
     """
     result: dict[str, Any] = {}
-    import asyncio  # 50 ms, which a process that runs no coroutine is spared
+    import asyncio  # takes 50 ms
 
     tasks: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
-    given_up = threading.Event()
+    cancelled = threading.Event()
 
     async def main() -> None:
         task = asyncio.ensure_future(coroutine)
         tasks.append((asyncio.get_running_loop(), task))
-        if given_up.is_set():
+        if cancelled.is_set():
             task.cancel()
         result["value"] = await task
 
     def run() -> None:
         try:
             asyncio.run(main())
-        except BaseException as error:  # noqa: BLE001  # handed to the caller's thread
+        except BaseException as error:  # noqa: BLE001  # raised in the caller's thread
             result["error"] = error
 
     thread = threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True, name="zenbook-await")
     thread.start()
     try:
-        while thread.is_alive():  # in short waits, so that an interrupt lands at once
+        while thread.is_alive():  # in short waits, so that an interrupt is raised at once
             thread.join(0.05)
     except BaseException:
-        given_up.set()
+        cancelled.set()
         for loop, task in tasks:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(task.cancel)
@@ -182,5 +201,9 @@ def run_coroutine(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 
 def pause(seconds: float) -> None:
-    """Wait, open to interrupts."""
+    """Wait in such a way that an interrupt ends the wait.
+
+    Args:
+        seconds: How long to wait.
+    """
     threading.Event().wait(seconds)

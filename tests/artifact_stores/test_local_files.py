@@ -162,7 +162,7 @@ def test_a_missing_artifact_is_reported_with_a_hint(store: LocalArtifactStore) -
 @pytest.mark.parametrize(
     "address", ["", "../secret", f"ab/../{'0' * 62}", "/etc/passwd", f"ab/{'0' * 62}/..", f"ab/{'0' * 62}\n", "tmp/x"]
 )
-def test_an_address_can_not_leave_the_store(store: LocalArtifactStore, address: str) -> None:
+def test_an_address_cannot_leave_the_store(store: LocalArtifactStore, address: str) -> None:
     for use in (store.open, store.local_path, store.exists, store.uri, store.delete):
         with pytest.raises(ArtifactError, match="is not the address of an artifact"):
             use(address)

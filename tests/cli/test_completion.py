@@ -89,7 +89,7 @@ def test_pipelines_and_parameters_of_a_file_that_is_not_run() -> None:
     assert tab("run gone.py:") == []
 
 
-def test_what_can_not_be_looked_up_completes_to_nothing(workspace: Path) -> None:
+def test_what_cannot_be_looked_up_completes_to_nothing(workspace: Path) -> None:
     (workspace / ".zen").mkdir()
     (workspace / ".zen/config.yaml").write_text("][")
     assert tab("stack use ") == []

@@ -48,7 +48,7 @@ def test_sql_gives_a_result_and_its_schema_a_table(runs: list[str]) -> None:
         zen("sql", "select 1", "-p", "x")
 
 
-def test_sql_in_a_shell_prints_the_rows_and_tells_mistakes(runs: list[str], workspace: Path) -> None:
+def test_sql_in_a_shell_prints_rows_and_explains_mistakes(runs: list[str], workspace: Path) -> None:
     done = run_zen(workspace, "sql", "select count(*) as n from runs")
     assert (done.returncode, done.stdout.split()) == (0, ["1", "row", "n", "3"])
     failed = run_zen(workspace, "sql", "select pipelin from runs")

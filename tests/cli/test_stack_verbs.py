@@ -103,7 +103,7 @@ def test_config_set_changes_nothing_when_the_check_fails(tmp_path: Path) -> None
         ("stack import nothing.yaml", "cannot be read", "zen stack export"),
     ],
 )
-def test_mistakes_are_told_with_the_way_out(line: str, message: str, hint: str) -> None:
+def test_a_mistake_is_explained_with_a_hint(line: str, message: str, hint: str) -> None:
     with pytest.raises(ZenbookError) as raised:
         zen(line)
     assert message in raised.value.message
@@ -119,7 +119,7 @@ def test_use_shows_what_changes_in_three_lines_and_what_the_checks_found() -> No
     assert "writes and reads" in shown[2]
 
 
-def test_check_tells_which_component_fails_and_how_to_mend_it(tmp_path: Path) -> None:
+def test_check_names_the_component_that_fails_and_how_to_fix_it(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     zen(f"artifact-store register broken local --path {tmp_path}/file/below")
     zen("stack register prod -a broken")
@@ -235,21 +235,21 @@ def test_nobody_to_ask_means_no(tmp_path: Path) -> None:
 def test_a_component_whose_package_is_missing_is_registered_with_the_command_that_brings_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    told = 'It needs s3fs. Install it: pip install "zenbook[s3]"'
-    assert told not in repr(zen("artifact-store register here s3 --path s3://bucket/a"))
+    message = 'It needs s3fs. Install it: pip install "zenbook[s3]"'
+    assert message not in repr(zen("artifact-store register here s3 --path s3://bucket/a"))
     monkeypatch.setattr("zenbook.stack.flavour.find_spec", lambda _name: None)
-    assert told in repr(zen("artifact-store register later s3 --path s3://bucket/b"))
+    assert message in repr(zen("artifact-store register later s3 --path s3://bucket/b"))
 
 
-def test_the_status_is_told_although_a_component_is_in_trouble() -> None:
+def test_status_works_although_a_component_has_a_problem() -> None:
     Workspace.find().ensure()
     zen("metadata-store register db mysql --password ${NO_SUCH_VARIABLE}")
     zen("stack register prod -m db --production")
     zen("stack use prod --no-check")
-    told = repr(zen("status"))
-    assert "prod (production)" in told
-    assert "The variable NO_SUCH_VARIABLE is not set" in told
-    assert "export NO_SUCH_VARIABLE=" in told
+    message = repr(zen("status"))
+    assert "prod (production)" in message
+    assert "The variable NO_SUCH_VARIABLE is not set" in message
+    assert "export NO_SUCH_VARIABLE=" in message
 
 
 def test_config_set_without_options_takes_what_is_built_in() -> None:

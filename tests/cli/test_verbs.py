@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -94,7 +95,7 @@ def test_a_module_of_a_package_is_run_under_its_dotted_name(workspace: Path) -> 
     assert find_run("p").steps["one"].outputs["output"].load() == 7
 
 
-def test_run_on_the_stack_that_the_environment_says(training: Path) -> None:
+def test_run_on_the_stack_that_the_environment_names(training: Path) -> None:
     done = run_zen(training.parent, "run", "train.py:training", ZENBOOK_STACK_ORCHESTRATOR="process")
     assert done.returncode == 0, done.stderr
     assert find_run().record.orchestrator == "process"
@@ -120,10 +121,10 @@ def test_run_without_the_cache(training: Path) -> None:
         (("runs", "--limit", "x"), 2, "'x' is not a valid integer"),
         (("runs", "--state", "faild"), 1, "Unknown state 'faild'.\nDid you mean 'failed'?"),
         (("run",), 1, "No pipeline given."),
-        (("run", "trian.py"), 1, "There is no file 'trian.py'.\nDid you mean 'train.py'?"),
-        (("run", "train.txt"), 1, "There is no file 'train.txt'."),
-        (("run", "train.py"), 1, "There are several pipelines in train.py.\nName one of them: failing, training."),
-        (("run", "train.py:trainin"), 1, "There is no pipeline 'trainin' in train.py.\nDid you mean 'training'?"),
+        (("run", "trian.py"), 1, "File 'trian.py' not found.\nDid you mean 'train.py'?"),
+        (("run", "train.txt"), 1, "File 'train.txt' not found."),
+        (("run", "train.py"), 1, "train.py has several pipelines.\nName one of them: failing, training."),
+        (("run", "train.py:trainin"), 1, "Pipeline 'trainin' is not in train.py.\nDid you mean 'training'?"),
         (("run", "train.py:training", "-p", "rwos=3"), 1, "has no parameter 'rwos'.\nDid you mean 'rows'?"),
         (("run", "train.py:training", "-p", "rows"), 1, "The parameter 'rows' has no value."),
         (("run", "train.py:training", "-p", "rows=many"), 1, "The parameter 'rows' of 'training' is 'many'"),
@@ -134,7 +135,7 @@ def test_run_without_the_cache(training: Path) -> None:
         (("step", "list"), 2, "This verb needs a notebook."),
     ],
 )
-def test_mistakes_are_told_in_sentences(
+def test_a_mistake_is_explained_in_sentences(
     training: Path,
     words: tuple[str, ...],
     code: int,
@@ -173,10 +174,10 @@ def test_a_file_that_cannot_be_imported_shows_its_own_line(workspace: Path) -> N
     assert PACKAGE not in done.stderr
 
 
-def test_a_reader_that_leaves_is_no_error(run: zenbook.Run, workspace: Path) -> None:
+def test_a_reader_that_closes_the_pipe_is_not_an_error(run: zenbook.Run, workspace: Path) -> None:
     zen = Path(sys.executable).parent / "zen"
     done = subprocess.run(
-        ["bash", "-c", f"set -o pipefail; {zen} runs | true"],
+        ["bash", "-c", f"set -o pipefail; {shlex.quote(str(zen))} runs | true"],
         cwd=workspace,
         capture_output=True,
         text=True,
@@ -224,7 +225,7 @@ def test_status_before_and_after_the_first_run(workspace: Path) -> None:
     assert "schema" in after["metadata store"]
 
 
-def test_doctor_finds_all_well_and_says_what_is_not(workspace: Path) -> None:
+def test_doctor_reports_problems(workspace: Path) -> None:
     found = cli.invoke(["doctor"])
     assert {row[""] for row in found} <= {"✓", "–", "!"}
     (workspace / ".zen" / "config.yaml").write_text("stacks: 3\n")
@@ -277,7 +278,7 @@ def test_stacks_are_listed_described_and_switched(two_stacks: Path) -> None:
     assert cli.invoke(["stack", "get"]) == "default"
 
 
-def test_a_variable_wins_over_stack_use_and_says_so(two_stacks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_overrides_stack_use_with_a_warning(two_stacks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZENBOOK_STACK", "default")
     with pytest.raises(ZenbookError, match="chooses 'default' and overrides"):
         cli.invoke(["stack", "use", "prod"])

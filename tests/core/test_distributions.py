@@ -26,7 +26,7 @@ def test_what_is_not_installed_has_no_version(module: str) -> None:
     assert version_of(module) is None or module.startswith("numpy")
 
 
-def test_pythons_own_modules_are_told_from_others() -> None:
+def test_pythons_own_modules_are_recognised() -> None:
     assert is_stdlib("json.decoder")
     assert not is_stdlib("numpy")
     assert is_installed(find_module("json").origin)

@@ -67,7 +67,7 @@ def test_not_a_number_comes_back() -> None:
      dt.datetime(2020, 1, 1, fold=1), pd.Timestamp("2020"), iter([])],
     ids=lambda one: type(one).__name__,
 )  # fmt: skip
-def test_what_is_no_plain_value(value: object) -> None:
+def test_values_that_are_not_plain_are_refused(value: object) -> None:
     with pytest.raises(NotPlainError):
         encode(value)
 

@@ -61,7 +61,7 @@ def test_durations(text: object, expected: float) -> None:
     "text",
     ["", "soon", "10x", "5 5", -1, "-1s", "1h30", True, None, float("inf"), float("nan"), [], "s", "1,5s", "1e3s"],
 )
-def test_what_is_no_duration(text: object) -> None:
+def test_a_value_that_is_not_a_duration_is_refused(text: object) -> None:
     with pytest.raises(DefinitionError, match="timeout of step 'f'"):
         seconds(text, "timeout", "f")
 
@@ -146,7 +146,7 @@ def test_two_outputs_of_one_name_are_refused_when_they_are_asked_for() -> None:
     def f() -> tuple[Annotated[int, "a"], Annotated[int, "a"]]: ...
 
     f.__annotations__["return"] = tuple[Annotated[int, "a"], Annotated[int, "a"]]
-    with pytest.raises(DefinitionError, match="alike"):
+    with pytest.raises(DefinitionError, match="the same name"):
         _ = step(f).outputs
 
 

@@ -20,7 +20,7 @@ def chain(count):
 
 def fan(count):
     middle = [f"fit-{at}" for at in range(count)]
-    return ["load", *middle, "report"], [(a, b) for one in middle for a, b in (("load", one), (one, "report"))]
+    return ["load", *middle, "report"], [(a, b) for item in middle for a, b in (("load", item), (item, "report"))]
 
 
 GRAPHS = {

@@ -40,36 +40,36 @@ def on_terminal(folder: Path, **streams: int) -> str:
     (folder / "script.py").write_text(SCRIPT)
     here, there = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "PYTHONPATH": str(Path(__file__).parents[2])}
-    given = {name: there if stream else subprocess.DEVNULL for name, stream in streams.items()}
-    process = subprocess.Popen([sys.executable, "script.py"], cwd=folder, env=environment, **given)
+    redirected = {name: there if stream else subprocess.DEVNULL for name, stream in streams.items()}
+    process = subprocess.Popen([sys.executable, "script.py"], cwd=folder, env=environment, **redirected)
     os.close(there)
-    said = b""
+    output = b""
     try:
         while piece := os.read(here, 65536):
-            said += piece
+            output += piece
     except OSError:  # the other end is closed
         pass
     os.close(here)
-    assert process.wait(60) == 0, said.decode()
-    return said.decode()
+    assert process.wait(60) == 0, output.decode()
+    return output.decode()
 
 
 def test_a_terminal_shows_a_bar_and_then_lines(tmp_path: Path) -> None:
-    said = on_terminal(tmp_path, stdout=1, stderr=1)
-    assert "fit epochs" in said
-    assert "0/2" in said
-    assert "of 6" in said
-    assert "fitted" in said
-    last = said.rpartition("\x1b[2K")[2]
-    assert "✓" in said
+    output = on_terminal(tmp_path, stdout=1, stderr=1)
+    assert "fit epochs" in output
+    assert "0/2" in output
+    assert "of 6" in output
+    assert "fitted" in output
+    last = output.rpartition("\x1b[2K")[2]
+    assert "✓" in output
     assert "2 ran" in last, "the bar is gone, the totals stay"
     assert "━" not in last
 
 
 def test_what_steps_print_to_a_file_stays_out_of_the_terminal(tmp_path: Path) -> None:
-    said = on_terminal(tmp_path, stdout=0, stderr=1)
-    assert "fit epochs" in said
-    assert "fitted" not in said
+    output = on_terminal(tmp_path, stdout=0, stderr=1)
+    assert "fit epochs" in output
+    assert "fitted" not in output
 
 
 def test_elsewhere_there_are_plain_lines(tmp_path: Path) -> None:

@@ -44,10 +44,10 @@ ODD = [
 def test_it_is_well_formed_for_any_name():
     root = ET.fromstring(run_graph_svg(run_of(ODD, [(ODD[0], ODD[1])])))
     assert len(root.findall(f"{SVG}g")) == len(ODD)
-    titles = [one.findtext(f"{SVG}title") for one in root.findall(f"{SVG}g")]
+    titles = [node.findtext(f"{SVG}title") for node in root.findall(f"{SVG}g")]
     assert titles[0] is None, "its name is there in full"
     assert any("x" * 500 in (title or "") for title in titles), "the title has the full name"
-    assert not any("x" * 60 in (one.text or "") for one in root.iter(f"{SVG}text"))
+    assert not any("x" * 60 in (node.text or "") for node in root.iter(f"{SVG}text"))
 
 
 @pytest.mark.parametrize("state", StepState)
@@ -68,15 +68,15 @@ def test_a_finished_step_shows_how_long_it_took_and_how_often_it_was_tried():
     run = run_of(["fit", "split"])
     run.steps["fit"].attempt = 3
     run.steps["split"].state = StepState.CACHED
-    texts = [one.text for one in ET.fromstring(run_graph_svg(run)).iter(f"{SVG}text")]
+    texts = [node.text for node in ET.fromstring(run_graph_svg(run)).iter(f"{SVG}text")]
     assert texts == ["fit", "1.2 s ×3", "split", "cached"]
 
 
 def test_long_names_keep_their_ends_apart():
     run = run_of([f"train_a_model_with_many_words-{at}" for at in (12, 13)])
-    texts = [one.text for one in ET.fromstring(run_graph_svg(run)).iter(f"{SVG}text")]
+    texts = [node.text for node in ET.fromstring(run_graph_svg(run)).iter(f"{SVG}text")]
     assert texts[0] != texts[2]
-    assert all("…" in one for one in (texts[0], texts[2]))
+    assert all("…" in item for item in (texts[0], texts[2]))
     assert texts[0].endswith("-12")
 
 
@@ -100,7 +100,7 @@ def test_a_run_without_steps_has_a_picture():
 def test_boxes_do_not_move_while_the_run_is_running():
     def boxes(state):
         root = ET.fromstring(run_graph_svg(run_of(*chain(5), state=state)))
-        return [(one.get("x"), one.get("y"), one.get("width")) for one in root.iter(f"{SVG}rect")]
+        return [(node.get("x"), node.get("y"), node.get("width")) for node in root.iter(f"{SVG}rect")]
 
     assert boxes(StepState.PENDING) == boxes(StepState.FAILED) == boxes(StepState.CACHED)
 
@@ -117,8 +117,8 @@ def test_the_reduction_keeps_every_path():
     chance = random.Random(3)
     names = [f"s{at}" for at in range(40)]
     edges = [(a, b) for at, a in enumerate(names) for b in names[at + 1 :] if chance.random() < 0.3]
-    kept = drawn_edges(names, edges)
-    assert len(kept) < len(edges)
+    reduced = drawn_edges(names, edges)
+    assert len(reduced) < len(edges)
 
     def reach(pairs):
         result = {name: set() for name in names}
@@ -128,7 +128,7 @@ def test_the_reduction_keeps_every_path():
                     result[name] |= {b} | result[b]
         return result
 
-    assert reach(kept) == reach(edges)
+    assert reach(reduced) == reach(edges)
 
 
 def test_the_data_uri_holds_the_picture():

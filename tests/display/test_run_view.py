@@ -37,7 +37,7 @@ def view():
     return RunView.of_graph(chain_graph("load", "split", "fit"), RUN, "training", "prod", {"lr": 0.3})
 
 
-def told(view, *events):
+def after_events(view, *events):
     for event in events:
         view.on_event(event)
     return view
@@ -50,7 +50,7 @@ def test_a_new_view_is_pending_with_the_graphs_steps_and_edges(view):
 
 
 def test_a_run_that_succeeds(view):
-    told(
+    after_events(
         view,
         RunStarted(RUN, at=1.0),
         finished("load", StepState.CACHED, why="nothing changed"),
@@ -76,7 +76,7 @@ def test_a_run_that_succeeds(view):
 
 
 def test_a_run_that_fails_says_why(view):
-    told(
+    after_events(
         view,
         RunStarted(RUN, at=0.0),
         StepStarted(RUN, "load", at=0.0),
@@ -96,7 +96,7 @@ def test_a_run_that_fails_says_why(view):
 
 def test_while_it_runs_the_header_shows_for_how_long(view, monkeypatch):
     monkeypatch.setattr("time.time", lambda: 13.0)
-    told(view, RunStarted(RUN, at=1.0), StepStarted(RUN, "load", at=1.0))
+    after_events(view, RunStarted(RUN, at=1.0), StepStarted(RUN, "load", at=1.0))
     assert header(view) == f"training {RUN} running for 12 s · 3 steps: 1 running, 2 pending"
 
 
@@ -104,20 +104,20 @@ def test_an_event_that_comes_twice_or_for_another_run_changes_nothing(view):
     events = [
         RunStarted(RUN, at=1.0), StepStarted(RUN, "load", at=1.0), Measured(RUN, "load", "a", 1.0), finished("load"),
     ]  # fmt: skip
-    once = run_text(told(view, *events, RunFinished(RUN, RunState.SUCCEEDED, at=2.0)))
-    assert run_text(told(view, RunFinished(RUN, RunState.SUCCEEDED, at=2.0), *events[2:])) == once
-    assert run_text(told(view, RunFinished("other", RunState.FAILED), StepStarted("other", "fit"))) == once
+    once = run_text(after_events(view, *events, RunFinished(RUN, RunState.SUCCEEDED, at=2.0)))
+    assert run_text(after_events(view, RunFinished(RUN, RunState.SUCCEEDED, at=2.0), *events[2:])) == once
+    assert run_text(after_events(view, RunFinished("other", RunState.FAILED), StepStarted("other", "fit"))) == once
 
 
 def test_a_metric_of_two_steps_gets_the_steps_name(view):
-    told(
+    after_events(
         view, Measured(RUN, "load", "rows", 5.0), Measured(RUN, "split", "rows", 4.0), Measured(RUN, "fit", "auc", 1.0)
     )
     assert view.metrics == {"load.rows": 5.0, "split.rows": 4.0, "auc": 1.0}
 
 
 def test_records_give_the_same_view_as_the_events(view):
-    told(
+    after_events(
         view,
         RunStarted(RUN, at=1.0),
         finished("load", StepState.CACHED),
@@ -160,7 +160,7 @@ class Tags(html.parser.HTMLParser):
 
 
 def test_html_is_static_and_needs_no_trust(view):
-    source = run_html(told(view, RunStarted(RUN, at=1.0), RunFinished(RUN, RunState.SUCCEEDED, at=2.0)))
+    source = run_html(after_events(view, RunStarted(RUN, at=1.0), RunFinished(RUN, RunState.SUCCEEDED, at=2.0)))
     tags = Tags(source)
     assert {tag for tag, _ in tags.seen} <= {"div", "span", "b", "code", "img", "table", "tbody", "tr", "td"}
     (image,) = [attributes for tag, attributes in tags.seen if tag == "img"]

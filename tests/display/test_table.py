@@ -7,7 +7,7 @@ import time
 import pytest
 
 from zenbook.core.states import RunState
-from zenbook.display.table import Table, cut, duration, moment, number, one_line, shown, width
+from zenbook.display.table import Table, cell_text, cut, duration, moment, number, one_line, width
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_numbers_for_people(value, words):
 
 
 def test_other_cells():
-    assert [shown(one) for one in (None, True, 12345678, RunState.FAILED)] == ["", "yes", "12345678", "failed"]
+    assert [cell_text(item) for item in (None, True, 12345678, RunState.FAILED)] == ["", "yes", "12345678", "failed"]
 
 
 def test_pandas_is_not_imported_before_it_is_needed():

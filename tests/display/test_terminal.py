@@ -22,7 +22,7 @@ def view():
     return RunView(RUN, "training", steps={name: StepView(name) for name in ("load", "データ")})
 
 
-def told(stream, *events):
+def written(stream, *events):
     progress = TerminalProgress(view(), stream)
     for event in events:
         progress.on_event(event)
@@ -50,14 +50,14 @@ LINES = [
 
 
 def test_each_finished_step_is_a_line_and_totals_follow():
-    assert told(io.StringIO(), *EVENTS).splitlines() == LINES
+    assert written(io.StringIO(), *EVENTS).splitlines() == LINES
 
 
 def test_a_terminal_gets_the_same_in_colours(monkeypatch):
     monkeypatch.setenv("TERM", "xterm-256color")
     for name in ("NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
-    coloured = told(Terminal(), *EVENTS)
+    coloured = written(Terminal(), *EVENTS)
     assert "\x1b[" in coloured
     assert re.sub(r"\x1b\[[\d;]*m", "", coloured).splitlines() == LINES
 
@@ -77,12 +77,12 @@ def test_a_line_that_a_step_left_open_is_ended_first(stream, monkeypatch):
 
 
 def test_a_failed_run_ends_with_its_error():
-    shown = told(io.StringIO(), RunStarted(RUN, at=1.0), RunFinished(RUN, RunState.FAILED, "ValueError: x", at=2.0))
+    shown = written(io.StringIO(), RunStarted(RUN, at=1.0), RunFinished(RUN, RunState.FAILED, "ValueError: x", at=2.0))
     assert shown.splitlines()[-1] == "  ValueError: x"
 
 
 def test_other_runs_are_not_shown():
-    assert told(io.StringIO(), StepFinished("other", "load", StepState.CACHED)) == ""
+    assert written(io.StringIO(), StepFinished("other", "load", StepState.CACHED)) == ""
 
 
 def test_prints_of_steps_and_progress_come_in_order_in_one_file(tmp_path):

@@ -259,7 +259,7 @@ def raises_unspeakable() -> int:
     raise Unspeakable
 
 
-def test_a_step_that_exits_fails_and_python_goes_on() -> None:
+def test_a_step_that_exits_fails_and_python_keeps_running() -> None:
     @pipeline
     def leaving() -> None:
         leaves()
@@ -278,7 +278,7 @@ def test_an_exception_that_cannot_be_printed_is_recorded() -> None:
         raising()
     assert type(raised.value).__name__ == "Unspeakable"
     assert find_run().state == "failed"
-    assert find_run().error == "Unspeakable: (its message can't be made)"
+    assert find_run().error == "Unspeakable: (its message cannot be read)"
 
 
 def test_a_step_gives_a_wrong_number_of_outputs(workspace: Path) -> None:

@@ -60,7 +60,7 @@ def run_on(orchestrator: Orchestrator, *, use_cache: bool = True) -> str:
     return launch(doubling.plan(), stack, use_cache=use_cache)
 
 
-def test_each_worker_is_told_all_that_it_needs(tmp_path: Path) -> None:
+def test_each_worker_gets_all_that_it_needs(tmp_path: Path) -> None:
     counting = Counting(shared=tmp_path)
     run = run_on(counting, use_cache=False)
     assert [(one.step, one.run) for one in counting.workers] == [("one", run), ("double", run)]
@@ -93,7 +93,7 @@ def test_a_worker_that_recorded_no_end_is_a_crashed_step(ended: WorkerExit, word
     assert run.steps["one"].error == words
 
 
-def test_a_command_that_cannot_be_started_is_told(tmp_path: Path) -> None:
+def test_a_command_that_cannot_be_started_is_reported(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"'/no/such/python' could not be started: No such file or directory"):
         run_command(["/no/such/python"], {})
 

@@ -106,5 +106,5 @@ def test_a_mapped_array_costs_no_copy(store):
 def test_damaged_bytes_are_reported(store):
     whole = store(np.arange(100)).bytes
     for damaged in (b"nonsense", whole[:-8], whole[:20]):
-        with pytest.raises(FormatError, match=r"no readable \.npy"):
+        with pytest.raises(FormatError, match=r"not a readable \.npy"):
             format_named("numpy").read(BytesSource(damaged))

@@ -118,5 +118,5 @@ def test_a_lazy_frame_is_refused_with_the_way_out(store):
 
 def test_damaged_bytes_are_reported():
     for name in ("arrow", "arrow-batch", "polars"):
-        with pytest.raises(FormatError, match="no readable Arrow file"):
+        with pytest.raises(FormatError, match="not a readable Arrow file"):
             format_named(name).read(BytesSource(b"nonsense" * 10))

@@ -281,7 +281,7 @@ def test_other_programs_read_the_file(store):
 
 
 def test_damaged_bytes_are_reported():
-    with pytest.raises(FormatError, match="no readable Arrow file"):
+    with pytest.raises(FormatError, match="not a readable Arrow file"):
         format_named("pandas").read(BytesSource(b"nonsense"))
     sink = pa.BufferOutputStream()
     table = pa.table({"a": [1]})

@@ -133,7 +133,7 @@ def test_what_cannot_be_pickled_is_named_with_its_place_and_the_way_out(value, p
     file = (tmp_path / "file").open("wb")
     with pytest.raises(FormatError) as caught, file:
         format_for(value).write(value, file)
-    assert f"{path} can't be stored" in caught.value.message
+    assert f"{path} cannot be stored" in caught.value.message
     assert kind in caught.value.message
     assert hint in caught.value.hint
     assert (tmp_path / "file").stat().st_size == 0

@@ -76,7 +76,7 @@ def test_a_format_in_an_annotation_wins_and_can_be_read_back_by_name():
     assert format_for(5, Annotated[int, "output"]).name == "json"
     assert format_for(5, int).name == "json"
     picky = make("refusing", accepts=False, cls="B")
-    with pytest.raises(FormatError, match="doesn't take this int"):
+    with pytest.raises(FormatError, match="does not accept this int"):
         format_for(5, Annotated[int, picky])
 
 
@@ -103,9 +103,9 @@ def test_incomplete_formats_are_refused_with_what_they_lack():
 
     with pytest.raises(FormatError, match="lacks write, suffix"):
         register_format(Half)
-    with pytest.raises(FormatError, match="is one str"):
+    with pytest.raises(FormatError, match="is a str"):
         register_format(make("f", "pandas.DataFrame"))
-    with pytest.raises(FormatError, match="is no format"):
+    with pytest.raises(FormatError, match="is not a format"):
         register_format(int)
 
 

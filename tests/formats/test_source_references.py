@@ -250,9 +250,9 @@ def test_a_function_is_not_taken_for_the_step_made_of_it(notebook, store):
 
 
 def test_classes_of_installed_packages_go_by_name_alone(notebook):
-    from zenbook.formats.pickler import pickled
+    from zenbook.formats.pickler import to_pickle
 
-    stream, _ = pickled([format_for, format_named, pytest.Item, dict, type(None), len])
+    stream, _ = to_pickle([format_for, format_named, pytest.Item, dict, type(None), len])
     assert b"resolve" not in stream
 
 

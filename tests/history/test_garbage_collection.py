@@ -171,7 +171,7 @@ def test_while_batches_wait_in_the_spool_nothing_is_deleted_unless_forced(worksp
     waiting = workspace / ".zen" / "spool" / "elsewhere"
     waiting.mkdir(parents=True)
     (waiting / "1.json").write_text("{}")
-    with pytest.raises(RunError, match=r"1 batches in .*spool have not reached the metadata store"):
+    with pytest.raises(RunError, match=r"1 batch in .*spool did not reach the metadata store"):
         collect_garbage(delete=True)
     assert files() == {garbage}
     assert addresses(collect_garbage(delete=True, force=True)) == [garbage]

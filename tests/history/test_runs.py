@@ -238,7 +238,7 @@ def test_a_path_counts_by_the_content_of_its_file(workspace: Path) -> None:
     again = reading(file)
     assert again.steps["reads"].outputs["output"].load() == "two"
     assert "the file of the parameter `file` has new content" in again.steps["reads"].why
-    with pytest.raises(ZenbookError, match="can't be read"):
+    with pytest.raises(ZenbookError, match="cannot be read"):
         reading(workspace / "missing.txt")
 
 

@@ -233,7 +233,8 @@ def test_loading_twice_unloading_and_reloading_leaves_ipython_as_it_was(k: Kerne
     assert "default" in k.run("%zen stack list").result
     k.run("%unload_ext zenbook")
     assert k.run(
-        "from zenbook.core import source\nsource._labels, __import__('zenbook').runs.watching.on_show"
+        "from zenbook.core.capture import executed_cells\nfrom zenbook.engine import progress_displays\n"
+        "executed_cells._labels, progress_displays.display_checks"
     ).result == ("([], [])")
 
 

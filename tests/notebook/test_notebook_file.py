@@ -67,9 +67,9 @@ def test_step_cells_run_as_one_pipeline_and_share_the_kernel_s_cache(tmp_path: P
     ("words", "says"),
     [
         (["run", "book.ipynb:addding"], "Did you mean 'adding'?"),
-        (["run", "nothing.ipynb"], "There is no file 'nothing.ipynb'"),
-        (["run", "broken.ipynb"], "is no notebook of format 4"),
-        (["run", "empty.ipynb"], "There is no pipeline in empty.ipynb"),
+        (["run", "nothing.ipynb"], "File 'nothing.ipynb' not found"),
+        (["run", "broken.ipynb"], "is not a notebook of format 4"),
+        (["run", "empty.ipynb"], "No pipeline found in empty.ipynb"),
     ],
 )
 def test_mistakes_are_told_without_a_traceback(tmp_path: Path, words: list[str], says: str) -> None:
@@ -103,7 +103,7 @@ def test_of_a_notebook_that_is_analysed_only_definitions_are_executed(tmp_path: 
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "ran").exists()
     assert "here" not in done.stdout
-    assert "Left out: `def given(n: int=big):`, since it needs `big`" in done.stderr
+    assert "Skipped: `def given(n: int=big):`, because it needs `big`" in done.stderr
     assert zen(tmp_path, *words, "executed").returncode == 0
     assert (tmp_path / "ran").exists()
     static, executed = (
@@ -117,7 +117,7 @@ def test_what_only_executing_makes_is_named_when_a_step_reaches_it(tmp_path: Pat
     words = ["export", "airflow", "book.ipynb:reaching", "--to", "out"]
     done = zen(tmp_path, *words, "--static")
     assert done.returncode == 1
-    assert "Step 'three' reads `big` (cell 6), and a notebook that is only analysed does not make it." in done.stderr
+    assert "Step 'three' uses `big` (cell 6), but a notebook that is only analysed does not make it." in done.stderr
     assert "Export it without --static" in done.stderr
     assert zen(tmp_path, *words).returncode == 0
 

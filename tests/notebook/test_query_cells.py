@@ -39,6 +39,7 @@ def test_a_cell_asks_in_sql_and_binds_expressions_of_the_notebook(k: Kernel) -> 
     assert "2 rows" in str(k.run(query.format("", 0)).result)
     assert not k.run(query.format(" found", 0.1)).outputs
     assert k.run("found['lr']").result == "[0.3]"
+    assert "1 row" in str(k.run("%%zen sql -p most=0.15\nselect id from runs where params.lr < $most::double").result)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,6 +24,11 @@ def make_store(name: str, home: Path, **options: Any) -> ObjectStore:
     store = kind.make(kind.settings(**options), home)
     assert isinstance(store, ObjectStore)
     return store
+
+
+def other_machine(options: tuple[str, dict[str, Any]], tmp_path: Path) -> ObjectStore:
+    """The same store without what was copied."""
+    return make_store(options[0], tmp_path / f"other {time.monotonic_ns()}", **options[1])
 
 
 class Servers:

@@ -10,7 +10,16 @@ from typing import Any
 
 from zenbook.core.states import RunState, StepState
 from zenbook.stack.metadata_store import MetadataStore
-from zenbook.stack.records import RunRecord, StepRecord
+from zenbook.stack.records import (
+    ArtifactRecord,
+    Batch,
+    InputRecord,
+    LogRecord,
+    MetricRecord,
+    OutputRecord,
+    RunRecord,
+    StepRecord,
+)
 
 A, B = "a" * 64, "b" * 64
 
@@ -30,3 +39,13 @@ def new_run(store: MetadataStore, run: RunRecord, *steps: StepRecord) -> None:
 def execute_raw(path: Path, statement: str, *values: object) -> list[Any]:
     with closing(sqlite3.connect(path)) as connection, connection:
         return connection.execute(statement, values).fetchall()
+
+
+END_OF_STEP = Batch(
+    steps=[step_of(1, state=StepState.SUCCEEDED)],
+    artifacts=[ArtifactRecord(A, "json", "aa/a", 1, 1.0)],
+    outputs=[OutputRecord("run-0001", "fit", name, A, "json") for name in "abc"],
+    inputs=[InputRecord("run-0001", "fit", name, "load", "output", A, "json") for name in "ab"],
+    metrics=[MetricRecord("run-0001", "fit", "m", n, n, 1.0) for n in range(20)],
+    logs=[LogRecord("run-0001", "fit", n, 1.0, "stdout", "text % \n") for n in range(20)],
+)

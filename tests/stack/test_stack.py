@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,18 @@ def test_flavours_are_found_by_entry_point() -> None:
     with pytest.raises(StackError) as raised:
         flavour(ComponentKind.METADATA_STORE, "sqlit")
     assert raised.value.hint.startswith("Did you mean 'sqlite'")
+
+
+def test_one_entry_says_all_about_a_kind_of_component() -> None:
+    kinds = tuple(ComponentKind)
+    assert [kind.label_with_article for kind in kinds] == ["an artifact store", "a metadata store", "an orchestrator"]
+    assert [f"-{kind.short_flag} --{kind.cli_name}" for kind in kinds] == [
+        "-a --artifact-store",
+        "-m --metadata-store",
+        "-o --orchestrator",
+    ]
+    assert [kind.config_key for kind in kinds] == ["artifact_stores", "metadata_stores", "orchestrators"]
+    assert [kind.config_word for kind in kinds] == ["artifacts", "metadata", "orchestrator"]
+    assert not any(kind.optional or kind.several for kind in kinds)
+    assert all(kind in Stack.model_fields and flavours(kind) for kind in kinds)
+    assert pickle.loads(pickle.dumps(kinds)) == kinds

@@ -31,7 +31,7 @@ from zenbook.stack.orchestrator import Stores
 from zenbook.stack.records import ArtifactRecord, Batch, CachedStep, MetricRecord, OutputRecord, RunQuery, RunRecord
 from zenbook.stack.stack import OpenStack
 from zenbook.testing import ArtifactStoreTests, MetadataStoreTests, OrchestratorTests
-from zenbook.testing.orchestrator_tests import Heard
+from zenbook.testing.orchestrator_tests import RecordingListener
 
 FAILS = (Exception, pytest.fail.Exception)  # whatever makes a test red
 
@@ -118,8 +118,8 @@ class ServesWhatWasDeleted(LocalArtifactStore):
         (HashesOtherwise, "test_bytes_come_back", {"data": b"x"}),
         (StoresEachTime, "test_the_same_bytes_are_stored_once", {}),
         (MissesInItsOwnWords, "test_what_was_deleted_is_missing", {}),
-        (ListsAsItComes, "test_a_listing_has_all_by_address", {}),
-        (ListsWhatIsHalfWritten, "test_nobody_sees_what_is_half_written", {}),
+        (ListsAsItComes, "test_a_listing_has_all_artifacts_sorted_by_address", {}),
+        (ListsWhatIsHalfWritten, "test_an_unfinished_artifact_is_invisible", {}),
         (LeavesItsProbe, "test_check_leaves_nothing", {}),
         (FailsToDeleteTwice, "test_what_was_deleted_is_missing", {}),
         (ServesWhatWasDeleted, "test_what_was_deleted_is_missing", {}),
@@ -230,16 +230,16 @@ class MixesOutputsUp(SqliteStore):
 @pytest.mark.parametrize(
     ("broken", "test"),
     [
-        (WritesInParts, "test_a_batch_is_written_wholly_or_not_at_all"),
+        (WritesInParts, "test_a_batch_is_written_completely_or_not_at_all"),
         (ServesTheOldest, "test_find_cached_gives_the_newest_eight_that_succeeded"),
         (ServesWhatFailed, "test_find_cached_gives_the_newest_eight_that_succeeded"),
         (CountsNanAsZero, "test_numbers_come_back_to_the_last_bit"),
-        (TakesNamesForAlike, "test_names_of_every_length_are_told_apart"),
-        (CutsLongTexts, "test_long_texts_come_back_whole"),
+        (TakesNamesForAlike, "test_names_of_every_length_are_different"),
+        (CutsLongTexts, "test_long_texts_are_not_cut"),
         (ListsPlans, "test_runs_are_paged_and_filtered_newest_first_without_plans"),
-        (ForgetsReaders, "test_artifacts_that_no_run_refers_to_are_found_and_forgotten"),
+        (ForgetsReaders, "test_artifacts_that_no_run_uses_are_found_and_deleted"),
         (LeavesOutputs, "test_a_deleted_run_is_gone_with_all_that_only_it_has"),
-        (WritesLater, "test_what_one_wrote_another_reads_at_once"),
+        (WritesLater, "test_what_one_connection_wrote_another_reads_at_once"),
         (AppendsAnew, "test_a_batch_may_be_written_again"),
         (WritesUnseen, "test_every_write_to_a_run_gives_it_a_newer_revision"),
         (MixesOutputsUp, "test_every_field_of_every_record_comes_back"),
@@ -317,7 +317,7 @@ class GoesOnAfterAFailure(LocalOrchestrator):
 class TestBrokenOrchestrators:
     stack = OrchestratorTests.stack
     sample = OrchestratorTests.sample
-    heard = OrchestratorTests.heard
+    listener = OrchestratorTests.listener
 
     @pytest.fixture
     def orchestrator(self, request: pytest.FixtureRequest) -> LocalOrchestrator:
@@ -329,19 +329,19 @@ class TestBrokenOrchestrators:
             (Swallows, "test_a_step_that_fails_ends_the_run"),
             (Swallows, "test_an_interrupt_cancels_the_run"),
             (AlwaysUsesTheCache, "test_without_the_cache_every_step_runs"),
-            (NeverUsesTheCache, "test_what_is_unchanged_comes_from_the_cache"),
-            (TellsNobody, "test_the_listener_hears_what_is_recorded"),
-            (TellsEndsTwice, "test_the_listener_hears_what_is_recorded"),
+            (NeverUsesTheCache, "test_unchanged_steps_come_from_the_cache"),
+            (TellsNobody, "test_the_listener_gets_the_events_that_are_recorded"),
+            (TellsEndsTwice, "test_the_listener_gets_the_events_that_are_recorded"),
             (ForgetsTheRest, "test_a_step_that_fails_ends_the_run"),
             (GoesOnAfterAFailure, "test_a_step_that_fails_ends_the_run"),
         ],
         indirect=["orchestrator"],
     )
     def test_a_broken_orchestrator_is_caught(
-        self, orchestrator: LocalOrchestrator, test: str, stack: OpenStack, sample: ModuleType, heard: Heard,
+        self, orchestrator: LocalOrchestrator, test: str, stack: OpenStack, sample: ModuleType, listener: RecordingListener,
         tmp_path: Path,
     ) -> None:  # fmt: skip
         promise = getattr(OrchestratorTests(), test)
-        fixtures = {"stack": stack, "sample": sample, "heard": heard, "tmp_path": tmp_path}
+        fixtures = {"stack": stack, "sample": sample, "listener": listener, "tmp_path": tmp_path}
         with pytest.raises(FAILS):
             promise(**{name: fixtures[name] for name in inspect.signature(promise).parameters})

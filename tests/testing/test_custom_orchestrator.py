@@ -78,7 +78,7 @@ def test_it_keeps_its_promises(tmp_path: Path, installed: Path) -> None:
     assert re.search(r"^\d\d passed", done.stdout.splitlines()[-1])
 
 
-def test_a_command_that_is_not_there_is_told(workspace: Path, installed: Path) -> None:
+def test_a_missing_command_is_named(workspace: Path, installed: Path) -> None:
     (workspace / ".zen").mkdir()
     config = block("yaml", "prefixed").replace("[nice,", "[nicely,")
     (workspace / ".zen" / "config.yaml").write_text(config)

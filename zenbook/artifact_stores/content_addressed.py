@@ -108,16 +108,13 @@ class AddressedFolder:
             return False
 
     def path(self, address: str) -> str:
-        """Path of a file, which need not exist.
+        """Path of a file, which need not exist. Raises `ArtifactError` for text that is not an address.
 
         Args:
             address: ``ab/cdef….suffix``.
 
         Returns:
             The absolute path.
-
-        Raises:
-            ArtifactError: For text that is not an address.
         """
         return os.path.join(self.root, checked_address(address))
 
@@ -137,13 +134,10 @@ class AddressedFolder:
                     yield StoredFile(address, status.st_size, status.st_mtime)
 
     def delete(self, address: str) -> None:
-        """Remove a file; it is not an error if the file does not exist.
+        """Remove a file; it is not an error if the file does not exist. Raises `StoreError` when the disk refuses.
 
         Args:
             address: ``ab/cdef….suffix``.
-
-        Raises:
-            StoreError: When the disk refuses.
         """
         try:
             os.unlink(self.path(address))

@@ -49,6 +49,9 @@ class TemporaryFile:
 
         Args:
             view: Contiguous bytes.
+
+        Raises:
+            OSError: Of the disk; also in `failure`.
         """
         done = 0
         try:
@@ -74,6 +77,9 @@ class TemporaryFile:
 
         Args:
             target: The new path; a missing folder is created.
+
+        Raises:
+            OSError: Of the disk; also in `failure`.
         """
         try:
             try:

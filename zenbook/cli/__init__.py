@@ -78,7 +78,8 @@ def invoke(arguments: Sequence[str], notebook: Notebook | None = None) -> Any:
     except click.exceptions.Exit:
         return None
     except click.NoSuchOption as error:
-        raise unknown_option(error) from None
+        refused = unknown_option(error)
+        raise refused from None
     except click.UsageError as error:
         raise ZenbookError(error.format_message(), usage(error)) from None
     except click.ClickException as error:

@@ -48,7 +48,8 @@ class OfFlavour(click.Command):
             The words that are left.
 
         Raises:
-            ZenbookError: The flavour is unknown, or its option stands before it.
+            ZenbookError: The flavour is unknown, or an option stands before it.
+            NoSuchOption: The flavour has no such option.
         """
         try:
             ctx.meta[_CHOSEN] = self.chosen(self._words(ctx, args))

@@ -27,7 +27,7 @@ def place_for(target: str | None) -> tuple[PipelineSource, str | None]:
     Raises:
         RunError: No pipeline is named in a shell, or the cells of another notebook would run in this kernel.
     """
-    from zenbook.pipelines.sources import place_of
+    from zenbook.pipelines.sources import source_of
 
     context = click.get_current_context()
     notebook: Notebook | None = context.obj
@@ -43,4 +43,4 @@ def place_for(target: str | None) -> tuple[PipelineSource, str | None]:
             "Run it in a process of its own: write ! instead of %.",
         )
     assert target is not None
-    return place_of(target)
+    return source_of(target)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -38,13 +40,50 @@ def sql(query: str | None, schema: bool, params: Sequence[str], allow_files: boo
         return queries.schema()
     if query is None:
         raise QueryError("No query given.", 'Try zen sql "select * from runs limit 5", or zen sql --schema.')
+    return queries.sql(query, _query_values(params), allow_files=allow_files)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlCell:
+    """The first line of a cell that starts with ``%%zen sql``."""
+
+    name: str | None  # the variable that gets the result; without it the result is shown
+    values: dict[str, str]  # of the query's parameters
+    allow_files: bool
+
+
+def read_sql_cell(line: str) -> SqlCell:
+    """Read the words behind ``%%zen``, with the options of the verb `sql`.
+
+    Args:
+        line: The rest of the cell's first line.
+
+    Returns:
+        The name and the options.
+
+    Raises:
+        QueryError: If the line is not ``sql [NAME]`` with options of the verb.
+    """
+    try:
+        verb, *words = shlex.split(line)
+        with sql.make_context("%%zen sql", words, help_option_names=[]) as context:
+            name, options = context.params["query"], context.params
+        is_valid = verb == "sql" and not options["schema"] and (name is None or name.isidentifier())
+    except (click.UsageError, ValueError):
+        is_valid = False
+    if not is_valid:
+        raise QueryError(f"A cell cannot start with %%zen {line.strip()}.", "Write %%zen sql [NAME] [--allow-files].")
+    return SqlCell(name, _query_values(options["params"]), options["allow_files"])
+
+
+def _query_values(params: Sequence[str]) -> dict[str, str]:
     values = {}
     for pair in params:
         name, equals, value = pair.partition("=")
         if not equals:
             raise QueryError(f"The parameter {pair!r} has no value.", "Write it as --param name=value.")
         values[name.strip()] = value
-    return queries.sql(query, values, allow_files=allow_files)
+    return values
 
 
 @click.command()

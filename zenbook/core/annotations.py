@@ -15,19 +15,34 @@ _NUMBERS: dict[type, type] = {int: numbers.Integral, float: numbers.Real, comple
 
 
 def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """The annotations of a function, evaluated where that is possible."""
+    """Evaluate the annotations of a function where that is possible.
+
+    Args:
+        function: The function.
+
+    Returns:
+        The annotations by parameter name, and that of the result as "return".
+    """
     try:
         return typing.get_type_hints(function, include_extras=True)
-    except Exception:  # noqa: BLE001  # a forward reference to what is not there: such annotations count as absent
-        given = getattr(function, "__annotations__", {})
-        return {name: hint for name, hint in given.items() if not isinstance(hint, str)}
+    except Exception:  # noqa: BLE001  # an unknown forward reference: such annotations are ignored
+        annotations = getattr(function, "__annotations__", {})
+        return {name: hint for name, hint in annotations.items() if not isinstance(hint, str)}
 
 
 def output_names(hint: Any, step: str) -> tuple[str, ...]:
-    """The outputs that a return annotation names: of a NamedTuple, an annotated tuple or an annotated type.
+    """Read the outputs that a return annotation names: of a NamedTuple, an annotated tuple or an annotated type.
 
-    A tuple of fixed length without names gives ``output_0``, ``output_1``…; anything else one ``output``.
-    Raises `DefinitionError` when two have the same name.
+    Args:
+        hint: The annotation.
+        step: The step's name, for the message.
+
+    Returns:
+        The names. A tuple of fixed length without names gives ``output_0``, ``output_1``…; anything else one
+        ``output``.
+
+    Raises:
+        DefinitionError: Two outputs have the same name.
     """
     fields = getattr(hint, "_fields", None)
     if isinstance(hint, type) and issubclass(hint, tuple) and fields:
@@ -35,21 +50,30 @@ def output_names(hint: Any, step: str) -> tuple[str, ...]:
     if typing.get_origin(hint) is tuple:
         parts = typing.get_args(hint)
         if len(parts) > 1 and parts[-1] is not Ellipsis:
-            names = tuple(_annotated_name(part) or f"output_{place}" for place, part in enumerate(parts))
+            names = tuple(_annotated_name(part) or f"output_{number}" for number, part in enumerate(parts))
             if len(set(names)) < len(names):
                 raise DefinitionError(
-                    f"Step {step!r} names two of its outputs alike: {', '.join(names)}.", "Give each its own name."
+                    f"Step {step!r} has two outputs of the same name: {', '.join(names)}.",
+                    "Give each output its own name.",
                 )
             return names
     return (_annotated_name(hint) or "output",)
 
 
 def output_hints(hint: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    """The annotation of each output."""
+    """Find the annotation of each output.
+
+    Args:
+        hint: The return annotation.
+        names: The outputs' names.
+
+    Returns:
+        The annotations by output name; empty if the return annotation does not match the names.
+    """
     if len(names) == 1:
         return {names[0]: hint}
     if isinstance(hint, type) and hasattr(hint, "_fields"):
-        return {name: one for name, one in hints_of(hint).items() if name in names}
+        return {name: part for name, part in hints_of(hint).items() if name in names}
     if typing.get_origin(hint) is tuple and len(typing.get_args(hint)) == len(names):
         return dict(zip(names, typing.get_args(hint), strict=True))
     return {}
@@ -57,12 +81,20 @@ def output_hints(hint: Any, names: tuple[str, ...]) -> dict[str, Any]:
 
 def _annotated_name(hint: Any) -> str | None:
     if typing.get_origin(hint) is Annotated:
-        return next((one for one in typing.get_args(hint)[1:] if isinstance(one, str)), None)
+        return next((note for note in typing.get_args(hint)[1:] if isinstance(note, str)), None)
     return None
 
 
 def conforms(value: Any, hint: Any) -> bool:
-    """Whether a value fits an annotation, looking at classes and not into containers; what can't be told fits."""
+    """Whether a value fits an annotation. Only classes are compared, not the contents of containers.
+
+    Args:
+        value: Any object.
+        hint: The annotation.
+
+    Returns:
+        True too if the annotation cannot be checked.
+    """
     if hint is Any or hint is inspect.Parameter.empty or isinstance(hint, str | typing.TypeVar):
         return True
     if hint is None:
@@ -71,9 +103,9 @@ def conforms(value: Any, hint: Any) -> bool:
     if origin is Annotated:
         return conforms(value, parts[0])
     if origin is Union or origin is types.UnionType:
-        return any(conforms(value, one) for one in parts)
+        return any(conforms(value, part) for part in parts)
     if origin is Literal:
-        return any(type(value) is type(one) and value == one for one in parts)
+        return any(type(value) is type(part) and value == part for part in parts)
     kind = origin or hint
     if not isinstance(kind, type):
         return True
@@ -88,7 +120,14 @@ def conforms(value: Any, hint: Any) -> bool:
 
 
 def describe(hint: Any) -> str:
-    """An annotation for people."""
+    """Describe an annotation for people.
+
+    Args:
+        hint: The annotation.
+
+    Returns:
+        Its name, as "int" or "list[str]".
+    """
     if isinstance(hint, type) and typing.get_origin(hint) is None:
         return hint.__name__
     if typing.get_origin(hint) is Annotated:

@@ -22,12 +22,26 @@ T = TypeVar("T")
 
 @lru_cache(maxsize=4096)
 def canonical_source(source: str) -> str:
-    """The canonical form of a module's source. Raises `SyntaxError`."""
+    """Compute the canonical form of a module's source. Raises `SyntaxError`.
+
+    Args:
+        source: The source text.
+
+    Returns:
+        A text that is equal for sources of the same meaning.
+    """
     return canonical(parse(source))
 
 
 def canonical(node: ast.AST) -> str:
-    """The canonical form of a syntax tree."""
+    """Compute the canonical form of a syntax tree.
+
+    Args:
+        node: The tree.
+
+    Returns:
+        A text that is equal for trees of the same meaning.
+    """
 
     def walk() -> str:
         parts: list[str] = []
@@ -40,8 +54,14 @@ def canonical(node: ast.AST) -> str:
 def deeply(walk: Callable[[], T]) -> T:
     """Walk a syntax tree that may be deeper than Python's limit for recursion (a sum of 1,000 terms is).
 
-    The limit is raised only for such a one, and ``walk`` begins anew then: the limit is every thread's, and one that is
-    parsing while it changes fails with `SystemError`.
+    The limit is raised only for such a tree, and ``walk`` is called again then: the limit is shared by all threads, and
+    a thread that is parsing while it changes fails with `SystemError`.
+
+    Args:
+        walk: Walks the tree; called once or twice.
+
+    Returns:
+        What it returned.
     """
     try:
         return walk()
@@ -96,13 +116,13 @@ def _pieces(node: object) -> list[object]:
     if not isinstance(node, ast.JoinedStr):
         return [node]
     merged: list[object] = []
-    for one in node.values:
-        if isinstance(one, ast.Constant) and isinstance(one.value, str):
+    for part in node.values:
+        if isinstance(part, ast.Constant) and isinstance(part.value, str):
             last = merged[-1] if merged else None
             if isinstance(last, ast.Constant):
-                merged[-1] = ast.Constant(str(last.value) + one.value)
-            elif one.value:
-                merged.append(one)
+                merged[-1] = ast.Constant(str(last.value) + part.value)
+            elif part.value:
+                merged.append(part)
         else:
-            merged.append(one)
+            merged.append(part)
     return merged

@@ -1,7 +1,7 @@
 """The capsule: the readable Python source that a step needs to travel.
 
-A capsule is a main module (``__main__``) that holds the step and what it reaches in the notebook, and beside it the
-reached parts of the project's own modules under their own names. Its digest names the exact text; its fingerprint
+A capsule is a main module (``__main__``) that holds the step and what it uses of the notebook, and beside it the
+used parts of the project's own modules under their own names. Its digest names the exact text; its fingerprint
 (see `fingerprint`) is blind to comments and formatting.
 """
 
@@ -38,12 +38,12 @@ class Module:
     @cached_property
     def source(self) -> str:
         """The module's text."""
-        return "\n\n".join(one.text for one in self.pieces) + "\n" if self.pieces else ""
+        return "\n\n".join(piece.text for piece in self.pieces) + "\n" if self.pieces else ""
 
 
 @dataclass(frozen=True)
 class Capsule:
-    """Source of a step and of all that it reaches, the import of what it does not carry, and their versions.
+    """The source of a step and of all that it uses, the imports of what it does not carry, and their versions.
 
     ``entry`` is ``module:name`` of the function to call; for a cell it is the main module itself, whose last part (the
     cell's own text) is ``cell``.
@@ -65,7 +65,7 @@ class Capsule:
         """The whole capsule as one text for people to read."""
         if len(self.modules) == 1 and not self.cell:
             return self.modules[0].source
-        parts = [f"# --- {one.name} ---\n{one.source}" for one in self.modules if one.source.strip()]
+        parts = [f"# --- {module.name} ---\n{module.source}" for module in self.modules if module.source.strip()]
         if self.cell:
             parts.append(f"# --- cell ---\n{self.cell}")
         return "\n".join(parts)
@@ -74,14 +74,21 @@ class Capsule:
         """Plain data for a plan."""
         return {
             "entry": self.entry,
-            "modules": [[one.name, one.source, one.package] for one in self.modules],
-            "requirements": [list(one) for one in self.requirements],
+            "modules": [[module.name, module.source, module.package] for module in self.modules],
+            "requirements": [list(requirement) for requirement in self.requirements],
             "cell": self.cell,
         }
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Self:
-        """Read what `to_json` gave."""
+        """Read what `to_json` returned.
+
+        Args:
+            body: The plain data.
+
+        Returns:
+            The capsule.
+        """
         return cls(
             entry=body["entry"],
             modules=tuple(

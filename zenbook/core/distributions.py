@@ -1,4 +1,4 @@
-"""Which installed distribution a module belongs to, and in which version.
+"""Find the installed distribution that a module belongs to, and its version.
 
 `importlib.metadata.packages_distributions` reads every installed file list (0.2 s and more); here the folder names
 answer most questions, and a file list is read only to confirm.
@@ -29,12 +29,26 @@ _USUAL = {  # modules whose distribution has another name: a first guess, confir
 
 
 def is_stdlib(module: str) -> bool:
-    """Whether a module comes with Python."""
+    """Whether a module comes with Python.
+
+    Args:
+        module: The module's dotted name.
+
+    Returns:
+        True for the standard library.
+    """
     return module.partition(".")[0] in sys.stdlib_module_names
 
 
 def is_installed(path: str) -> bool:
-    """Whether a file belongs to an installed distribution or to Python itself, and not to the user's project."""
+    """Whether a file belongs to an installed distribution or to Python itself, and not to the user's project.
+
+    Args:
+        path: The file.
+
+    Returns:
+        False for a file of the user's project.
+    """
     return bool(_INSTALLED.search(path)) or path.startswith(_python_folders())
 
 
@@ -45,7 +59,14 @@ def _python_folders() -> tuple[str, ...]:
 
 
 def find_module(name: str) -> ModuleSpec | None:
-    """Where a module would be imported from, without importing its parents. None if there is no such module."""
+    """Find out where a module would be imported from, without importing its parents.
+
+    Args:
+        name: The module's dotted name.
+
+    Returns:
+        The module's specification; None if it does not exist.
+    """
     loaded = sys.modules.get(name)
     spec = getattr(loaded, "__spec__", None)
     if spec is not None and spec.origin is not None:
@@ -85,9 +106,14 @@ def project_file(name: str) -> str | None:
 
 
 def version_of(module: str) -> tuple[str, str] | None:
-    """(distribution, version) of an importable module that is installed; None for one that is not.
+    """Find the distribution and version of an importable module.
 
-    A module that no distribution claims counts with the digest of its files as version.
+    Args:
+        module: The module's dotted name.
+
+    Returns:
+        (distribution, version); the digest of its files as version if no distribution claims the module; None for a
+        module that is not installed.
     """
     top = module.partition(".")[0]
     if is_stdlib(top):
@@ -137,7 +163,7 @@ def _version_of(module: str, stamp: tuple[tuple[str, int], ...]) -> tuple[str, s
 
 def _installation_folder(origin: str) -> Path | None:
     origin = os.path.abspath(origin)  # noqa: PTH100  # as the entries of sys.path: symbolic links stay as they are
-    for folder in sorted({os.path.abspath(one) for one in sys.path if one}, key=lambda one: -len(one)):  # noqa: PTH100
+    for folder in sorted({os.path.abspath(entry) for entry in sys.path if entry}, key=lambda path: -len(path)):  # noqa: PTH100
         if origin.startswith(folder + os.sep):
             return Path(folder)
     return None
@@ -146,22 +172,22 @@ def _installation_folder(origin: str) -> Path | None:
 @lru_cache(maxsize=64)
 def _distributions(folder: Path, _: tuple[tuple[str, int], ...]) -> dict[str, tuple[str, str]]:
     """Normalized name → (metadata folder, version) of what is installed in a folder, in a state of installation."""
-    found = {}
+    installed = {}
     for entry in os.listdir(folder):  # noqa: PTH208
         match = _INFO.match(entry)
         if match:
-            found[_normalized(match["name"])] = (entry, match["version"])
-    return found
+            installed[_normalized(match["name"])] = (entry, match["version"])
+    return installed
 
 
 def installed_distributions() -> dict[str, str]:
-    """Name → version of all that is installed; the first on ``sys.path`` counts."""
-    stamp, found = installation_stamp(), {}
+    """The versions of all installed distributions by name; the first on ``sys.path`` counts."""
+    stamp, versions = installation_stamp(), {}
     for folder, _ in reversed(stamp):
-        found.update(
+        versions.update(
             {name.replace("_", "-"): version for name, (_, version) in _distributions(Path(folder), stamp).items()}
         )
-    return dict(sorted(found.items()))
+    return dict(sorted(versions.items()))
 
 
 def _claims(info: Path, relative: str) -> bool:
@@ -186,6 +212,6 @@ def _digest_version(origin: str) -> str:
     if path.name == "__init__.py":
         path = path.parent
     if path.is_dir():
-        files = sorted(one for one in path.rglob("*") if one.suffix in (".py", ".so", ".pyd") and one.is_file())
-        return digest_of_text("\n".join(f"{one.relative_to(path)} {digest_of_path(one)}" for one in files))[:16]
+        files = sorted(entry for entry in path.rglob("*") if entry.suffix in (".py", ".so", ".pyd") and entry.is_file())
+        return digest_of_text("\n".join(f"{file.relative_to(path)} {digest_of_path(file)}" for file in files))[:16]
     return digest_of_path(path)[:16] if path.exists() else ""

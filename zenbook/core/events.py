@@ -1,4 +1,4 @@
-"""What happens during a run, told to listeners. Everything that shows or records progress listens to events.
+"""Events: what happens during a run. Everything that shows or records progress listens to them.
 
 An event is one of a few frozen kinds; a listener is anything with ``on_event``. The engine never asks who listens.
 """
@@ -12,12 +12,12 @@ from typing import Protocol
 
 from zenbook.core.states import RunState, StepState
 
-ATTEMPT_NOTE = "ran by "  # how a step's note begins that says where it ran: a fact, and nothing to look into
+ATTEMPT_NOTE = "ran by "  # the beginning of a note that says where a step ran, which needs no action
 
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run's first step is about to be looked at."""
+    """A run starts, before its first step."""
 
     run: str
     at: float = field(default_factory=time.time)
@@ -132,9 +132,9 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    """How far a running step has come. Shown while it runs, and not recorded.
+    """The progress of a running step. It is shown while the step runs, and not recorded.
 
-    A ``total`` of None is unknown; ``label`` may also be the whole of what is to be shown (a progress bar's own text).
+    A ``total`` of None is unknown; ``label`` may also be all that is to be shown (a progress bar's own text).
     """
 
     run: str
@@ -149,25 +149,43 @@ Event = RunStarted | RunFinished | StepStarted | StepRetried | StepFinished | Lo
 
 
 class Listener(Protocol):
-    """Something that wants to know what happens during a run."""
+    """Receives the events of a run."""
 
     def on_event(self, event: Event) -> None:
-        """Take one event; called in the thread in which it happened."""
+        """Receive an event, in the thread in which it happened.
+
+        Args:
+            event: The event.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Several listeners as one, told in order."""
+    """Several listeners as one, called in order."""
 
     each: tuple[Listener, ...]
 
     @classmethod
     def of(cls, listeners: Iterable[Listener | None]) -> Listeners:
-        """The listeners that are there."""
-        return cls(tuple(one for one in listeners if one is not None))
+        """Join listeners.
+
+        Args:
+            listeners: The listeners; None is left out.
+
+        Returns:
+            All of them as one.
+        """
+        return cls(tuple(listener for listener in listeners if listener is not None))
 
     def on_event(self, event: Event) -> None:
-        """Pass the event on. When one can't take it (the store is away), the others hear of it before it raises."""
+        """Pass an event on to all listeners.
+
+        Args:
+            event: The event.
+
+        Raises:
+            Exception: What the first listener raised that failed (the store cannot be reached), after all were called.
+        """
         failure: Exception | None = None
         for listener in self.each:
             try:

@@ -1,4 +1,4 @@
-"""The fingerprint of a capsule: what the cache goes by.
+"""The fingerprint of a capsule, on which the cache key depends.
 
 It is a digest of the canonical form of what travels, and of the versions of the distributions that this imports. So
 whatever changes what a step does changes its fingerprint; a comment, a blank line or another Python version does not.
@@ -16,9 +16,18 @@ from zenbook.core.graph import Json
 
 
 def fingerprint(capsule: Capsule) -> str:
-    """blake3, 64 hex digits, of the capsule's meaning."""
+    """Compute the fingerprint of a capsule's meaning.
+
+    Args:
+        capsule: The capsule.
+
+    Returns:
+        64 hex digits.
+    """
     parts = [capsule.entry, canonical_source(capsule.cell)]
-    parts += [f"{one.name}\n{canonical_source(one.source)}" for one in sorted(capsule.modules, key=lambda m: m.name)]
+    parts += [
+        f"{module.name}\n{canonical_source(module.source)}" for module in sorted(capsule.modules, key=lambda m: m.name)
+    ]
     parts += [f"{name}=={version}" for name, version in capsule.requirements]
     return digest_of_text("\0".join(parts))
 
@@ -30,9 +39,17 @@ def cache_key(
     outputs: tuple[str, ...],
     contents: tuple[str, ...],
 ) -> str:
-    """blake3, 64 hex digits, of a call: the fingerprint, the arguments, what the inputs and files contain.
+    """Compute the cache key of a call.
 
-    ``inputs`` are `Stored.key` by input name, ``contents`` the digests of the files that path arguments name.
+    Args:
+        code: The fingerprint of the capsule.
+        arguments: The arguments as the plan holds them.
+        inputs: `Stored.key` by input name.
+        outputs: The names of the outputs.
+        contents: The digests of the files that path arguments name.
+
+    Returns:
+        64 hex digits.
     """
     call = [code, dict(arguments), dict(inputs), list(outputs), list(contents)]
     return digest_of_text(json.dumps(call, sort_keys=True, separators=(",", ":")))

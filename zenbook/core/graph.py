@@ -1,7 +1,7 @@
 """The graph of a pipeline: immutable nodes, and where each node's inputs come from.
 
-A graph holds no store, no engine and no function. Arguments are JSON (see `values`), in which ``{"$input": name}``
-stands for an object that comes from another step or was passed to the pipeline.
+A graph holds no store, no engine and no function. Arguments are JSON (see `plain_values`), in which
+``{"$input": name}`` stands for an object that comes from another step or was passed to the pipeline.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Retries:
 
 @dataclass(frozen=True, slots=True)
 class StepOptions:
-    """What a user may set on a step."""
+    """The options that a user can set on a step."""
 
     cache: bool = True
     retries: Retries = Retries()
@@ -72,18 +72,18 @@ class Node:
     after: tuple[str, ...] = ()
     options: StepOptions = StepOptions()
     doc: str = ""
-    inferred: bool = False  # a cell's outputs that nobody asked for by name: what can't be stored is left out
+    inferred: bool = False  # a cell's outputs were not named by the user: those that cannot be stored are left out
 
     @property
     def shown_upstream(self) -> tuple[str, ...]:
         """Names of the nodes whose outputs this one takes by name, without repetition."""
-        sources = (ref.step for one in self.inputs.values() if not one.optional for ref in one.sources)
+        sources = (ref.step for source in self.inputs.values() if not source.optional for ref in source.sources)
         return tuple(dict.fromkeys((*sources, *self.after)))
 
     @property
     def upstream(self) -> tuple[str, ...]:
         """Names of the nodes that must end before this one, without repetition."""
-        sources = (ref.step for one in self.inputs.values() for ref in one.sources)
+        sources = (ref.step for source in self.inputs.values() for ref in source.sources)
         return tuple(dict.fromkeys((*sources, *self.after)))
 
     @property
@@ -118,9 +118,9 @@ class Graph:
 
 def _has_input(template: Json) -> bool:
     if isinstance(template, dict):
-        return "$input" in template or any(_has_input(one) for one in template.values())
+        return "$input" in template or any(_has_input(part) for part in template.values())
     if isinstance(template, list):
-        return any(_has_input(one) for one in template)
+        return any(_has_input(part) for part in template)
     return False
 
 

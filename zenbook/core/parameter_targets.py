@@ -100,15 +100,15 @@ class _Search:
         traced = self._trace(placeholders)
         if traced is None or not self._is_filled_to(traced.graph, self.plan.params, self.plan.graph):
             return None
-        found: dict[str, list[ParameterTarget]] = {name: [] for name in names}
+        targets: dict[str, list[ParameterTarget]] = {name: [] for name in names}
         for node in traced.graph:
             for argument, template in node.arguments.items():
                 for name, path in _placeholder_paths(template):
-                    found[name].append(ParameterTarget(node.name, argument, path))
+                    targets[name].append(ParameterTarget(node.name, argument, path))
         return {
-            name: tuple(targets)
-            for name, targets in found.items()
-            if targets and not placeholders[name].is_used and self._takes_other_values(name, targets, traced)
+            name: tuple(places)
+            for name, places in targets.items()
+            if places and not placeholders[name].is_used and self._takes_other_values(name, places, traced)
         }
 
     def _trace(self, values: Mapping[str, Any]) -> Traced | None:
@@ -178,7 +178,7 @@ def _is_taken(value: Any, target: ParameterTarget, traced: Traced) -> bool:
 
 
 def _other_values(value: Json) -> Iterator[Json]:
-    """Other values of the same kind; none for a kind of which there are no obvious ones."""
+    """Other values of the same kind; empty for kinds that are not listed here."""
     actual = decode(value)
     candidates: tuple[Any, ...] = ()
     if isinstance(actual, bool):
@@ -224,10 +224,8 @@ def _choices(hint: Any, value: Json) -> Iterator[Json]:
 
 
 def _only_passed_on(function: Callable[..., Any]) -> set[str]:
-    """The parameters that the function's source uses only as arguments of steps and pipelines.
-
-    A placeholder sees most other uses too, but not ``model is None`` or ``type(model)``.
-    """
+    """The parameters that the function's source uses only as arguments of steps and pipelines."""
+    # A placeholder notices most other uses too, but not ``model is None`` or ``type(model)``.
     try:
         tree = parse(textwrap.dedent(inspect.getsource(function))).body[0]
     except (OSError, TypeError, SyntaxError, IndexError):

@@ -10,7 +10,7 @@ import ast
 import threading
 from typing import Literal, overload
 
-_one_at_a_time = threading.RLock()
+_parser_lock = threading.RLock()
 
 
 @overload
@@ -18,6 +18,15 @@ def parse(source: str, filename: str = "<unknown>", mode: Literal["exec"] = "exe
 @overload
 def parse(source: str, filename: str = "<unknown>", *, mode: Literal["eval"]) -> ast.Expression: ...
 def parse(source: str, filename: str = "<unknown>", mode: Literal["exec", "eval"] = "exec") -> ast.AST:
-    """The syntax tree of a source text. Raises `SyntaxError`, and `ValueError` for a text with null bytes."""
-    with _one_at_a_time:
+    """Parse a source text. Raises `SyntaxError`, and `ValueError` for a text with null bytes.
+
+    Args:
+        source: The source text.
+        filename: Its file, for error messages.
+        mode: "exec" for a module, "eval" for an expression.
+
+    Returns:
+        The syntax tree.
+    """
+    with _parser_lock:
         return ast.parse(source, filename, mode)

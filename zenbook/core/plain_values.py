@@ -1,6 +1,6 @@
 """Plain values as JSON, exactly: what a parameter may be.
 
-JSON's own types stand for themselves; others are an object with one key that begins with ``$``.
+JSON's own types are written as they are; others are an object with one key that starts with ``$``.
 """
 
 from __future__ import annotations
@@ -23,26 +23,33 @@ from typing import Any
 from zenbook.core.graph import Json
 from zenbook.core.placeholders import ParameterPlaceholder
 
-PLACEHOLDER = "$parameter"  # the tag of a parameter's placeholder; no plan has one
+PLACEHOLDER = "$parameter"  # the tag of a parameter's placeholder; a plan never has it
 
 
 class NotPlainError(Exception):
-    """A value that is no plain value; it has to be stored as an artifact instead."""
+    """The value is not a plain value; it has to be stored as an artifact instead."""
 
 
 def encode(value: Any) -> Json:
-    """A plain value as JSON. Raises `NotPlainError`."""
+    """Encode a plain value as JSON. Raises `NotPlainError`.
+
+    Args:
+        value: The value.
+
+    Returns:
+        What `json.dumps` takes.
+    """
     kind = type(value)
     if value is None or kind in (bool, int, str):
         return value
     if kind is float:
         return value if math.isfinite(value) else {"$float": str(value)}
     if kind is list:
-        return [encode(one) for one in value]
+        return [encode(part) for part in value]
     if kind is dict:  # JSON of a plan is sorted by key, so a dict in another order is written as pairs
         if all(type(key) is str and not key.startswith("$") for key in value) and list(value) == sorted(value):
-            return {key: encode(one) for key, one in value.items()}
-        return {"$dict": [[encode(key), encode(one)] for key, one in value.items()]}
+            return {key: encode(part) for key, part in value.items()}
+        return {"$dict": [[encode(key), encode(part)] for key, part in value.items()]}
     return _encode_other(value, kind)
 
 
@@ -50,10 +57,12 @@ def _encode_other(value: Any, kind: type) -> Json:
     if kind is ParameterPlaceholder:
         return {PLACEHOLDER: value.parameter}
     if kind is tuple:
-        return {"$tuple": [encode(one) for one in value]}
+        return {"$tuple": [encode(part) for part in value]}
     if kind in (set, frozenset):
         return {
-            f"${kind.__name__}": sorted((encode(one) for one in value), key=lambda one: json.dumps(one, sort_keys=True))
+            f"${kind.__name__}": sorted(
+                (encode(part) for part in value), key=lambda part: json.dumps(part, sort_keys=True)
+            )
         }
     if kind is bytes:
         return {"$bytes": base64.b64encode(value).decode()}
@@ -74,31 +83,52 @@ def _encode_other(value: Any, kind: type) -> Json:
 
 
 def decode(value: Json) -> Any:
-    """The value that `encode` was given."""
+    """Decode what `encode` returned.
+
+    Args:
+        value: The JSON.
+
+    Returns:
+        The value.
+    """
     if isinstance(value, list):
-        return [decode(one) for one in value]
+        return [decode(part) for part in value]
     if isinstance(value, Mapping):
         if len(value) == 1:
             tag, body = next(iter(value.items()))
             if tag.startswith("$"):
                 return _DECODERS[tag](body)
-        return {key: decode(one) for key, one in value.items()}
+        return {key: decode(part) for key, part in value.items()}
     return value
 
 
 def paths_in(value: Json) -> list[Path]:
-    """The paths that an encoded value holds, in order."""
+    """Find the paths in an encoded value.
+
+    Args:
+        value: The JSON.
+
+    Returns:
+        The paths, in order.
+    """
     if isinstance(value, list):
-        return [path for one in value for path in paths_in(one)]
+        return [path for part in value for path in paths_in(part)]
     if isinstance(value, Mapping):
         if len(value) == 1 and "$path" in value:
             return [Path(value["$path"])]
-        return [path for one in value.values() for path in paths_in(one)]
+        return [path for part in value.values() for path in paths_in(part)]
     return []
 
 
 def show(value: Json) -> str:
-    """An encoded value for people, in one line."""
+    """Write an encoded value for people, in one line.
+
+    Args:
+        value: The JSON.
+
+    Returns:
+        The text.
+    """
     if isinstance(value, Mapping) and len(value) == 1 and next(iter(value)).startswith("$"):
         (tag, body) = next(iter(value.items()))
         if tag == "$input":
@@ -106,7 +136,7 @@ def show(value: Json) -> str:
         if tag in ("$path", "$float", "$Decimal", "$UUID", "$datetime", "$date", "$time", "$timedelta"):
             return str(body)
         if tag in ("$enum", "$ref"):
-            return ".".join(str(one) for one in body[1 : 3 if tag == "$enum" else 2])
+            return ".".join(str(part) for part in body[1 : 3 if tag == "$enum" else 2])
         try:
             return repr(decode(value))
         except Exception:  # noqa: BLE001  # a class that is not here: the JSON still says what it is
@@ -120,15 +150,15 @@ def _is_exact_in_text(value: Any) -> bool:
 
 
 def _timedelta(text: str) -> datetime.timedelta:
-    days, seconds, microseconds = (int(one) for one in text.split(","))
+    days, seconds, microseconds = (int(part) for part in text.split(","))
     return datetime.timedelta(days, seconds, microseconds)
 
 
 _BY_TEXT: dict[type, tuple[Callable[[Any], str], Callable[[str], Any]]] = {
-    datetime.datetime: (lambda one: one.isoformat(), datetime.datetime.fromisoformat),
-    datetime.date: (lambda one: one.isoformat(), datetime.date.fromisoformat),
-    datetime.time: (lambda one: one.isoformat(), datetime.time.fromisoformat),
-    datetime.timedelta: (lambda one: f"{one.days},{one.seconds},{one.microseconds}", _timedelta),
+    datetime.datetime: (lambda moment: moment.isoformat(), datetime.datetime.fromisoformat),
+    datetime.date: (lambda moment: moment.isoformat(), datetime.date.fromisoformat),
+    datetime.time: (lambda moment: moment.isoformat(), datetime.time.fromisoformat),
+    datetime.timedelta: (lambda delta: f"{delta.days},{delta.seconds},{delta.microseconds}", _timedelta),
     decimal.Decimal: (str, decimal.Decimal),
     fractions.Fraction: (str, fractions.Fraction),
     uuid.UUID: (str, uuid.UUID),
@@ -147,7 +177,7 @@ def _is_installed(value: Any) -> bool:
 
 
 def _version(value: Any) -> str:
-    """The distribution that a class or function comes from: with another version it may be another one."""
+    """The distribution that a class or function comes from: another version may behave differently."""
     from zenbook.core.distributions import version_of
 
     name, version = version_of(value.__module__) or ("", "")
@@ -155,10 +185,10 @@ def _version(value: Any) -> str:
 
 
 def _named(module: str, qualname: str) -> Any:
-    found: Any = importlib.import_module(module)
+    value: Any = importlib.import_module(module)
     for part in qualname.split("."):
-        found = getattr(found, part)
-    return found
+        value = getattr(value, part)
+    return value
 
 
 def _numpy_scalar(body: list[Any]) -> Any:
@@ -167,10 +197,10 @@ def _numpy_scalar(body: list[Any]) -> Any:
 
 _DECODERS: dict[str, Callable[[Any], Any]] = {
     "$float": float,
-    "$dict": lambda body: {decode(key): decode(one) for key, one in body},
-    "$tuple": lambda body: tuple(decode(one) for one in body),
-    "$set": lambda body: {decode(one) for one in body},
-    "$frozenset": lambda body: frozenset(decode(one) for one in body),
+    "$dict": lambda body: {decode(key): decode(part) for key, part in body},
+    "$tuple": lambda body: tuple(decode(part) for part in body),
+    "$set": lambda body: {decode(part) for part in body},
+    "$frozenset": lambda body: frozenset(decode(part) for part in body),
     "$bytes": base64.b64decode,
     "$complex": lambda body: complex(decode(body[0]), decode(body[1])),
     "$path": Path,

@@ -1,4 +1,4 @@
-"""The plan: frozen JSON with all that a run needs. It alone leaves the notebook.
+"""The plan: frozen JSON with all that a run needs. Nothing else leaves the notebook.
 
 A plan holds no function, no cell, no store and no secret: the graph, the arguments, the capsules by digest, each
 node's fingerprint and the distributions that the capsules import.
@@ -57,13 +57,25 @@ class Plan:
     )  # where a parameter may be replaced
 
     def capsule_of(self, node: str) -> Capsule:
-        """The capsule that a node runs."""
+        """Find the capsule that a node runs.
+
+        Args:
+            node: The node's name.
+
+        Returns:
+            The capsule.
+        """
         return self.capsules[self.code[node].capsule]
 
     @property
     def requirements(self) -> tuple[str, ...]:
         """The distributions that the capsules import, as ``name==version``."""
-        pins = {f"{name}=={version}" for one in self.capsules.values() for name, version in one.requirements if version}
+        pins = {
+            f"{name}=={version}"
+            for capsule in self.capsules.values()
+            for name, version in capsule.requirements
+            if version
+        }
         return tuple(sorted(pins))
 
     def to_json(self) -> str:
@@ -75,27 +87,37 @@ class Plan:
             "doc": self.doc,
             "python": self.python,
             "params": dict(self.params),
-            "given": {key: asdict(one) for key, one in self.external_inputs.items()},
+            "given": {key: asdict(stored) for key, stored in self.external_inputs.items()},
             "formats": list(self.formats),
             "requirements": list(self.requirements),
             "nodes": [_node_to_json(node, self.code[node.name]) for node in self.graph],
-            "capsules": {digest: one.to_json() for digest, one in self.capsules.items()},
+            "capsules": {digest: capsule.to_json() for digest, capsule in self.capsules.items()},
         }
         if self.bindings:  # only exported plans have them
             body["bindings"] = {
-                name: [[one.node, one.argument, list(one.within)] for one in places]
-                for name, places in self.bindings.items()
+                name: [[target.node, target.argument, list(target.within)] for target in targets]
+                for name, targets in self.bindings.items()
             }
         return json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote. Raises `RunError` for a plan of a newer zenbook, or no plan at all."""
+        """Read what `to_json` wrote.
+
+        Args:
+            text: The JSON.
+
+        Returns:
+            The plan.
+
+        Raises:
+            RunError: This is not a plan, or a newer zenbook wrote it.
+        """
         try:
             body = json.loads(text)
             version = body["version"]
         except (ValueError, KeyError, TypeError) as error:
-            raise RunError("This is no zenbook plan.", "Give the plan.json that zenbook wrote.") from error
+            raise RunError("This is not a zenbook plan.", "Give the plan.json that zenbook wrote.") from error
         if version > PLAN_VERSION:
             raise RunError(
                 f"The plan has version {version}; this zenbook reads up to version {PLAN_VERSION}.",
@@ -107,11 +129,11 @@ class Plan:
             doc=body["doc"],
             python=body["python"],
             params=body["params"],
-            external_inputs={key: Stored(**one) for key, one in body["given"].items()},
+            external_inputs={key: Stored(**stored) for key, stored in body["given"].items()},
             formats=tuple(body["formats"]),
-            graph=Graph(tuple(_node_from_json(one) for one in body["nodes"])),
-            code={one["name"]: Code(one["capsule"], one["fingerprint"]) for one in body["nodes"]},
-            capsules={digest: Capsule.from_json(one) for digest, one in body["capsules"].items()},
+            graph=Graph(tuple(_node_from_json(node) for node in body["nodes"])),
+            code={node["name"]: Code(node["capsule"], node["fingerprint"]) for node in body["nodes"]},
+            capsules={digest: Capsule.from_json(capsule) for digest, capsule in body["capsules"].items()},
             bindings={
                 name: tuple(ParameterTarget(node, argument, tuple(within)) for node, argument, within in places)
                 for name, places in body.get("bindings", {}).items()
@@ -128,11 +150,11 @@ def _node_to_json(node: Node, code: Code) -> dict[str, Any]:
         "arguments": dict(node.arguments),
         "inputs": {
             name: {
-                "sources": [[ref.step, ref.output] for ref in one.sources],
-                "given": one.external_input,
-                "optional": one.optional,
+                "sources": [[ref.step, ref.output] for ref in source.sources],
+                "given": source.external_input,
+                "optional": source.optional,
             }
-            for name, one in node.inputs.items()
+            for name, source in node.inputs.items()
         },
         "after": list(node.after),
         "options": {
@@ -157,8 +179,8 @@ def _node_from_json(body: dict[str, Any]) -> Node:
         outputs=tuple(body["outputs"]),
         arguments=body["arguments"],
         inputs={
-            name: Input(tuple(OutputRef(*ref) for ref in one["sources"]), one["given"], one["optional"])
-            for name, one in body["inputs"].items()
+            name: Input(tuple(OutputRef(*ref) for ref in source["sources"]), source["given"], source["optional"])
+            for name, source in body["inputs"].items()
         },
         after=tuple(body["after"]),
         options=StepOptions(options["cache"], Retries(options["retries"], options["retry_delay"]), options["timeout"]),

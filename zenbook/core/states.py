@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class RunState(StrEnum):
-    """What became of a run."""
+    """The state of a run."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -17,12 +17,12 @@ class RunState(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether the run can't change any more."""
+        """Whether the run has ended, in whatever way."""
         return self not in (RunState.PENDING, RunState.RUNNING)
 
 
 class StepState(StrEnum):
-    """What became of a step in one run."""
+    """The state of a step run."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -35,7 +35,7 @@ class StepState(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether the step run can't change any more."""
+        """Whether the step run has ended, in whatever way."""
         return self not in (StepState.PENDING, StepState.RUNNING)
 
     @property

@@ -31,14 +31,15 @@ class Step(Generic[P, R]):
         function: The user's function.
         name: The step's name.
         options_: What the user set, but for names and order.
-        explicit_outputs: The names of the outputs where the return annotation does not give them.
+        given_outputs: The names of the outputs where the return annotation does not give them. Stored pickles of steps
+            have this name.
         after: The outputs to come of steps that must end before this one.
     """
 
     function: Callable[P, R]
     name: str
     options_: StepOptions = StepOptions()  # noqa: RUF009  # frozen
-    explicit_outputs: tuple[str, ...] | None = None
+    given_outputs: tuple[str, ...] | None = None
     after: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
@@ -70,8 +71,8 @@ class Step(Generic[P, R]):
     @functools.cached_property
     def outputs(self) -> tuple[str, ...]:
         """The names of the outputs."""
-        if self.explicit_outputs is not None:
-            return self.explicit_outputs
+        if self.given_outputs is not None:
+            return self.given_outputs
         names = output_names(self.hints.get("return"), self.name)
         check_outputs(names, self.name)
         return names
@@ -109,12 +110,12 @@ class Step(Generic[P, R]):
         now = self.options_
         name = chosen(name, self.name)
         check_name(name)
-        outputs = chosen(outputs, self.explicit_outputs)
+        outputs = chosen(outputs, self.given_outputs)
         timeout = chosen(timeout, now.timeout)
         return replace(
             self,
             name=name,
-            explicit_outputs=None if outputs is None else _checked_outputs(outputs, name),
+            given_outputs=None if outputs is None else _checked_outputs(outputs, name),
             after=tuple(_as_sequence(chosen(after, self.after))),
             options_=StepOptions(
                 cache=bool(chosen(cache, now.cache)),
@@ -164,7 +165,7 @@ def step(
         retries: How often a failed step is tried again; by default 0.
         retry_delay: The time before the second attempt, in seconds or as "30s"; doubled after each attempt. 1 s by
             default.
-        timeout: The time after which an attempt is ended, in seconds or as "10m"; by default there is no limit.
+        timeout: The time after which an attempt is ended, in seconds or as "10m"; unlimited by default.
         after: Outputs of steps of the same pipeline that must end before this step starts.
 
     Returns:
@@ -175,7 +176,7 @@ def step(
     """
     if function is None:
         refuse_unknown(_unknown, _OPTIONS, "")
-        return lambda actual: step(actual).options(
+        return lambda actual: _step_of(actual).options(
             name=name,
             outputs=outputs,
             cache=cache,
@@ -184,6 +185,10 @@ def step(
             timeout=timeout,
             after=after,
         )
+    return _step_of(function)
+
+
+def _step_of(function: Any) -> Step[..., Any]:
     if isinstance(function, Step):
         return function
     if isinstance(function, staticmethod | classmethod):
@@ -196,15 +201,15 @@ def step(
             f"@step needs a function, and got {type(function).__name__}.",
             "Pass options by name: @step(retries=2).",
         )
-    own_name = getattr(function, "__name__", type(function).__name__)
-    own_name = "step" if own_name == "<lambda>" else own_name
-    check_name(own_name)
+    name = getattr(function, "__name__", type(function).__name__)
+    name = "step" if name == "<lambda>" else name
+    check_name(name)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise DefinitionError(
-            f"Step {own_name!r} is a generator: it yields its rows one by one, but an artifact is stored as a whole.",
+            f"Step {name!r} is a generator: it yields its rows one by one, but an artifact is stored as a whole.",
             "Return a list, an array or a DataFrame instead of using `yield`.",
         )
-    return Step(function, own_name)
+    return Step(function, name)
 
 
 def check_outputs(names: tuple[Any, ...], step: str) -> None:
@@ -215,7 +220,7 @@ def check_outputs(names: tuple[Any, ...], step: str) -> None:
         step: The step's name, for the message.
 
     Raises:
-        DefinitionError: A name is not an identifier, is too long or occurs twice, or there are no names.
+        DefinitionError: A name is not an identifier, is too long or occurs twice, or the list is empty.
     """
     for name in names:
         if not isinstance(name, str) or not name.isidentifier() or len(name) > OUTPUT_NAME_LIMIT:

@@ -82,6 +82,8 @@ def trace_pipeline(function: Callable[..., Any], name: str, args: Mapping[str, A
 
     Raises:
         WiringError: The steps cannot be connected in this way; the message names the pipeline's line.
+        ValueError: The pipeline's function raised it.
+        TypeError: The pipeline's function raised it.
     """
     trace = Trace(function.__code__, name)
     with trace.active():

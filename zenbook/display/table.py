@@ -78,7 +78,7 @@ class Table:
         if not self.rows:
             return "\n".join((*head, self.empty, *self.notes))
         rooms = self._max_widths()
-        cells = [[cut(shown(cell), room) for cell, room in zip(row, rooms, strict=True)] for row in self.rows]
+        cells = [[cut(cell_text(cell), room) for cell, room in zip(row, rooms, strict=True)] for row in self.rows]
         right = self._right_aligned()
         widths = [max(map(width, column)) for column in zip(self.columns, *cells, strict=True)]
         lines = [
@@ -123,7 +123,7 @@ class Table:
         return result
 
 
-def shown(value: object) -> str:
+def cell_text(value: object) -> str:
     """A cell's value for people, in one line.
 
     Args:
@@ -284,7 +284,7 @@ def padded(text: str, room: int, *, right: bool = False) -> str:
 
 
 def _html_cell(value: object, align: str, room: int) -> Html:
-    full = shown(value)
+    full = cell_text(value)
     short = cut(full, room)
     title = Html(' title="{}"').format(full) if short != full else NOTHING
     wrap = "normal" if room > MAX_CELL else "nowrap"

@@ -168,6 +168,9 @@ class Reader:
 
         Args:
             stored: The artifact.
+
+        Returns:
+            False if it has been deleted.
         """
         return self.artifacts.exists(stored.address)
 
@@ -198,6 +201,7 @@ def read_file(path: Path, stored: Stored) -> Any:
 
     Raises:
         FormatError: The file cannot be read as a value.
+        ArtifactError: Another artifact that the value refers to is missing or corrupt.
     """
     try:
         return format_named(stored.format).read(MappedFile(path))

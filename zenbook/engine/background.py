@@ -93,9 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     try:
         stack = open_stack(options.stack)
-        record = stack.metadata.run(run)
-        if record is None:
-            raise RunError(f"Run {run!r} is not in {stack.metadata.describe()}.", "Use the stack of the run.")
+        record = _read_run(stack, run)
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # what steps print is recorded
         watch_runs_with(lambda view: ProgressFile(progress_file(stack.workspace, view.run)))
         execute_pending_run(record, stack, use_cache=not options.no_cache)
@@ -107,6 +105,13 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception:  # noqa: BLE001  # a step's own: it is recorded
         return 1
     return 0
+
+
+def _read_run(stack: OpenStack, run: str) -> RunRecord:
+    record = stack.metadata.run(run)
+    if record is None:
+        raise RunError(f"Run {run!r} is not in {stack.metadata.describe()}.", "Use the stack of the run.")
+    return record
 
 
 def _interrupt(_number: int, _frame: object) -> None:

@@ -18,12 +18,11 @@ from zenbook.core.events import (
     Progressed,
     RunFinished,
     RunStarted,
-    StepFinished,
-    StepStarted,
 )
 from zenbook.core.states import StepState
 from zenbook.engine.liveness import mark_crashed_runs
 from zenbook.engine.progress_file import progress_file, read_progress
+from zenbook.engine.recorded_events import recorded_end, recorded_start
 from zenbook.errors import StoreError
 from zenbook.stack.records import RunRecord, StepRecord
 from zenbook.stack.stack import OpenStack
@@ -163,22 +162,9 @@ def _events(now: StepRecord, before: StepRecord | None) -> Iterator[Event]:
         return
     ran = now.started_at is not None and now.state is not StepState.CACHED
     if ran and (before is None or before.attempt != now.attempt or before.state is StepState.PENDING):
-        yield StepStarted(now.run, now.name, now.attempt, now.cache_key, now.why, now.started_at or 0.0)
+        yield recorded_start(now)
     if now.state.ended:
-        yield StepFinished(
-            now.run,
-            now.name,
-            now.state,
-            now.attempt,
-            now.started_at,
-            now.cache_key,
-            error=now.error,
-            traceback=now.traceback,
-            why=now.why,
-            cached_from=now.cached_from,
-            notes=now.notes,
-            at=now.ended_at or time.time(),
-        )
+        yield recorded_end(now)
 
 
 __all__ = ["Follower"]

@@ -41,6 +41,9 @@ def is_driven_here(run: str) -> bool:
 
     Args:
         run: The run's id.
+
+    Returns:
+        False also for a run that has ended.
     """
     return run in _driven
 

@@ -56,6 +56,9 @@ def is_displayed(run: str) -> bool:
 
     Args:
         run: The run's id.
+
+    Returns:
+        False outside of a notebook.
     """
     return any(shows(run) for shows in display_checks)
 

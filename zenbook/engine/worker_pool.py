@@ -15,13 +15,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zenbook.core.events import Listener, StepFinished, StepStarted, Stored, UsedInput
 from zenbook.core.graph import Node
 from zenbook.core.plan import Plan
 from zenbook.core.states import StepState
+from zenbook.engine.recorded_events import recorded_end
 from zenbook.engine.run_context import RunContext, as_stored
 from zenbook.engine.scheduler import run_in_order
 from zenbook.errors import RunError
@@ -193,23 +194,11 @@ def report_recorded_end(context: RunContext, step: str) -> bool:
     record = next((record for record in metadata.steps([run]) if record.name == step), None)
     if record is None or not record.state.ended:
         return False
-    finished = StepFinished(
-        run,
-        step,
-        record.state,
-        record.attempt,
-        record.started_at,
-        record.cache_key,
+    finished = replace(
+        recorded_end(record),
         outputs=tuple((output.name, as_stored(output)) for output in metadata.outputs([run], step)),
         inputs=tuple((used.name, _used_input(used)) for used in metadata.inputs([run]) if used.step == step),
         metrics=tuple((metric.name, metric.value) for metric in metadata.metrics([run]) if metric.step == step),
-        error=record.error,
-        traceback=record.traceback,
-        why=record.why,
-        cached_from=record.cached_from,
-        random_in=record.random_in,
-        notes=record.notes,
-        at=record.ended_at or time.time(),
     )
     context.finished[step] = finished
     context.observers.on_event(finished)

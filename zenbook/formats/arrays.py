@@ -17,7 +17,7 @@ class NumpyFormat(Format):
     types = ("numpy.ndarray",)
 
     def accepts(self, value: Any) -> bool:
-        """Whether .npy tells the whole dtype."""
+        """Whether a .npy file holds the whole dtype."""
         import numpy as np
 
         return type(value) is np.ndarray and _exact_dtype(value.dtype)
@@ -33,7 +33,7 @@ class NumpyFormat(Format):
     def preview(self, value: Any) -> dict[str, Any]:
         """Shape, dtype and the first values."""
         head = value.reshape(-1)[:6] if value.flags.c_contiguous else value.ravel(order="K")[:6]
-        return {"shape": list(value.shape), "dtype": str(value.dtype), "value": [str(one) for one in head.tolist()]}
+        return {"shape": list(value.shape), "dtype": str(value.dtype), "value": [str(item) for item in head.tolist()]}
 
 
 class NumpyScalarFormat(Format):
@@ -74,7 +74,12 @@ class NumpyScalarFormat(Format):
 
 
 def write_array(array: Any, file: BinaryIO) -> None:
-    """Write an array as .npy without copying memory that is contiguous."""
+    """Write an array as .npy without copying memory that is contiguous.
+
+    Args:
+        array: The ndarray.
+        file: The binary file to write to.
+    """
     import numpy as np
 
     header = np.lib.format.header_data_from_array_1_0(array)
@@ -88,7 +93,17 @@ def write_array(array: Any, file: BinaryIO) -> None:
 
 
 def map_array(source: Source) -> Any:
-    """A writable array over a mapped .npy file. Raises `FormatError` when it is no .npy file."""
+    """Read an array over a mapped .npy file.
+
+    Args:
+        source: The file.
+
+    Returns:
+        A writable ndarray.
+
+    Raises:
+        FormatError: It is not a .npy file.
+    """
     import numpy as np
 
     view = source.map()
@@ -102,7 +117,7 @@ def map_array(source: Source) -> Any:
             return np.empty(shape, dtype, order=order)
         return np.ndarray(shape, dtype, buffer=view, offset=start.tell(), order=order)
     except (ValueError, TypeError) as error:
-        raise FormatError(f"{source.name} is no readable .npy file: {error}.") from error
+        raise FormatError(f"{source.name} is not a readable .npy file: {error}.") from error
 
 
 def _exact_dtype(dtype: Any) -> bool:

@@ -21,11 +21,11 @@ class ArrowTableFormat(Format):
 
         # A file has one dictionary for a column, a table may have another one for each chunk.
         return type(value) is pa.Table and not any(
-            one.num_chunks > 1 and "dictionary<" in str(one.type) for one in value.columns
+            column.num_chunks > 1 and "dictionary<" in str(column.type) for column in value.columns
         )
 
     def write(self, value: Any, file: BinaryIO) -> None:
-        """Write the table's own memory. Raises `FormatError` for a type that Arrow files can't hold."""
+        """Write the table's own memory. Raises `FormatError` for a type that Arrow files cannot hold."""
         import pyarrow as pa
 
         try:
@@ -33,7 +33,7 @@ class ArrowTableFormat(Format):
                 writer.write_table(value)
         except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
             raise FormatError(
-                f"This table can't be written as an Arrow file: {error}.", "Cast the column first."
+                f"This table cannot be written as an Arrow file: {error}.", "Cast the column first."
             ) from error
 
     def read(self, source: Source) -> Any:
@@ -47,7 +47,7 @@ class ArrowTableFormat(Format):
         return {
             "shape": [value.num_rows, value.num_columns],
             "columns": columns,
-            "rows": [[brief(cell) for cell in row.values()] for row in rows],
+            "rows": [[cell_text(cell) for cell in row.values()] for row in rows],
         }
 
 
@@ -75,7 +75,7 @@ class ArrowBatchFormat(ArrowTableFormat):
         import pyarrow as pa
 
         table = map_table(source)
-        columns = [one.chunk(0) if one.num_chunks else pa.array([], one.type) for one in table.columns]
+        columns = [column.chunk(0) if column.num_chunks else pa.array([], column.type) for column in table.columns]
         return pa.RecordBatch.from_arrays(columns, schema=table.schema)
 
 
@@ -117,7 +117,7 @@ class PolarsFormat(Format):
         return {
             "shape": list(value.shape),
             "columns": [[name, str(dtype)] for name, dtype in list(value.schema.items())[:40]],
-            "rows": [[brief(cell) for cell in row] for row in value[:5, :40].rows()],
+            "rows": [[cell_text(cell) for cell in row] for row in value[:5, :40].rows()],
         }
 
 
@@ -147,18 +147,35 @@ class PolarsSeriesFormat(PolarsFormat):
 
 
 def map_table(source: Source) -> Any:
-    """A pyarrow Table over a mapped Arrow file. Raises `FormatError` when it is none."""
+    """Read a table over a mapped Arrow file.
+
+    Args:
+        source: The file.
+
+    Returns:
+        A pyarrow Table.
+
+    Raises:
+        FormatError: It is not an Arrow file.
+    """
     import pyarrow as pa
 
     try:
         with pa.ipc.open_file(pa.BufferReader(pa.py_buffer(source.map()))) as reader:
             return reader.read_all()
     except pa.ArrowInvalid as error:
-        raise FormatError(f"{source.name} is no readable Arrow file: {error}.") from error
+        raise FormatError(f"{source.name} is not a readable Arrow file: {error}.") from error
 
 
-def brief(cell: object) -> str:
-    """A cell of a preview as short text."""
+def cell_text(cell: object) -> str:
+    """Write a cell of a preview as short text.
+
+    Args:
+        cell: The cell's value.
+
+    Returns:
+        At most 60 characters before escaping.
+    """
     text = str(cell)
     text = text if len(text) <= 60 else text[:59] + "…"
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

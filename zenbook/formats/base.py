@@ -34,19 +34,45 @@ class Format(ABC):
     note: ClassVar[str] = ""  # recorded with the output, for a format that has a drawback
 
     def accepts(self, value: Any) -> bool:
-        """Whether this very value comes back exactly as it was; asked only of values of its ``types``."""
+        """Whether a value can be stored so that it comes back exactly as it was.
+
+        Args:
+            value: A value of one of the format's ``types``.
+
+        Returns:
+            True if this format can store it.
+        """
         return True
 
     @abstractmethod
     def write(self, value: Any, file: BinaryIO) -> None:
-        """Write the value. The bytes must depend on nothing but the value."""
+        """Write a value. The bytes must depend on nothing but the value.
+
+        Args:
+            value: A value that `accepts` has accepted.
+            file: The binary file to write to.
+        """
 
     @abstractmethod
     def read(self, source: Source) -> Any:
-        """Make a new value that shares nothing mutable with any other reader."""
+        """Read a value.
+
+        Args:
+            source: The stored bytes.
+
+        Returns:
+            A new value that shares nothing mutable with any other reader.
+        """
 
     def preview(self, value: Any) -> dict[str, Any]:
-        """A few facts for people as JSON: shape, columns, first rows. Cheap even for large values."""
+        """Describe a value for people: shape, columns, first rows. It must be quick even for large values.
+
+        Args:
+            value: The value.
+
+        Returns:
+            A few facts that JSON can hold.
+        """
         return {}
 
 

@@ -26,7 +26,7 @@ class FigureFormat(Format):
         write_container(value, file)
 
     def read(self, source: Source) -> Any:
-        """A figure with an Agg canvas that pyplot doesn't know of."""
+        """Read a figure with an Agg canvas of its own; pyplot does not know it."""
         return read_container(source)
 
     def preview(self, value: Any) -> dict[str, Any]:
@@ -36,7 +36,7 @@ class FigureFormat(Format):
         file = io.BytesIO()
         self.write(value, file)
         copy = self.read(BytesSource(file.getvalue()))
-        width, height = (float(one) for one in copy.get_size_inches())
+        width, height = (float(length) for length in copy.get_size_inches())
         facts: dict[str, Any] = {"size": [width, height], "axes": len(copy.axes)}
         drawn = io.BytesIO()
         copy.savefig(drawn, format="png", dpi=max(1.0, _WIDE / max(width, height, 0.1)))

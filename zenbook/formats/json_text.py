@@ -28,8 +28,8 @@ class JsonFormat(Format):
     name = "json"
     suffix = ".json"
     types = tuple(
-        f"builtins.{one}"
-        for one in ("NoneType", "bool", "int", "float", "complex", "list", "dict", "tuple", "set", "frozenset")
+        f"builtins.{kind}"
+        for kind in ("NoneType", "bool", "int", "float", "complex", "list", "dict", "tuple", "set", "frozenset")
     )
 
     def accepts(self, value: Any) -> bool:
@@ -49,22 +49,22 @@ class JsonFormat(Format):
             file.write(to_json_bytes(value))
         except InexactError as error:
             raise FormatError(
-                f"JSON can't hold {error}.", "Leave the format to zenbook, or return plain values."
+                f"JSON cannot hold {error}.", "Leave the format to zenbook, or return plain values."
             ) from None
 
     def read(self, source: Source) -> Any:
-        """Make the value anew."""
+        """Read the value."""
         with source.open() as file:
             return from_json_bytes(file.read())
 
     def preview(self, value: Any) -> dict[str, Any]:
-        """The value itself if it is a number or the like, else its length and beginning."""
+        """The value itself if it is a number, a boolean or None, else its length and beginning."""
         if value is None or isinstance(value, bool):
             return {"value": value}
         if isinstance(value, float):
             return {"value": value if math.isfinite(value) else repr(value)}
         if isinstance(value, int):
-            return {"value": value if value.bit_length() <= 53 else short(hex(value))}
+            return {"value": value if value.bit_length() <= 53 else shorten(hex(value))}
         if isinstance(value, complex):
             return {"value": repr(value)}
         return {"type": type(value).__name__, "length": len(value), "value": short_repr(value)}
@@ -78,7 +78,7 @@ class TextFormat(Format):
     types = ("builtins.str",)
 
     def accepts(self, value: Any) -> bool:
-        """Whether the text is a plain str that UTF-8 can hold: lone surrogates can't be."""
+        """Whether the text is a plain str that UTF-8 can hold, so without lone surrogates."""
         return type(value) is str and (value.isascii() or _encodable(value))
 
     def write(self, value: Any, file: BinaryIO) -> None:
@@ -92,7 +92,7 @@ class TextFormat(Format):
 
     def preview(self, value: Any) -> dict[str, Any]:
         """The beginning of the text and its length."""
-        return {"length": len(value), "value": short(value)}
+        return {"length": len(value), "value": shorten(value)}
 
 
 class BytesFormat(Format):
@@ -121,7 +121,17 @@ class BytesFormat(Format):
 
 
 def to_json_bytes(value: Any) -> bytes:
-    """Exact JSON of plain values. Raises `InexactError` naming what JSON can't hold exactly."""
+    """Encode plain values as exact JSON.
+
+    Args:
+        value: None, numbers, booleans, texts, bytes, and lists, tuples, sets and dicts of such.
+
+    Returns:
+        Compact JSON in UTF-8.
+
+    Raises:
+        InexactError: JSON cannot hold a part exactly; the error names it.
+    """
     kind = type(value)
     if (kind is int and -(2**63) <= value < 2**63) or (kind is float and math.isfinite(value)):
         return repr(value).encode()
@@ -134,24 +144,45 @@ def to_json_bytes(value: Any) -> bytes:
 
 
 def from_json_bytes(data: bytes) -> Any:
-    """The value that `to_json_bytes` was given."""
+    """Decode what `to_json_bytes` returned.
+
+    Args:
+        data: The JSON.
+
+    Returns:
+        A new value, equal to the encoded one.
+    """
     value = json.loads(data)
     return _decode(value) if b'"~' in data else value
 
 
-def short(text: str) -> str:
-    """The beginning of a text for a preview, with what UTF-8 can't hold escaped."""
+def shorten(text: str) -> str:
+    """Shorten a text for a preview, and escape what UTF-8 cannot hold.
+
+    Args:
+        text: The text.
+
+    Returns:
+        Its beginning, at most 200 characters before escaping.
+    """
     shown = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
     return shown.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def short_repr(value: object) -> str:
-    """A short repr of a possibly very long value."""
+    """Compute a short repr, quickly even for a large value.
+
+    Args:
+        value: Any value.
+
+    Returns:
+        The text, shortened.
+    """
     import reprlib
 
     brief = reprlib.Repr()
     brief.maxstring = brief.maxother = brief.maxlong = 60
-    return short(brief.repr(value))
+    return shorten(brief.repr(value))
 
 
 _dumps = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")).encode
@@ -185,7 +216,7 @@ def _encode_list(value: list[Any] | tuple[Any, ...], met: set[int]) -> list[Any]
     kinds = set(map(type, value))  # a long list of one plain type needs no look at each
     if kinds <= {str, bool, type(None)} or (kinds == {float} and all(map(math.isfinite, value))):
         return list(value)
-    return [_encode(one, met) for one in value]
+    return [_encode(item, met) for item in value]
 
 
 def _encode_tuple(value: tuple[Any, ...], met: set[int]) -> Any:
@@ -194,13 +225,13 @@ def _encode_tuple(value: tuple[Any, ...], met: set[int]) -> Any:
 
 def _encode_set(value: set[Any] | frozenset[Any], met: set[int]) -> Any:
     # The order of a set depends on the hash seed, the bytes must not.
-    return {f"~{type(value).__name__}": sorted((_encode(one, met) for one in value), key=_dumps)}
+    return {f"~{type(value).__name__}": sorted((_encode(item, met) for item in value), key=_dumps)}
 
 
 def _encode_dict(value: dict[Any, Any], met: set[int]) -> Any:
     if all(type(key) is str for key in value) and not (len(value) == 1 and next(iter(value)).startswith("~")):
-        return {key: _encode(one, met) for key, one in value.items()}
-    return {"~dict": [[_encode(key, met), _encode(one, met)] for key, one in value.items()]}
+        return {key: _encode(item, met) for key, item in value.items()}
+    return {"~dict": [[_encode(key, met), _encode(item, met)] for key, item in value.items()]}
 
 
 _LEAVES: dict[type, Callable[[Any], Any]] = {
@@ -220,14 +251,14 @@ _CONTAINERS: dict[type, Callable[[Any, set[int]], Any]] = {
 
 def _decode(value: Any) -> Any:
     if type(value) is list:
-        return [_decode(one) for one in value]
+        return [_decode(item) for item in value]
     if type(value) is not dict:
         return value
     if len(value) == 1:
         ((tag, body),) = value.items()
         if tag in _DECODERS:
             return _DECODERS[tag](body)
-    return {key: _decode(one) for key, one in value.items()}
+    return {key: _decode(item) for key, item in value.items()}
 
 
 _DECODERS: dict[str, Callable[[Any], Any]] = {
@@ -236,7 +267,7 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "~tuple": lambda body: tuple(map(_decode, body)),
     "~set": lambda body: set(map(_decode, body)),
     "~frozenset": lambda body: frozenset(map(_decode, body)),
-    "~dict": lambda body: {_decode(key): _decode(one) for key, one in body},
+    "~dict": lambda body: {_decode(key): _decode(item) for key, item in body},
     "~bytes": base64.b64decode,
     "~complex": lambda body: complex(float(body[0]), float(body[1])),
 }

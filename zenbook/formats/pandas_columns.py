@@ -18,7 +18,15 @@ Spec = dict[str, Any]
 
 
 def column_spec(dtype: Any, *, category: bool = False) -> Spec | None:
-    """How a column of this dtype is stored, as plain values; None where it would not come back exactly."""
+    """Choose how a column of a dtype is stored.
+
+    Args:
+        dtype: A NumPy or pandas dtype.
+        category: Whether the column holds the categories of another column.
+
+    Returns:
+        The spec, as plain values; None if the column would not come back exactly.
+    """
     import numpy as np
     import pandas as pd
 
@@ -42,7 +50,15 @@ _MASKED = {f"{sign}{bits}" for sign in ("Int", "UInt") for bits in (8, 16, 32, 6
 
 
 def to_arrow(values: Any, spec: Spec) -> Any:
-    """A column's values (an ndarray or extension array) as an Arrow array, over the same memory where it can be."""
+    """Convert a column to Arrow, in the same memory where that is possible.
+
+    Args:
+        values: The column's values: an ndarray or an extension array.
+        spec: How the column is stored.
+
+    Returns:
+        A pyarrow Array.
+    """
     import numpy as np
     import pyarrow as pa
 
@@ -60,10 +76,10 @@ def to_arrow(values: Any, spec: Spec) -> Any:
         codes = np.asarray(values.codes)
         dictionary = to_arrow(values.categories._values, spec["categories"])
         return pa.DictionaryArray.from_arrays(_array(codes, codes < 0), dictionary, ordered=spec["ordered"], safe=False)
-    made = values.__arrow_array__()
-    if isinstance(made, pa.ChunkedArray):  # the chunks a column was made of are no part of its value
-        made = made.combine_chunks() if made.num_chunks != 1 else made.chunk(0)
-    return made.combine_chunks() if isinstance(made, pa.ChunkedArray) else made
+    array = values.__arrow_array__()
+    if isinstance(array, pa.ChunkedArray):  # the chunks of a column are not part of its value
+        array = array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +93,17 @@ class MappedColumns:
 
     @classmethod
     def of(cls, source: Source) -> Self:
-        """Map a file. Raises `FormatError` when it is no Arrow file of one batch."""
+        """Map a file.
+
+        Args:
+            source: An Arrow file with one batch.
+
+        Returns:
+            Its columns.
+
+        Raises:
+            FormatError: It is not an Arrow file.
+        """
         import pyarrow as pa
 
         view = source.map()
@@ -87,17 +113,35 @@ class MappedColumns:
                 batch = reader.get_batch(0) if reader.num_record_batches else None
                 return cls(view, whole.address, reader.schema, batch)
         except pa.ArrowInvalid as error:
-            raise FormatError(f"{source.name} is no readable Arrow file: {error}.") from error
+            raise FormatError(f"{source.name} is not a readable Arrow file: {error}.") from error
 
     def metadata(self, key: bytes, source: Source) -> bytes:
-        """What the schema says under a key. Raises `FormatError` when it says nothing."""
-        found = (self.schema.metadata or {}).get(key)
-        if found is None:
+        """Read an entry of the schema's metadata.
+
+        Args:
+            key: The entry's key.
+            source: The file in error messages.
+
+        Returns:
+            The entry.
+
+        Raises:
+            FormatError: There is none, so the file is not a pandas frame of zenbook.
+        """
+        entry = (self.schema.metadata or {}).get(key)
+        if entry is None:
             raise FormatError(f"{source.name} was not written by zenbook as a pandas frame.", "Read it with pyarrow.")
-        return bytes(found)
+        return bytes(entry)
 
     def blocks(self, specs: list[Spec]) -> list[tuple[Any, Any]]:
-        """The columns as pandas' blocks with their places: columns of one NumPy type that lie evenly are one block."""
+        """Arrange the columns as pandas' blocks: columns of one NumPy type at even distances are one block.
+
+        Args:
+            specs: How each column is stored, in the order of the columns.
+
+        Returns:
+            The blocks' values, each with the positions of its columns.
+        """
         import numpy as np
 
         out: list[tuple[Any, Any]] = []
@@ -119,7 +163,7 @@ class MappedColumns:
         steps = [after[1] - before[1] for before, after in pairwise(members)]
         even = len(set(steps)) <= 1 and all(step > 0 for step in steps)
         out = []
-        for group in [members] if even else [[one] for one in members]:
+        for group in [members] if even else [[member] for member in members]:
             shape = (len(group), self.batch.num_rows)
             strides = (steps[0] if len(group) > 1 else shape[1] * dtype.itemsize, dtype.itemsize)
             block: Any = np.ndarray(shape, dtype, buffer=self.view, offset=group[0][1] - self.base, strides=strides)
@@ -127,7 +171,15 @@ class MappedColumns:
         return out
 
     def column(self, place: int, spec: Spec) -> Any:
-        """One column's values: an ndarray or an extension array."""
+        """Read one column.
+
+        Args:
+            place: The column's position; negative numbers count from the end.
+            spec: How it is stored.
+
+        Returns:
+            An ndarray or an extension array.
+        """
         return self._values(self.batch.column(place if place >= 0 else self.batch.num_columns + place), spec)
 
     def _values(self, array: Any, spec: Spec) -> Any:

@@ -1,6 +1,6 @@
 """pandas frames and series as Arrow IPC files, where that is exact; read by a copy-on-write map, and writable.
 
-The schema's metadata says what pandas knows and Arrow doesn't (labels, index, attrs, dtypes); other programs see an
+The schema's metadata says what pandas knows and Arrow does not (labels, index, attrs, dtypes); other programs see an
 ordinary table. What is not known to be exact (objects, periods, sparse columns, …) is refused by `accepts` and pickled.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from zenbook.errors import FormatError
-from zenbook.formats.arrow import brief
+from zenbook.formats.arrow import cell_text
 from zenbook.formats.base import Format, Source
 from zenbook.formats.json_text import InexactError, from_json_bytes, to_json_bytes
 from zenbook.formats.pandas_columns import MappedColumns, column_spec, to_arrow
@@ -44,15 +44,15 @@ class PandasFormat(Format):
                 "This frame would not come back exactly from an Arrow file.", "Leave the format to zenbook."
             )
         columns = [value.iloc[:, place]._values for place in range(value.shape[1])]
-        if len(columns) > 1 and all(type(one) is np.ndarray and not one.flags.c_contiguous for one in columns):
+        if len(columns) > 1 and all(type(column) is np.ndarray and not column.flags.c_contiguous for column in columns):
             columns = _turned(columns)
         arrays = [to_arrow(column, spec) for column, spec in zip(columns, layout.columns, strict=True)]
-        names = [one if isinstance(one, str) else str(one) for one in value.columns]
+        names = [label if isinstance(label, str) else str(label) for label in value.columns]
         if layout.index_column is not None:
             arrays.append(to_arrow(value.index._values, layout.index_column))
             names.append("__index__")
         schema = pa.schema(
-            [pa.field(name, one.type) for name, one in zip(names, arrays, strict=True)],
+            [pa.field(name, array.type) for name, array in zip(names, arrays, strict=True)],
             metadata={_KEY: layout.to_bytes()},
         )
         with pa.ipc.new_file(file, schema) as writer:
@@ -77,9 +77,9 @@ class PandasFormat(Format):
         head = value.iloc[:5, :40]
         return {
             "shape": list(value.shape),
-            "columns": [[brief(name), str(dtype)] for name, dtype in list(value.dtypes.items())[:40]],
-            "index": [brief(one) for one in head.index],
-            "rows": [[brief(cell) for cell in row] for row in head.itertuples(index=False, name=None)],
+            "columns": [[cell_text(name), str(dtype)] for name, dtype in list(value.dtypes.items())[:40]],
+            "index": [cell_text(label) for label in head.index],
+            "rows": [[cell_text(cell) for cell in row] for row in head.itertuples(index=False, name=None)],
         }
 
 
@@ -119,7 +119,7 @@ def _framed(series: Any) -> Any:
 
 
 def _turned(columns: list[Any]) -> list[Any]:
-    """Contiguous copies of the columns of a row-major block, made tile by tile: eight times as quick as one by one."""
+    """Contiguous copies of the columns of a row-major block, tile by tile: eight times as quick as one by one."""
     import numpy as np
 
     if len({column.dtype for column in columns}) > 1:
@@ -144,7 +144,7 @@ class _Layout:
 
     @classmethod
     def of(cls, frame: Any) -> _Layout | None:
-        """The frame's layout, or None where it can't be told exactly."""
+        """The frame's layout, or None where it cannot be stored exactly."""
         import pandas as pd
 
         if int(pd.__version__.split(".")[0]) < 3 or not frame.flags.allows_duplicate_labels:
@@ -156,18 +156,18 @@ class _Layout:
         index_column = None if index["kind"] == "range" else column_spec(frame.index.dtype)
         if index_column is None and index["kind"] != "range":
             return None
-        made = cls(len(frame), [one for one in specs if one is not None], labels, index, index_column, frame.attrs)
+        layout = cls(len(frame), [spec for spec in specs if spec is not None], labels, index, index_column, frame.attrs)
         try:
-            made.to_bytes()
+            layout.to_bytes()
         except InexactError:
             return None
-        return made
+        return layout
 
     def to_bytes(self) -> bytes:
-        """Exact JSON. Raises `InexactError` for labels or attrs that aren't plain."""
+        """Exact JSON. Raises `InexactError` for labels or attrs that are not plain values."""
         # Apart from each other: a name that is also in attrs is no sharing that would be lost.
         layout = [self.rows, self.columns, self.labels, self.index, self.index_column]
-        return json.dumps([to_json_bytes(one).decode() for one in (layout, self.attrs)]).encode()
+        return json.dumps([to_json_bytes(part).decode() for part in (layout, self.attrs)]).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> _Layout:
@@ -191,10 +191,10 @@ class _Layout:
         if self.index["kind"] == "range":
             return pd.RangeIndex(range(*self.index["range"]), name=self.index["name"])
         assert self.index_column is not None
-        made = pd.Index(mapped.column(-1, self.index_column), name=self.index["name"], copy=False)
+        index = pd.Index(mapped.column(-1, self.index_column), name=self.index["name"], copy=False)
         if self.index.get("freq") is not None:
-            made.freq = self.index["freq"]
-        return made
+            index.freq = self.index["freq"]
+        return index
 
 
 def _labels(columns: Any) -> dict[str, Any] | None:

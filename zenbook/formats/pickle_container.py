@@ -21,15 +21,21 @@ _ALIGN = 64  # bytes: what the widest vector instructions like
 
 
 def write_container(value: Any, file: BinaryIO, *, name: str = "output") -> None:
-    """Pickle a value. Raises `FormatError` naming what can't be pickled, before anything is written."""
-    stream, buffers = _pickled(value, name)
+    """Pickle a value into a file. A `FormatError` names what cannot be pickled, before anything is written.
+
+    Args:
+        value: The value.
+        file: The binary file to write to.
+        name: The value in error messages.
+    """
+    stream, buffers = _to_pickle(value, name)
     views = [buffer.raw() for buffer in buffers]
     place = _aligned(_HEAD.size + _ENTRY.size * len(views))
     entries = []
     for view in views:
         entries.append((place, view.nbytes))
         place = _aligned(place + view.nbytes)
-    file.write(_HEAD.pack(_MAGIC, len(views), place, len(stream)) + b"".join(_ENTRY.pack(*one) for one in entries))
+    file.write(_HEAD.pack(_MAGIC, len(views), place, len(stream)) + b"".join(_ENTRY.pack(*entry) for entry in entries))
     written = _HEAD.size + _ENTRY.size * len(views)
     for (start, length), view in zip(entries, views, strict=True):
         file.write(bytes(start - written))
@@ -40,13 +46,24 @@ def write_container(value: Any, file: BinaryIO, *, name: str = "output") -> None
 
 
 def read_container(source: Source) -> Any:
-    """Make the value anew, its buffers over a private, writable map. Raises `FormatError` when that can't be done."""
+    """Read a value; its large buffers use a private, writable map of the file.
+
+    Args:
+        source: The file.
+
+    Returns:
+        A new value.
+
+    Raises:
+        FormatError: It cannot be read, or a package that it needs is missing.
+        ZenbookError: An object in it raised the error when it was loaded.
+    """
     view = source.map()
     try:
         magic, count, place, length = _HEAD.unpack_from(view)
         if magic != _MAGIC:
-            raise FormatError(f"{source.name} is no pickle that this zenbook can read.")
-        entries = [_ENTRY.unpack_from(view, _HEAD.size + _ENTRY.size * one) for one in range(count)]
+            raise FormatError(f"{source.name} is not a pickle that this zenbook can read.")
+        entries = [_ENTRY.unpack_from(view, _HEAD.size + _ENTRY.size * number) for number in range(count)]
     except struct.error as error:
         raise FormatError(f"{source.name} ends in the middle of its header.") from error
     buffers = [view[start : start + size] for start, size in entries]
@@ -56,29 +73,29 @@ def read_container(source: Source) -> Any:
         raise
     except ModuleNotFoundError as error:
         raise FormatError(
-            f"{source.name} holds an object of the package {error.name!r}, which is not installed here.",
-            f"Install {(error.name or '').partition('.')[0]!r}, and load again.",
+            f"{source.name} contains an object of the package {error.name!r}, which is not installed here.",
+            f"Install {(error.name or '').partition('.')[0]!r}, and load it again.",
         ) from error
     except Exception as error:
         raise FormatError(
-            f"{source.name} can't be unpickled: {type(error).__name__}: {error}.",
+            f"{source.name} cannot be unpickled: {type(error).__name__}: {error}.",
             "Load it with the versions of the packages that it was stored with.",
         ) from error
 
 
-def _pickled(value: Any, name: str) -> tuple[bytes, list[pickle.PickleBuffer]]:
-    from zenbook.formats.pickler import find_culprit, pickled
+def _to_pickle(value: Any, name: str) -> tuple[bytes, list[pickle.PickleBuffer]]:
+    from zenbook.formats.pickler import find_unpicklable_part, to_pickle
 
     try:
-        return pickled(value)
+        return to_pickle(value)
     except MemoryError:
         raise
     except Exception as error:
-        path, culprit = find_culprit(value, name)
-        kind = type(culprit)
+        path, part = find_unpicklable_part(value, name)
+        kind = type(part)
         reason = str(error).strip().rstrip(".") or type(error).__name__
         raise FormatError(
-            f"{path} can't be stored: a {kind.__module__}.{kind.__qualname__} ({reason}).", _hint(kind)
+            f"{path} cannot be stored: a {kind.__module__}.{kind.__qualname__} ({reason}).", _hint(kind)
         ) from error
 
 

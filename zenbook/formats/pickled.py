@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any, BinaryIO
 
 from zenbook.formats.base import Format, Source
-from zenbook.formats.json_text import short, short_repr
+from zenbook.formats.json_text import short_repr, shorten
 from zenbook.formats.pickle_container import read_container, write_container
 
 
@@ -18,19 +18,19 @@ class PickleFormat(Format):
     note = "pickled: readable only by Python with the same packages"
 
     def write(self, value: Any, file: BinaryIO) -> None:
-        """Write protocol 5 with large buffers beside the stream. Raises `FormatError` naming what can't be pickled."""
+        """Write protocol 5 with large buffers beside the stream. A `FormatError` names what cannot be pickled."""
         write_container(value, file)
 
     def read(self, source: Source) -> Any:
-        """Make the object anew; large arrays in it lie over the mapped file."""
+        """Read a new object; large arrays in it use the memory of the mapped file."""
         return read_container(source)
 
     def preview(self, value: Any) -> dict[str, Any]:
         """The class, and the fields of a dataclass."""
         facts = {"class": class_name(value)}
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            fields = [(one.name, getattr(value, one.name, None)) for one in dataclasses.fields(value)[:20]]
-            return {**facts, "fields": {name: _safe_repr(one) for name, one in fields}}
+            fields = [(field.name, getattr(value, field.name, None)) for field in dataclasses.fields(value)[:20]]
+            return {**facts, "fields": {name: _safe_repr(item) for name, item in fields}}
         return facts
 
 
@@ -49,7 +49,7 @@ class SklearnFormat(PickleFormat):
             params = {}
         return {
             "class": class_name(value),
-            "params": {name: _safe_repr(one) for name, one in sorted(params.items())[:40]},
+            "params": {name: _safe_repr(param) for name, param in sorted(params.items())[:40]},
         }
 
 
@@ -67,7 +67,7 @@ class PydanticFormat(PickleFormat):
 
 
 class DataPickleFormat(PickleFormat):
-    """What NumPy, pandas, Arrow and polars have and their own files can't hold exactly: objects, periods, levels."""
+    """What NumPy, pandas, Arrow and polars have and their own files cannot hold exactly: objects, periods, levels."""
 
     name = "pickle-data"
     types = (
@@ -90,17 +90,24 @@ class BundleFormat(PickleFormat):
 
     def preview(self, value: dict[str, Any]) -> dict[str, Any]:
         """The class of each."""
-        return {"members": {name: class_name(one) for name, one in value.items()}}
+        return {"members": {name: class_name(member) for name, member in value.items()}}
 
 
 def class_name(value: Any) -> str:
-    """The dotted name of an object's class."""
+    """Get the dotted name of an object's class.
+
+    Args:
+        value: The object.
+
+    Returns:
+        The name, as ``pandas.core.frame.DataFrame``; a builtin class has no module in it.
+    """
     kind = type(value)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _safe_repr(value: Any) -> str:
     try:
-        return short(short_repr(value))
+        return shorten(short_repr(value))
     except Exception as error:  # noqa: BLE001 - a preview must not fail for a user's __repr__
         return f"<{type(value).__name__} whose repr raises {type(error).__name__}>"

@@ -1,7 +1,8 @@
 """The pickler behind every pickle that zenbook writes; imported on first use, because it needs cloudpickle.
 
-It adds three things to cloudpickle: classes and functions of a notebook go by name and source (see `by_source`), what
-goes by value has the same bytes in every process, and figures don't open themselves in pyplot when they are loaded.
+It adds three things to cloudpickle: classes and functions of a notebook are pickled by name and source
+(see `zenbook.pickle_support`), what is pickled by value has the same bytes in every process, and figures do not open
+themselves in pyplot when they are loaded.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
     def reduce_definition(self, obj: Any) -> Any:
         """How a class or function is pickled: by reference where it can be imported, else by value."""
         reduced = super().reducer_override(obj)
-        # A capsule's module is in sys.modules while its step runs, but can't be imported later.
+        # A capsule's module is in sys.modules while its step runs, but cannot be imported later.
         if reduced is NotImplemented and obj.__module__ and not is_importable(obj.__module__):
             by_value = internals._dynamic_class_reduce if isinstance(obj, type) else self._dynamic_function_reduce
             reduced = by_value(obj)
@@ -86,7 +87,7 @@ def _special_classes() -> list[tuple[type, Callable[[Any], Any]]]:
 def _reduce_module(module: types.ModuleType) -> Any:
     if module.__name__ == "__main__" or is_importable(module.__name__):
         return NotImplemented
-    held = {name: one for name, one in vars(module).items() if name != "__builtins__"}
+    held = {name: value for name, value in vars(module).items() if name != "__builtins__"}
     return internals.dynamic_subimport, (module.__name__, held)
 
 
@@ -98,7 +99,7 @@ def _reference(obj: Any) -> tuple[str, str, str | None, bytes]:
     try:
         by_value = _by_value(obj)
     except Exception:
-        # Its globals can't be pickled. Named by its source it can still be found, or said to be missing.
+        # Its globals cannot be pickled. By its source it can still be found, or reported as missing.
         if digest is None:
             raise
         by_value = b""
@@ -126,8 +127,15 @@ def _without_tracker(reduced: Any) -> Any:
     return make, (*arguments, None, extra), (state, slots), *rest
 
 
-def pickled(value: Any) -> tuple[bytes, list[pickle.PickleBuffer]]:
-    """The pickle stream of a value and the large buffers beside it, which are not copied."""
+def to_pickle(value: Any) -> tuple[bytes, list[pickle.PickleBuffer]]:
+    """Pickle a value.
+
+    Args:
+        value: The value.
+
+    Returns:
+        The pickle stream, and the large buffers beside it, which are not copied.
+    """
     buffers: list[pickle.PickleBuffer] = []
 
     def keep(buffer: pickle.PickleBuffer) -> bool:
@@ -143,38 +151,56 @@ def pickled(value: Any) -> tuple[bytes, list[pickle.PickleBuffer]]:
         return file.getvalue(), buffers
 
 
-def find_culprit(value: Any, name: str) -> tuple[str, Any]:
-    """The innermost part of a value that can't be pickled, and the path to it."""
-    path, found = name, value
+def find_unpicklable_part(value: Any, name: str) -> tuple[str, Any]:
+    """Find the innermost part of a value that cannot be pickled.
+
+    Args:
+        value: The value.
+        name: What the path to the part begins with.
+
+    Returns:
+        The path, as ``output['model'].lock``, and the part.
+    """
+    path, part = name, value
     for _ in range(20):
-        inner = next((one for one in _parts(found) if not _can_pickle(one[1])), None)
+        inner = next((inner for inner in _parts(part) if not _can_pickle(inner[1])), None)
         if inner is None:
             break
-        path, found = path + inner[0], inner[1]
-    return path, found
+        path, part = path + inner[0], inner[1]
+    return path, part
 
 
 def _can_pickle(value: Any) -> bool:
     try:
-        Pickler(_Nowhere(), lambda _: False).dump(value)
+        Pickler(DiscardingFile(), lambda _: False).dump(value)
     except Exception:  # noqa: BLE001 - whatever a __reduce__ raises means no
         return False
     return True
 
 
-class _Nowhere(io.RawIOBase):
+class DiscardingFile(io.RawIOBase):
+    """A binary file that keeps nothing."""
+
     def write(self, data: Any) -> int:
+        """Accept the data and drop it.
+
+        Args:
+            data: Bytes.
+
+        Returns:
+            Their number.
+        """
         return len(data)
 
 
 def _parts(value: Any) -> list[tuple[str, Any]]:
     """What a value holds, with the way to write it in Python."""
     if isinstance(value, dict):
-        return [(f"[{key!r:.40}]", one) for key, one in value.items()]
+        return [(f"[{key!r:.40}]", item) for key, item in value.items()]
     if isinstance(value, (list, tuple)):
-        return [(f"[{place}]", one) for place, one in enumerate(value)]
+        return [(f"[{place}]", item) for place, item in enumerate(value)]
     if isinstance(value, (set, frozenset)):
-        return [(f" (in the {type(value).__name__})", one) for one in value]
+        return [(f" (in the {type(value).__name__})", item) for item in value]
     if isinstance(value, types.FunctionType):
         cells = zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)
         inner = [(f" → variable {name!r}", cell.cell_contents) for name, cell in cells if _filled(cell)]
@@ -184,14 +210,14 @@ def _parts(value: Any) -> list[tuple[str, Any]]:
         return [(".__self__", value.__self__)]
     if isinstance(value, (type, types.ModuleType)):
         return []
-    slots: list[str] = [name for one in type(value).__mro__ for name in _slots(one)]
+    slots: list[str] = [name for base in type(value).__mro__ for name in _slots(base)]
     held = {**{name: getattr(value, name) for name in slots if hasattr(value, name)}, **getattr(value, "__dict__", {})}
-    return [(f".{name}", one) for name, one in held.items()]
+    return [(f".{name}", item) for name, item in held.items()]
 
 
 def _slots(kind: type) -> list[str]:
     slots = kind.__dict__.get("__slots__", ())
-    return [one for one in ([slots] if isinstance(slots, str) else slots) if not one.startswith("__")]
+    return [slot for slot in ([slots] if isinstance(slots, str) else slots) if not slot.startswith("__")]
 
 
 def _filled(cell: Any) -> bool:

@@ -28,7 +28,7 @@ _BUILT_IN: tuple[Format, ...] = (
     ArrowTableFormat(), ArrowBatchFormat(), PolarsFormat(), PolarsSeriesFormat(), FigureFormat(), SklearnFormat(),
     PydanticFormat(), DataPickleFormat(), BundleFormat(), _PICKLE,
 )  # fmt: skip
-_BY_NAME = {one.name: one for one in _BUILT_IN}
+_BY_NAME = {form.name: form for form in _BUILT_IN}
 
 _registered: dict[str, Format] = {}  # the user's, by name, the newest last
 _candidates: weakref.WeakKeyDictionary[type, tuple[Format, ...]] = weakref.WeakKeyDictionary()
@@ -36,58 +36,83 @@ _changing = threading.RLock()
 
 
 def format_for(value: Any, annotation: Any = None) -> Format:
-    """The format in which a value is stored: the first that is for its class and takes this very value.
+    """Find the format in which a value is stored: the first that is for its class and accepts the value.
 
     The annotation's own format comes first, then registered ones, the built-in ones (or, where none of them is for
-    the class, those of installed packages), and pickle for all else. Raises `FormatError` when the format that an
-    annotation demands refuses the value.
+    the class, those of installed packages), and pickle for everything else.
+
+    Args:
+        value: The value.
+        annotation: The type hint of the output, perhaps ``Annotated[T, MyFormat]``.
+
+    Returns:
+        The format.
+
+    Raises:
+        FormatError: The annotation demands a format that does not accept the value.
     """
     if annotation is not None:
         demanded = _annotated(annotation)
         if demanded is not None:
             if not demanded.accepts(value):
                 raise FormatError(
-                    f"The format {demanded.name!r} doesn't take this {type(value).__name__}.",
-                    "Return what the format is for, or leave the format out of the annotation.",
+                    f"The format {demanded.name!r} does not accept this {type(value).__name__}.",
+                    "Return a value that the format accepts, or remove the format from the annotation.",
                 )
             return demanded
     kind = type(value)
-    found = _candidates.get(kind)
-    if found is None:
+    candidates = _candidates.get(kind)
+    if candidates is None:
         with _changing:
-            found = _candidates[kind] = tuple(_formats_of(kind))
-    return next((one for one in found if one.accepts(value)), _PICKLE)
+            candidates = _candidates[kind] = tuple(_formats_of(kind))
+    return next((form for form in candidates if form.accepts(value)), _PICKLE)
 
 
 def format_named(name: str) -> Format:
-    """The format of that name. Raises `FormatError` with close matches when there is none."""
-    found = _registered.get(name) or _BY_NAME.get(name) or _installed().get(name)
-    if found is None:
+    """Find a format by its name.
+
+    Args:
+        name: The name, as it was recorded with an artifact.
+
+    Returns:
+        The format.
+
+    Raises:
+        FormatError: No format has that name.
+    """
+    form = _registered.get(name) or _BY_NAME.get(name) or _installed().get(name)
+    if form is None:
         known = {**_registered, **_BY_NAME, **_installed()}
         raise FormatError(
             f"There is no format {name!r}.",
             f"{did_you_mean(name, known, noun='format')} A format of your own must be registered before it can read: "
             "run the cell or import the module with its @register_format.",
         )
-    return found
+    return form
 
 
 def register_format(kind: FormatClass) -> FormatClass:
-    """Make a format known: ``@register_format`` above its class.
+    """Register a format: ``@register_format`` above its class. To register a class again replaces it.
 
-    Registering a class of the same name again replaces it. Raises `FormatError` for an incomplete format, and for a
-    name that another format has.
+    Args:
+        kind: A subclass of `Format`.
+
+    Returns:
+        The class.
+
+    Raises:
+        FormatError: The format is incomplete, or its name belongs to another format.
     """
-    made = _checked(kind)
+    form = _checked(kind)
     with _changing:
-        other = _registered.get(made.name) or _BY_NAME.get(made.name)
-        if other is not None and (_place(type(other)) != _place(kind) or made.name in _BY_NAME):
+        other = _registered.get(form.name) or _BY_NAME.get(form.name)
+        if other is not None and (_place(type(other)) != _place(kind) or form.name in _BY_NAME):
             raise FormatError(
-                f"The format name {made.name!r} belongs to {'.'.join(_place(type(other)))} already.",
+                f"The format name {form.name!r} belongs to {'.'.join(_place(type(other)))} already.",
                 f"Give {kind.__qualname__} another `name`.",
             )
-        _registered.pop(made.name, None)
-        _registered[made.name] = made
+        _registered.pop(form.name, None)
+        _registered[form.name] = form
         _candidates.clear()
     return kind
 
@@ -99,8 +124,8 @@ def registered_formats() -> list[Format]:
 
 def _annotated(annotation: Any) -> Format | None:
     """The format in an ``Annotated[T, MyFormat]``; it is registered, so that its name can be read back."""
-    for one in getattr(annotation, "__metadata__", ()):
-        kind = one if isinstance(one, type) else type(one)
+    for extra in getattr(annotation, "__metadata__", ()):
+        kind = extra if isinstance(extra, type) else type(extra)
         if not issubclass(kind, Format):
             continue
         known = _registered.get(getattr(kind, "name", "")) or _BY_NAME.get(getattr(kind, "name", ""))
@@ -114,8 +139,10 @@ def _annotated(annotation: Any) -> Format | None:
 
 def _checked(kind: Any) -> Format:
     if not (isinstance(kind, type) and issubclass(kind, Format)):
-        raise FormatError(f"{kind!r} is no format.", "Put @register_format above a subclass of zenbook.Format.")
-    missing = sorted(kind.__abstractmethods__) + [one for one in ("name", "suffix") if not getattr(kind, one, "")]
+        raise FormatError(f"{kind!r} is not a format.", "Put @register_format above a subclass of zenbook.Format.")
+    missing = sorted(kind.__abstractmethods__) + [
+        member for member in ("name", "suffix") if not getattr(kind, member, "")
+    ]
     if missing:
         raise FormatError(
             f"The format {kind.__qualname__} lacks {', '.join(missing)}.",
@@ -123,7 +150,7 @@ def _checked(kind: Any) -> Format:
         )
     types: Any = kind.types
     if isinstance(types, str):
-        raise FormatError(f"The `types` of {kind.__qualname__} is one str.", f"Write a tuple: types = ({types!r},)")
+        raise FormatError(f"The `types` of {kind.__qualname__} is a str.", f"Write a tuple: types = ({types!r},)")
     if not kind.suffix.startswith("."):
         raise FormatError(f"The `suffix` of {kind.__qualname__} is {kind.suffix!r}.", "A suffix begins with a dot.")
     return kind()
@@ -139,14 +166,12 @@ def _formats_of(kind: type) -> Iterator[Format]:
 def _matching(kind: type, formats: list[Format] | tuple[Format, ...]) -> Iterator[Format]:
     for base in kind.__mro__:
         if base is not object:
-            yield from (one for one in formats if any(_is_named(base, name) for name in one.types))
+            yield from (form for form in formats if any(_is_named(base, name) for name in form.types))
 
 
 def _is_named(kind: type, name: str) -> bool:
-    """Whether a class has this dotted name, or is what this name means in a module that is loaded.
-
-    A bare name means a class of the notebook. ``pandas.DataFrame`` is ``pandas.core.frame.DataFrame`` to itself.
-    """
+    """Whether a class has this dotted name, or a loaded module has the class under this name."""
+    # A bare name means a class of the notebook. The own name of ``pandas.DataFrame`` is another one.
     module, _, attribute = name.rpartition(".")
     module = module or "__main__"
     if attribute == kind.__name__ and module == kind.__module__:

@@ -284,8 +284,8 @@ def _refuse_while_batches_wait(home: Path) -> None:
     waiting = [*(home / FOLDER).rglob("*.json")]
     if waiting:
         raise RunError(
-            f"{len(waiting)} batches in {home / FOLDER} have not reached the metadata store and may use artifacts. "
-            "Nothing was deleted.",
+            f"{'1 batch' if len(waiting) == 1 else f'{len(waiting)} batches'} in {home / FOLDER} did not reach the "
+            "metadata store yet, and may use artifacts. Nothing was deleted.",
             "A command that reaches the metadata store sends them: zen runs. See zen doctor. --force deletes anyway.",
         )
 

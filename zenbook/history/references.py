@@ -37,7 +37,8 @@ def run_id_of(metadata: MetadataStore, reference: str | None = None) -> str:
     if len(newest) > back:
         return newest[back].id
     if newest or base == "latest":
-        message = f"There are only {len(newest)} runs of {base!r} so far." if newest else "There are no runs yet."
+        count = "is only 1 run" if len(newest) == 1 else f"are only {len(newest)} runs"
+        message = f"There {count} of {base!r} so far." if newest else "There are no runs yet."
         raise RunError(message, "Call a pipeline, or use `zen run`.")
     ids = metadata.find_run_ids(name)
     if len(ids) == 1:

@@ -15,7 +15,11 @@ _shown: dict[str, int] = {}  # run → the execution count of the cell that show
 
 
 def load(shell: Any) -> None:
-    """Register the magics and show the progress of runs. Loading twice is loading once."""
+    """Register the magics and show the progress of runs. A second call changes nothing.
+
+    Args:
+        shell: The IPython shell.
+    """
     magics.register(shell)
     tab_completion.register(shell)
     tracebacks.trim_tracebacks_in(shell)
@@ -29,10 +33,14 @@ def load(shell: Any) -> None:
 
 
 def unload(shell: Any) -> None:
-    """Take the magics and the progress out again."""
+    """Take the magics and the progress out again.
+
+    Args:
+        shell: The IPython shell.
+    """
     magics.unregister(shell)
     tab_completion.unregister(shell)
-    tracebacks.stop_polishing()
+    tracebacks.stop_trimming()
     forget_labels(_label_of)
     progress_displays.stop_watching(_progress)
     while _undo:
@@ -68,7 +76,7 @@ def _listener(view: Any) -> Any:
 
 
 def _show_live(run: Any) -> bool:
-    """Show a run that goes on elsewhere, and follow it."""
+    """Show a run that another process executes, and follow it."""
     from IPython import get_ipython
 
     shell = get_ipython()

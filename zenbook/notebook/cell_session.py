@@ -25,7 +25,13 @@ from zenbook.stack.stack import OpenStack
 
 
 class CellRun:
-    """One growing run of a notebook's step cells on one stack."""
+    """One growing run of a notebook's step cells on one stack.
+
+    Args:
+        pipeline: The name of the notebook's pipeline.
+        stack: The stack.
+        before: The notebook's run before this one, if there is one.
+    """
 
     def __init__(self, pipeline: str, stack: OpenStack, before: CellRun | None) -> None:
         self.stack = stack
@@ -37,15 +43,31 @@ class CellRun:
         self.record = new_run_record(pipeline, stack, orchestrator="cells")
 
     def can_take(self, step: str, stack: OpenStack) -> bool:
-        """Whether a step can join this run: it is not in it yet, and the stack is the same."""
+        """Whether a step can join this run.
+
+        Args:
+            step: The step's name.
+            stack: The stack on which it is to run.
+
+        Returns:
+            True if the run does not have the step yet, and the stack is the same.
+        """
         return step not in self.finished and stack is self.stack
 
     def run(
         self, plan: Plan, node: Node, recorder: NotebookDisplayRecorder, listener: Listener | None, *, use_cache: bool
     ) -> tuple[StepFinished, StepResult | None]:
-        """Run one step of the notebook's plan within this run, and tell a listener.
+        """Run one step of the notebook's plan within this run. Raises what the step raises.
 
-        Gives the step's end, and what the call gave if the step ran. Raises what the step raises.
+        Args:
+            plan: The plan of this step and the steps above it.
+            node: The step's node.
+            recorder: Records what the cell displays.
+            listener: Gets the events; None for nobody.
+            use_cache: Whether the step may be served from the cache.
+
+        Returns:
+            How the step ended, and the result of the call if the step was executed.
         """
         with interrupts_can_wait():
             with uninterrupted():
@@ -106,30 +128,52 @@ class CellRun:
                 )
 
     def stale(self, plan: Plan, node: Node) -> list[str]:
-        """The steps above whose inputs have changed since they ran: the user has not run their cells again."""
-        found = []
+        """Find steps above whose inputs have changed since they ran: the user has not run their cells again.
+
+        Args:
+            plan: The plan of this step and the steps above it.
+            node: The step's node.
+
+        Returns:
+            Their names, in order.
+        """
+        names = []
         for above in plan.graph:
             done = self.finished.get(above.name)
             for name, used in done.inputs if done is not None and above.name != node.name else ():
-                wanted = above.inputs.get(name)
-                sources = wanted.sources if wanted is not None and not wanted.optional else ()
-                now = next((one for ref in sources for one in self._output(ref.step, ref.output)), None)
+                node_input = above.inputs.get(name)
+                sources = node_input.sources if node_input is not None and not node_input.optional else ()
+                now = next((key for ref in sources for key in self._output(ref.step, ref.output)), None)
                 if now is not None and now != used.stored.key:
-                    found.append(above.name)
+                    names.append(above.name)
                     break
-        return found
+        return names
 
     def _output(self, step: str, output: str) -> list[str]:
         done = self.finished.get(step)
-        return [one.key for name, one in done.outputs if name == output] if done is not None else []
+        return [artifact.key for name, artifact in done.outputs if name == output] if done is not None else []
 
     def end_of(self, step: str) -> StepFinished | None:
-        """How a step last ended that has outputs, in this run or in an earlier one of the notebook."""
+        """Find how a step last ended, in this run or in an earlier one of the notebook.
+
+        Args:
+            step: The step's name.
+
+        Returns:
+            Its end; None if it has no outputs.
+        """
         done = self.finished.get(step) or self.earlier.get(step)
         return done if done is not None and done.state.has_outputs else None
 
     def shown(self, finished: StepFinished) -> list[Entry]:
-        """What a cached cell showed when it ran."""
+        """Read what a cached cell showed when it was executed.
+
+        Args:
+            finished: How the step ended.
+
+        Returns:
+            What it displayed, in order.
+        """
         stored = dict(finished.outputs).get(SHOWN)
         return self.reader.read(stored) if stored is not None else []
 
@@ -144,7 +188,11 @@ def bundle_companions(finished: StepFinished, output: str) -> set[str]:
     Returns:
         The names of the other outputs in its bundle.
     """
-    bundle = next((one for name, one in finished.outputs if name == output and one.member), None)
+    bundle = next((artifact for name, artifact in finished.outputs if name == output and artifact.member), None)
     if bundle is None:
         return set()
-    return {name for name, one in finished.outputs if one.member and one.digest == bundle.digest and name != output}
+    return {
+        name
+        for name, artifact in finished.outputs
+        if artifact.member and artifact.digest == bundle.digest and name != output
+    }

@@ -1,4 +1,4 @@
-"""The line about a step cell: how it goes on while it runs, and what became of it."""
+"""The line about a step cell: its progress while it is running, and then its result."""
 
 from __future__ import annotations
 
@@ -30,7 +30,11 @@ class StepLine:
     shown: bool = False
 
     def show(self, bundle: dict[str, Any]) -> None:
-        """Show the line."""
+        """Show the line.
+
+        Args:
+            bundle: The line as a MIME bundle.
+        """
         from IPython.core.getipython import get_ipython
 
         self.shown = True
@@ -45,7 +49,15 @@ class StepLine:
 
 @contextmanager
 def shown_step(run: str, step: str) -> Iterator[StepLine]:
-    """While the block runs, the step has a small panel, where the front end can show it."""
+    """Show a small panel for a step while the block runs, if the front end can show it.
+
+    Args:
+        run: The run's id.
+        step: The step's name.
+
+    Yields:
+        Where the line about the step is shown.
+    """
     from zenbook.notebook.panels.front_end import panels_work
     from zenbook.notebook.panels.run_panel import RunPanel
 
@@ -63,18 +75,35 @@ def shown_step(run: str, step: str) -> Iterator[StepLine]:
 
 
 def failed(step: StepView) -> dict[str, Any]:
-    """The line about a step that has no outputs."""
+    """Draw the line about a step that has no outputs.
+
+    Args:
+        step: The step's model.
+
+    Returns:
+        A MIME bundle.
+    """
     return _line(f"{SIGNS[step.state]} {step.name}", step.state_text, "", ())
 
 
 def summary(node: Node, finished: StepFinished, stale: list[str], stack: Stack) -> dict[str, Any]:
-    """The line: what the step took and made, how long it ran or since when it is unchanged."""
+    """Draw the line about a step that has ended: its inputs and outputs, and its time or the reason of the cache hit.
+
+    Args:
+        node: The step's node.
+        finished: How it ended.
+        stale: Steps above whose inputs have changed since they ran.
+        stack: The stack on which it was executed.
+
+    Returns:
+        A MIME bundle.
+    """
     took = (
         f"cached, {finished.why}"
         if finished.state is StepState.CACHED
         else duration(finished.at - (finished.started_at or finished.at))
     )
-    takes = [name for name, one in node.inputs.items() if name not in HIDDEN and not one.optional]
+    takes = [name for name, node_input in node.inputs.items() if name not in HIDDEN and not node_input.optional]
     takes += [f"{name}={show(value):.20}" for name, value in node.params.items()]
     makes = [name for name, _ in finished.outputs if name not in HIDDEN]
     flow = f"{', '.join(takes)} → {', '.join(makes)}".strip() if takes or makes else ""
@@ -85,7 +114,7 @@ def summary(node: Node, finished: StepFinished, stale: list[str], stack: Stack) 
 
 
 def _line(head: str, took: str, flow: str, notes: tuple[str, ...]) -> dict[str, Any]:
-    text = "\n".join([f"{head} · {took}" + (f" · {flow}" if flow else ""), *(f"  note: {one}" for one in notes)])
+    text = "\n".join([f"{head} · {took}" + (f" · {flow}" if flow else ""), *(f"  note: {note}" for note in notes)])
     html = Html('<div style="font-size:85%;opacity:.75"><b>{}</b> · {}{}{}</div>').format(
         head,
         took,

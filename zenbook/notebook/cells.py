@@ -60,9 +60,16 @@ class NotebookSteps:
     # --- cells --------------------------------------------------------------------------------------------------
 
     def run_cell(self, options: CellOptions, text: str) -> Any:
-        """Run a cell as a step, put its outputs into the namespace, and give the value of its last line.
+        """Run a cell as a step, and put its outputs into the namespace.
 
-        Raises `DefinitionError` and `CaptureError` before anything runs, and what the cell itself raises.
+        Raises what reading and building the step raise, before anything is executed, and what the cell itself raises.
+
+        Args:
+            options: What was written behind ``%%step``.
+            text: The cell below that line.
+
+        Returns:
+            The value of the cell's last line; None if it is not shown.
         """
         step = self._read(options, text)
         before = self._steps.get(step.name)
@@ -92,13 +99,25 @@ class NotebookSteps:
         return None if step.code.quiet else called.value
 
     def define(self, options: CellOptions, text: str) -> None:
-        """Take a cell into the notebook's pipeline without running it. Raises `DefinitionError`."""
+        """Add a cell to the notebook's pipeline without running it.
+
+        Args:
+            options: What was written behind ``%%step``.
+            text: The cell below that line.
+        """
         step = self._read(options, text)
         self._steps[step.name] = step
         self.namespace.define(step.code, step.origin)
 
     def drop(self, name: str) -> None:
-        """Take a step out. Raises `RunError` when there is none of that name."""
+        """Remove a step.
+
+        Args:
+            name: Its name.
+
+        Raises:
+            RunError: The notebook has no such step.
+        """
         if name not in self._steps:
             raise RunError(f"The notebook has no step {name!r}.", did_you_mean(name, self._steps, noun="step"))
         self._restore(name, None)
@@ -106,11 +125,11 @@ class NotebookSteps:
         self._run = None
 
     def params(self) -> dict[str, Json]:
-        """The parameters of all steps that have been seen, with their values."""
+        """The parameters of all steps that were built, with their encoded values."""
         return _params_of(self._built)
 
     def table(self) -> Table:
-        """The steps in order: what they take and what they make."""
+        """The steps in order, with their inputs and outputs."""
         rows = []
         for name in self._steps:
             node = self._built[name].node if name in self._built else None
@@ -127,9 +146,16 @@ class NotebookSteps:
     # --- the whole notebook -------------------------------------------------------------------------------------
 
     def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool, background: bool = False) -> Run:
-        """Run all steps on a stack, in a process of their own if ``background`` says so.
+        """Run all steps on a stack.
 
-        Raises `RunError` for an unknown parameter, `CaptureError` for what can't travel.
+        Args:
+            params: Texts of parameters by name; the others keep the notebook's values.
+            stack: The stack's name; None for the active stack.
+            cache: Whether steps may be served from the cache.
+            background: Whether they run in a process of their own.
+
+        Returns:
+            The run.
         """
         plan = self._whole(params)
         opened = open_stack(stack)
@@ -138,7 +164,15 @@ class NotebookSteps:
         return Run(launch(plan, opened, use_cache=cache), opened)
 
     def plan(self, params: Mapping[str, str], *, stack: str | None) -> Plan:
-        """What `run` would run. Raises as it does."""
+        """Make the plan that `run` would execute.
+
+        Args:
+            params: Texts of parameters by name; the others keep the notebook's values.
+            stack: Not used: the plan is the same for all stacks.
+
+        Returns:
+            The plan.
+        """
         plan = self._whole(params)
         return replace(plan, bindings=targets_by_name(plan))
 

@@ -32,29 +32,40 @@ class KernelNotebook:
         raise RunError("This notebook's cells have run already.", "--static is for a notebook's file.")
 
     def find(self, name: str | None) -> Runnable:
-        """A pipeline of the notebook; without a name its step cells, or the only pipeline. Raises `RunError`."""
+        """Find a pipeline of the notebook.
+
+        Args:
+            name: The pipeline's name; None for the step cells, or else the only pipeline.
+
+        Returns:
+            The pipeline.
+        """
         if (name is None or name == self.cells.pipeline) and len(self.cells):
             return self.cells
-        found = {id(one): one for one in self.shell.user_ns.values() if isinstance(one, Pipeline)}
-        return choose(found.values(), name, "this notebook")
+        pipelines = {id(value): value for value in self.shell.user_ns.values() if isinstance(value, Pipeline)}
+        return choose(pipelines.values(), name, "this notebook")
 
     def pipelines(self) -> dict[str, tuple[str, ...]]:
         """The notebook's pipelines, its step cells among them, with the names of their parameters."""
-        found = {
-            one.name: tuple(inspect.signature(one.function).parameters)
-            for one in self.shell.user_ns.values()
-            if isinstance(one, Pipeline)
+        pipelines = {
+            value.name: tuple(inspect.signature(value.function).parameters)
+            for value in self.shell.user_ns.values()
+            if isinstance(value, Pipeline)
         }
         if len(self.cells):
-            found[self.cells.pipeline] = tuple(self.cells.params())
-        return found
+            pipelines[self.cells.pipeline] = tuple(self.cells.params())
+        return pipelines
 
     def steps(self) -> Table:
         """The step cells in order."""
         return self.cells.table()
 
     def open_panel(self, run: Run) -> None:
-        """Show a run as a panel whose steps can be opened; where there are no widgets, as its picture."""
+        """Show a run as a panel whose steps can be opened, or without widgets as its picture.
+
+        Args:
+            run: The run.
+        """
         from zenbook.notebook.panels.front_end import panels_work
         from zenbook.notebook.panels.run_panel import open_panel
 
@@ -64,18 +75,25 @@ class KernelNotebook:
             self.shell.display_pub.publish({"text/html": run_html(run.view()), "text/plain": str(run)})
 
     def open_stack_panel(self) -> None:
-        """Show the stacks as a panel; where there are no widgets, as a table."""
+        """Show the stacks as a panel, or without widgets as a table."""
         from zenbook.notebook.panels.stack_panel import panel
 
         panel()
 
     def open_history(self) -> None:
-        """Show the runs of the active stack as a panel; where there are no widgets, as a table."""
+        """Show the runs of the active stack as a panel, or without widgets as a table."""
         from zenbook.notebook.panels.history_panel import show_history
 
         show_history(self.shell)
 
     def drop_step(self, name: str) -> str:
-        """Take a cell's step out."""
+        """Take a step out of the notebook's pipeline.
+
+        Args:
+            name: The step's name.
+
+        Returns:
+            A sentence that confirms it.
+        """
         self.cells.drop(name)
-        return f"Step {name!r} is out of the notebook's pipeline."
+        return f"Step {name!r} was removed from the notebook's pipeline."

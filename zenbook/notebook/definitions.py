@@ -23,7 +23,15 @@ _DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDe
 
 
 def only_defines(statement: ast.stmt, space: dict[str, Any]) -> bool:
-    """Whether a statement imports, defines, or gives names to constants; ``space`` has what was defined before."""
+    """Whether a statement only imports, defines, or gives names to constants.
+
+    Args:
+        statement: The statement.
+        space: What was defined before, by name.
+
+    Returns:
+        True if executing it has no other effect.
+    """
     if isinstance(statement, _DEFINITIONS):
         return True
     if isinstance(statement, ast.Assign):
@@ -33,13 +41,13 @@ def only_defines(statement: ast.stmt, space: dict[str, Any]) -> bool:
     if isinstance(statement, ast.If):  # if TYPE_CHECKING: …
         return _is_constant(statement.test, space) and _all_define([*statement.body, *statement.orelse], space)
     if isinstance(statement, ast.Try):  # try: import … except ImportError: …
-        handlers = [one for handler in statement.handlers for one in handler.body]
+        handlers = [inner for handler in statement.handlers for inner in handler.body]
         return _all_define([*statement.body, *handlers, *statement.orelse, *statement.finalbody], space)
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
 def _all_define(statements: list[ast.stmt], space: dict[str, Any]) -> bool:
-    return all(only_defines(one, space) for one in statements)
+    return all(only_defines(statement, space) for statement in statements)
 
 
 def _names(target: ast.expr) -> bool:
@@ -51,7 +59,7 @@ def _names(target: ast.expr) -> bool:
 def _is_constant(value: ast.expr, space: dict[str, Any]) -> bool:
     """Whether an expression has no effect but its value: no call but of what makes a constant."""
     for node in ast.walk(value):
-        if isinstance(node, ast.Call) and not any(_object(node.func, space) is one for one in _MAKERS):
+        if isinstance(node, ast.Call) and not any(_object(node.func, space) is maker for maker in _MAKERS):
             return False
         if isinstance(node, ast.Await | ast.Yield | ast.YieldFrom | ast.NamedExpr):
             return False

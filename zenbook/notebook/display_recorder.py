@@ -1,4 +1,4 @@
-"""Takes note of what a cell displays, and shows it again."""
+"""Records what a cell displays, and shows it again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from zenbook.engine.steps.cell_display import Entry
 
 
 class NotebookDisplayRecorder:
-    """Records displays and the last value of a step cell in an IPython shell."""
+    """Records displays and the last value of a step cell in an IPython shell.
+
+    Args:
+        shell: The IPython shell.
+        quiet: Whether the last value is not shown.
+    """
 
     def __init__(self, shell: Any, *, quiet: bool) -> None:
         self.shell = shell
@@ -19,12 +24,19 @@ class NotebookDisplayRecorder:
 
     @contextmanager
     def showing(self, entries: list[Entry]) -> Iterator[None]:
-        """While the block runs, what is displayed is noted and still shown."""
+        """Record and still show what is displayed while the block runs.
+
+        Args:
+            entries: Where it is recorded.
+
+        Yields:
+            Nothing.
+        """
         publisher = self.shell.display_pub
         actual = publisher.publish
 
         def publish(data: Any = None, metadata: Any = None, *args: Any, **kwargs: Any) -> Any:
-            _note(entries, data or {}, metadata or {}, kwargs)
+            _record(entries, data or {}, metadata or {}, kwargs)
             return actual(data, metadata, *args, **kwargs)
 
         publisher.publish = publish
@@ -35,36 +47,45 @@ class NotebookDisplayRecorder:
             del publisher.publish
 
     def result(self, value: Any, entries: list[Entry]) -> None:
-        """Note the value of the cell's last line as it will be shown."""
+        """Record the value of the cell's last line as it will be shown.
+
+        Args:
+            value: The value.
+            entries: Where it is recorded.
+        """
         if value is None or self.quiet:
             return
         data, metadata = self.shell.display_formatter.format(value)
-        entries.append({"result": _plain(data), "metadata": metadata})
+        entries.append({"result": _as_sent(data), "metadata": metadata})
 
     def replay(self, entries: list[Entry]) -> None:
-        """Show it all again."""
-        for one in entries:
-            if "stream" in one:
-                stream = sys.stderr if one["stream"] == "stderr" else sys.stdout
-                stream.write(one["text"])
+        """Show again what was recorded.
+
+        Args:
+            entries: What a cell displayed, in order.
+        """
+        for entry in entries:
+            if "stream" in entry:
+                stream = sys.stderr if entry["stream"] == "stderr" else sys.stdout
+                stream.write(entry["text"])
                 stream.flush()
             else:
-                self.shell.display_pub.publish(one.get("data") or one.get("result"), one.get("metadata") or {})
+                self.shell.display_pub.publish(entry.get("data") or entry.get("result"), entry.get("metadata") or {})
 
 
-def _note(entries: list[Entry], data: dict[str, Any], metadata: dict[str, Any], options: dict[str, Any]) -> None:
+def _record(entries: list[Entry], data: dict[str, Any], metadata: dict[str, Any], options: dict[str, Any]) -> None:
     display = (options.get("transient") or {}).get("display_id")
-    entry: Entry = {"data": _plain(data), "metadata": dict(metadata)}
+    entry: Entry = {"data": _as_sent(data), "metadata": dict(metadata)}
     if display is not None:
         entry["display"] = display
-        for one in entries if options.get("update") else []:
-            if one.get("display") == display:
-                one.update(entry)
+        for earlier in entries if options.get("update") else []:
+            if earlier.get("display") == display:
+                earlier.update(entry)
                 return
     entries.append(entry)
 
 
-def _plain(data: dict[str, Any]) -> dict[str, Any]:
+def _as_sent(data: dict[str, Any]) -> dict[str, Any]:
     """A MIME bundle with pictures as base64 text, as it is sent to the browser."""
     import base64
 

@@ -19,21 +19,36 @@ _ATTRIBUTE = "_zenbook_steps"
 
 
 def register(shell: Any) -> None:
-    """Register both magics."""
+    """Register the magics.
+
+    Args:
+        shell: The IPython shell.
+    """
     shell.register_magic_function(_line_magic(shell), "line", "zen")
     shell.register_magic_function(_query_magic(shell), "cell", "zen")
     shell.register_magic_function(_cell_magic(shell), "cell", "step")
 
 
 def unregister(shell: Any) -> None:
-    """Take both out again."""
+    """Take the magics out again.
+
+    Args:
+        shell: The IPython shell.
+    """
     shell.magics_manager.magics["line"].pop("zen", None)
     shell.magics_manager.magics["cell"].pop("zen", None)
     shell.magics_manager.magics["cell"].pop("step", None)
 
 
 def steps_of(shell: Any) -> NotebookSteps:
-    """The step cells of a shell's notebook."""
+    """Find the step cells of a shell's notebook.
+
+    Args:
+        shell: The IPython shell.
+
+    Returns:
+        The step cells; an empty list of them at first.
+    """
     from zenbook.notebook.cells import NotebookSteps
 
     steps = getattr(shell, _ATTRIBUTE, None)
@@ -56,7 +71,7 @@ def _line_magic(shell: Any) -> Any:
         try:
             words = shlex.split(_expanded(shell, line))
         except ValueError as error:
-            raise DefinitionError(f"The line can't be read: {error}.", "Is a quotation mark missing?") from None
+            raise DefinitionError(f"The line could not be read: {error}.", "Is a quotation mark missing?") from None
         return invoke(words or ["--help"], KernelNotebook(shell, steps_of(shell), line))
 
     zen.getdoc = lambda: f"{inspect.getdoc(zen)}\n\n{_help('zen')}"  # type: ignore[attr-defined]  # ``%zen?`` asks it
@@ -82,7 +97,7 @@ def _expanded(shell: Any, line: str) -> str:
     if line.split()[:1] == ["sql"]:
         return line
     pieces = _VARIABLE.split(line)
-    pieces[::2] = [shell.var_expand(one, depth=0) if one.strip() else one for one in pieces[::2]]
+    pieces[::2] = [shell.var_expand(piece, depth=0) if piece.strip() else piece for piece in pieces[::2]]
     return "".join(pieces)
 
 
@@ -93,21 +108,16 @@ def _query_magic(shell: Any) -> Any:
 
         ``{{expression}}`` is evaluated in the notebook and bound as a parameter; it never becomes part of the SQL.
         """
-        from zenbook.errors import QueryError
+        from zenbook.cli.query_verbs import read_sql_cell
         from zenbook.history.sql.query import sql
         from zenbook.history.sql.query_text import bind_expressions
 
-        words = line.split()
-        names = [one for one in words[1:] if one != "--allow-files"]
-        if words[:1] != ["sql"] or len(names) > 1 or not all(one.isidentifier() for one in names):
-            raise QueryError(
-                f"A cell can't begin with %%zen {line.strip()}.", "Write %%zen sql [NAME] [--allow-files]."
-            )
+        options = read_sql_cell(line)
         query, values = bind_expressions(cell, shell.user_ns)
-        result = sql(query, values, allow_files="--allow-files" in words)
-        if not names:
+        result = sql(query, {**options.values, **values}, allow_files=options.allow_files)
+        if options.name is None:
             return result
-        shell.user_ns[names[0]] = result
+        shell.user_ns[options.name] = result
         return None
 
     return zen

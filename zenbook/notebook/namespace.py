@@ -33,19 +33,23 @@ class Namespace:
     # --- what steps make ----------------------------------------------------------------------------------------
 
     def define(self, code: CellCode, origin: Piece) -> None:
-        """Make the cell's imports, functions and classes in the notebook too, under the cell's own lines.
+        """Define the cell's imports, functions and classes in the notebook too, under the cell's own lines.
 
-        What can't be defined yet, since it needs the cell's outputs, is left: the capsule has it anyway.
+        What needs the cell's outputs cannot be defined yet, and is skipped: the capsule has it anyway.
+
+        Args:
+            code: The cell's code.
+            origin: Where the code is from.
         """
         lines = code.text.splitlines()
         for node in code.definitions:
-            first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))])
+            first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
             text = "\n".join(lines[first - 1 : node.end_lineno])
             name = getattr(node, "name", "")
             bound = [name]
             if isinstance(node, ast.Import | ast.ImportFrom):
-                bound = [bound_by_import(one, node) for one in node.names]
-            new = [one for one in bound if one not in self.shell.user_ns or self.is_of_steps(one)]
+                bound = [bound_by_import(alias, node) for alias in node.names]
+            new = [bound_name for bound_name in bound if self._is_free(bound_name)]
             known = self.shell.user_ns.get(name)
             if name and known is not None and self._defined.get(name) == text:
                 continue  # the same class again would be another class
@@ -55,11 +59,18 @@ class Namespace:
                 continue
             if name:
                 self._defined[name] = text
-            self._bound.update({one: self.shell.user_ns.get(one) for one in new})
+            self._bound.update({bound_name: self.shell.user_ns.get(bound_name) for bound_name in new})
 
     def place(self, reader: Reader, step: str, finished: StepFinished, live: Mapping[str, Any]) -> None:
-        """Put a step's outputs into the namespace: as they are stored, so that what is seen is what is kept."""
-        stored = {name: one for name, one in finished.outputs if name not in HIDDEN}
+        """Put a step's outputs into the namespace, read from the store: so the notebook shows what was stored.
+
+        Args:
+            reader: Reads artifacts.
+            step: The step's name.
+            finished: How the step ended, with its stored outputs.
+            live: Objects by name that cannot be stored.
+        """
+        stored = {name: artifact for name, artifact in finished.outputs if name not in HIDDEN}
         for name, value in reader.read_all(stored).items():
             self.shell.user_ns[name] = value
             self._placed[name] = (step, value, stored[name])
@@ -68,18 +79,36 @@ class Namespace:
             self._placed[name] = (step, value, None)
 
     def remove(self, names: Collection[str]) -> None:
-        """Remove what a cell deleted."""
+        """Remove names that a cell deleted.
+
+        Args:
+            names: The names.
+        """
         for name in names:
             self.shell.user_ns.pop(name, None)
             self._placed.pop(name, None)
 
     def was_placed(self, name: str) -> bool:
-        """Whether a step made the object that the name stands for."""
+        """Whether the name still stands for an output of a step.
+
+        Args:
+            name: The name.
+
+        Returns:
+            False also if a cell has bound the name to another object since.
+        """
         placed = self._placed.get(name)
         return placed is not None and self.shell.user_ns.get(name) is placed[1]
 
     def is_of_steps(self, name: str) -> bool:
-        """Whether a step made, defined or imported what the name stands for."""
+        """Whether the name still stands for what a step made, defined or imported.
+
+        Args:
+            name: The name.
+
+        Returns:
+            False also if a cell has bound the name to another object since.
+        """
         defined = name in self._bound and self.shell.user_ns.get(name) is self._bound[name]
         return defined or self.was_placed(name)
 
@@ -88,7 +117,15 @@ class Namespace:
         return {name for name in self._placed.keys() | self._bound.keys() if self.is_of_steps(name)}
 
     def refuse_changes(self, reader: Reader, node: Node) -> None:
-        """Raise `CaptureError` for an input that a cell which is no step has changed or bound to something else."""
+        """Refuse inputs that an ordinary cell has changed or bound to something else.
+
+        Args:
+            reader: Reads artifacts.
+            node: The node whose inputs are checked.
+
+        Raises:
+            CaptureError: An input was changed, or cannot be stored.
+        """
         held: dict[str, tuple[str, Any, Stored]] = {}
         for name in node.inputs:
             if name not in self._placed or name not in self.shell.user_ns:
@@ -98,35 +135,48 @@ class Namespace:
             if node.inputs[name].optional and (now is not value or stored is None):
                 continue  # the cell does not read it
             if now is not value:
-                raise _changed(node.name, name, step, "made it stand for something else")
+                raise _changed(node.name, name, step, "assigned another object to it")
             if stored is None:
                 raise CaptureError(
-                    f"Step {node.name!r} reads `{name}`, which step {step!r} made and which can't be stored.",
-                    "Make it in the step that needs it.",
+                    f"Step {node.name!r} uses `{name}`, an output of step {step!r} that cannot be stored.",
+                    "Create it in the step that needs it.",
                 )
             held[name] = (step, value, stored)
         changed = surely_changed(
-            reader, {name: one[2] for name, one in held.items()}, {name: one[1] for name, one in held.items()}
+            reader,
+            {name: stored for name, (_, _, stored) in held.items()},
+            {name: value for name, (_, value, _) in held.items()},
         )
         for name in changed:
             raise _changed(node.name, name, held[name][0], "changed it")
 
+    def _is_free(self, name: str) -> bool:
+        return name not in self.shell.user_ns or self.is_of_steps(name)
+
     # --- the notebook -------------------------------------------------------------------------------------------
 
     def origin_of(self, text: str, step: str) -> Piece:
-        """Where a step cell's code comes from: the cell that runs now, in which the code begins at the second line."""
+        """Name the origin of a step cell's code: the cell that is running, from its second line on.
+
+        Args:
+            text: The code.
+            step: The step's name.
+
+        Returns:
+            The code with the file name and the line that tracebacks show.
+        """
         shown = f"# %%step {step}\n{text}"
         file = self.shell.compile.cache(shown, len(self.shell.user_ns.get("In", ())) - 1)
         remember_cell(file, shown)
         return Piece(text, file, 2)
 
     def notebook_name(self) -> str:
-        """The notebook's name, where the front end tells it."""
+        """The notebook's name, as far as the front end gives it."""
         named = os.environ.get("JPY_SESSION_NAME") or self.shell.user_ns.get("__vsc_ipynb_file__") or ""
         return Path(str(named)).stem[:90] or "notebook"
 
     def cell_id(self) -> str:
-        """The id of the cell that runs now, where the front end tells it."""
+        """The id of the cell that is running, as far as the front end gives it."""
         kernel = getattr(self.shell, "kernel", None)
         parent = kernel.get_parent("shell") if kernel is not None and hasattr(kernel, "get_parent") else {}
         return str(((parent or {}).get("metadata") or {}).get("cellId") or "")
@@ -134,6 +184,6 @@ class Namespace:
 
 def _changed(reader: str, name: str, maker: str, what: str) -> CaptureError:
     return CaptureError(
-        f"Step {reader!r} reads `{name}`, which step {maker!r} made; since then a cell that is no step has {what}.",
-        f"Put %%step on that cell, or run step {maker!r} again to get its `{name}` back.",
+        f"Step {reader!r} uses `{name}`, an output of step {maker!r}, but a cell without %%step has {what}.",
+        f"Write %%step at the top of that cell, or run step {maker!r} again to restore `{name}`.",
     )

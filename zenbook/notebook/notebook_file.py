@@ -1,8 +1,8 @@
 """A notebook's file as a place where ``zen run`` finds pipelines: ``zen run notebook.ipynb[:pipeline]``.
 
 Its cells are executed without a kernel, except statements that start a run, use IPython, or need what those would have
-made; a statement that raises is left out, and said. Step cells are taken into the pipeline without being run. Of a file
-that is only analysed, nothing is executed but what defines: see `definitions.py`.
+made; a statement that raises is skipped with a message. Step cells are added to the pipeline without being run. Of a
+file that is only analysed, only definitions are executed: see `definitions.py`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ from zenbook.pipelines.sources import Runnable, choose
 
 _STEP = "%%step"
 _RUNS = SkippedValue(
-    "what makes it starts a run or failed", "Let a step make it, or give it to the pipeline as a parameter."
+    "the statement that creates it starts a run or failed",
+    "Create it in a step, or pass it to the pipeline as a parameter.",
 )
 _ANALYSED = SkippedValue(
-    "a notebook that is only analysed does not make it", "Export it without --static, or let a step make it."
+    "a notebook that is only analysed does not create it",
+    "Export it without --static, or create it in a step.",
 )
 
 
@@ -40,14 +42,21 @@ class NotebookFile:
     def __init__(self, path: Path, *, analysed: bool = False) -> None:
         self.path = path
         self._executed = only_defines if analysed else _runs_here
-        self._left_out = _ANALYSED if analysed else _RUNS
+        self._skipped = _ANALYSED if analysed else _RUNS
 
     def analysed(self) -> NotebookFile:
         """The same file, of which only imports, definitions and constants are executed."""
         return NotebookFile(self.path, analysed=True)
 
     def find(self, name: str | None) -> Runnable:
-        """A pipeline of that name; without one the step cells, or the only pipeline. Raises `RunError`."""
+        """Find a pipeline by executing the file's cells.
+
+        Args:
+            name: The pipeline's name; None for the step cells, or else the only pipeline.
+
+        Returns:
+            The pipeline.
+        """
         cells = _code_cells(self.path)
         os.environ["JPY_SESSION_NAME"] = str(self.path.resolve())
         folder = self.path.resolve().parent
@@ -61,17 +70,17 @@ class NotebookFile:
             first, _, body = text.lstrip().partition("\n")
             if first.split(" ")[0].rstrip() == _STEP:
                 steps.define(read_options(first.removeprefix(_STEP)), body)
-                made = _made_by_steps(steps)
-                unknown |= made
-                for one in made & shell.user_ns.keys():
-                    if isinstance(shell.user_ns[one], SkippedValue):
-                        del shell.user_ns[one]
+                outputs = _outputs_of(steps)
+                unknown |= outputs
+                for output in outputs & shell.user_ns.keys():
+                    if isinstance(shell.user_ns[output], SkippedValue):
+                        del shell.user_ns[output]
             elif not first.startswith("%%"):
                 self._execute(shell, text, unknown)
         if (name is None or name == self.path.stem) and len(steps):
             return steps
-        found = {id(one): one for one in shell.user_ns.values() if isinstance(one, Pipeline)}
-        return choose(found.values(), name, self.path.name)
+        pipelines = {id(value): value for value in shell.user_ns.values() if isinstance(value, Pipeline)}
+        return choose(pipelines.values(), name, self.path.name)
 
     def _execute(self, shell: Any, text: str, unknown: set[str]) -> None:
         """Execute a cell's statements but those that use IPython, need ``unknown`` names, or are not to be executed."""
@@ -79,7 +88,7 @@ class NotebookFile:
         try:
             tree = parse(code)
         except SyntaxError as error:
-            raise RunError(f"A cell can't be read: {error}.", "Mend it in the notebook.") from error
+            raise RunError(f"A cell could not be read: {error}.", "Fix it in the notebook.") from error
         file = shell.compile.cache(code, shell.execution_count)
         for node in tree.body:
             names = names_of([node])
@@ -87,21 +96,21 @@ class NotebookFile:
             needs = reads & unknown
             if needs or "get_ipython" in reads or not self._executed(node, shell.user_ns):
                 if needs and isinstance(node, ast.FunctionDef | ast.ClassDef):
-                    _tell_left_out(node, f"needs `{min(needs)}`, and {self._left_out.why}")
+                    _report_skipped(node, f"needs `{min(needs)}`, and {self._skipped.why}")
                 unknown |= set(names.binds)
-                shell.user_ns.update(dict.fromkeys(names.binds, self._left_out))
+                shell.user_ns.update(dict.fromkeys(names.binds, self._skipped))
                 continue
             try:
                 exec(compile(ast.Module([node], []), file, "exec"), shell.user_ns)
             except Exception as error:  # noqa: BLE001  # the user's own code, which a pipeline may not need
-                _tell_left_out(node, f"raises {one_line(error)}")
+                _report_skipped(node, f"raises {one_line(error)}")
                 unknown |= set(names.binds)
-                shell.user_ns.update(dict.fromkeys(names.binds, self._left_out))
+                shell.user_ns.update(dict.fromkeys(names.binds, self._skipped))
             else:
                 unknown -= set(names.binds)
 
 
-def _made_by_steps(steps: Any) -> set[str]:
+def _outputs_of(steps: Any) -> set[str]:
     return {name for row in steps.table() for name in str(row["makes"]).split(", ")}
 
 
@@ -118,14 +127,14 @@ def _shell() -> Any:
 def _code_cells(path: Path) -> list[str]:
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
-        cells = [one for one in body["cells"] if one["cell_type"] == "code"]
+        cells = [cell for cell in body["cells"] if cell["cell_type"] == "code"]
     except (ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path} is no notebook of format 4: {error}.", "Save it again in Jupyter.") from error
-    return ["".join(one["source"]) for one in cells]
+        raise RunError(f"{path} is not a notebook of format 4: {error}.", "Save it again in Jupyter.") from error
+    return ["".join(cell["source"]) for cell in cells]
 
 
-def _tell_left_out(node: ast.stmt, why: str) -> None:
-    print(f"Left out: `{_first_line(node)}`, since it {why}", file=sys.stderr)  # noqa: T201
+def _report_skipped(node: ast.stmt, why: str) -> None:
+    print(f"Skipped: `{_first_line(node)}`, because it {why}", file=sys.stderr)  # noqa: T201
 
 
 def _first_line(node: ast.stmt) -> str:
@@ -136,9 +145,9 @@ def _runs_here(node: ast.stmt, space: dict[str, Any]) -> bool:
     """Whether a statement of a cell calls no pipeline (but within a function that it only defines)."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return True
-    for one in ast.walk(node):
-        if isinstance(one, ast.Call):
-            root: ast.expr = one.func
+    for part in ast.walk(node):
+        if isinstance(part, ast.Call):
+            root: ast.expr = part.func
             while isinstance(root, ast.Attribute | ast.Call):
                 root = root.func if isinstance(root, ast.Call) else root.value
             if isinstance(root, ast.Name) and isinstance(space.get(root.id), Pipeline):

@@ -24,7 +24,7 @@ INTERVAL = 0.125  # seconds between updates
 
 
 class Output:
-    """One output of the cell that runs now, replaced in place.
+    """One output of the cell that is running, replaced in place.
 
     It goes to the display publisher that is in place now: what a step captures later (or what is captured of a step, to
     show it again) does not hold it.
@@ -44,7 +44,11 @@ class Output:
         self._put({"text/html": "", "text/plain": ""})
 
     def show(self, bundle: dict[str, Any]) -> None:
-        """Show a MIME bundle in the place of what was shown before."""
+        """Show a MIME bundle in the place of what was shown before.
+
+        Args:
+            bundle: Texts by MIME type.
+        """
         self.shown = True
         self._put(bundle)
 
@@ -54,14 +58,22 @@ class Output:
 
 
 def bundle_of(shown: Any) -> dict[str, Any]:
-    """An object that draws itself, as a MIME bundle."""
+    """Draw an object as a MIME bundle.
+
+    Args:
+        shown: An object that draws itself as HTML.
+
+    Returns:
+        Its HTML and its text.
+    """
     return {"text/html": shown._repr_html_(), "text/plain": repr(shown)}
 
 
 class NotebookProgress:
     """A listener that shows a run in one output of the cell that started it.
 
-    It passes every event on to its view.
+    Args:
+        view: The run's model, to which it passes every event.
     """
 
     def __init__(self, view: RunView) -> None:
@@ -74,7 +86,11 @@ class NotebookProgress:
         self._ended = False
 
     def on_event(self, event: Event) -> None:
-        """Take one event of the view's run."""
+        """Take note of one event.
+
+        Args:
+            event: An event of the view's run; events of other runs are ignored.
+        """
         self.view.on_event(event)
         if event.run != self.view.run or isinstance(event, Logged):
             return

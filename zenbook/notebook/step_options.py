@@ -1,4 +1,4 @@
-"""The words behind ``%%step`` as a Click command: they are read, completed and explained as every verb's are."""
+"""The options of ``%%step`` as a Click command: they are read, completed and explained like those of every verb."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ USAGE = "%%step NAME [-o OUTPUT,…] [--retries N] [--retry-delay 1s] [--timeout
 
 @dataclass(frozen=True, slots=True)
 class CellOptions:
-    """What was said of a step cell."""
+    """The options of one step cell."""
 
     name: str = ""
     outputs: str | None = None  # names with commas between
@@ -42,7 +42,17 @@ COMMAND = click.Command(
 
 
 def read_options(line: str) -> CellOptions:
-    """The words behind ``%%step``. Raises `DefinitionError`."""
+    """Read the words behind ``%%step``.
+
+    Args:
+        line: The words.
+
+    Returns:
+        The options.
+
+    Raises:
+        DefinitionError: An option is unknown or its value is not valid.
+    """
     try:
         with COMMAND.make_context("%%step", shlex.split(line)) as context:
             return CellOptions(**context.params)

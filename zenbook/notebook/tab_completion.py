@@ -11,22 +11,29 @@ from IPython.core.getipython import get_ipython
 
 _LINE = re.compile(r"^\s*(?:[\w., ]+=\s*)?(%%?zen|!zen|%%step)\s(.*)$", re.DOTALL)
 _CELL = re.compile(r"^%%zen\s+sql\b[^\n]*\n")
-_ASKED = re.compile(r"""^\s*(?:[\w., ]+=\s*)?[%!]zen\s+sql\s+(?:-\S+\s+)*(["'])((?:(?!\1).)*)$""")
+_QUERY = re.compile(r"""^\s*(?:[\w., ]+=\s*)?[%!]zen\s+sql\s+(?:-\S+\s+)*(["'])((?:(?!\1).)*)$""")
 IDENTIFIER = "zenbook"
 
 
 @context_matcher(identifier=IDENTIFIER, priority=200)  # type: ignore[untyped-decorator]
 def complete(context: CompletionContext) -> SimpleMatcherResult:
-    """What may follow on the cursor's line."""
+    """Complete the cursor's line.
+
+    Args:
+        context: The text and the cursor's place.
+
+    Returns:
+        What may follow.
+    """
     if (query := _query(context)) is not None:
         return _in_sql(*query)
     line = context.text_until_cursor.rpartition("\n")[2]
-    found = _LINE.match(line)
+    match = _LINE.match(line)
     shell = get_ipython()
-    if found is None or shell is None:
+    if match is None or shell is None:
         return {"completions": []}
-    words, part = _words(found[2])
-    items = _items(shell, found[1], words, part)
+    words, part = _words(match[2])
+    items = _items(shell, match[1], words, part)
     return {
         "completions": [SimpleCompletion(text=item.value, type="zen") for item in items],
         "matched_fragment": part,
@@ -36,13 +43,21 @@ def complete(context: CompletionContext) -> SimpleMatcherResult:
 
 
 def register(shell: Any) -> None:
-    """Let Tab complete zenbook's lines; once, however often it is called."""
+    """Let Tab complete zenbook's lines; a second call changes nothing.
+
+    Args:
+        shell: The IPython shell.
+    """
     if complete not in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.append(complete)
 
 
 def unregister(shell: Any) -> None:
-    """Leave Tab as it was."""
+    """Stop completing zenbook's lines.
+
+    Args:
+        shell: The IPython shell.
+    """
     if complete in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.remove(complete)
 
@@ -50,22 +65,22 @@ def unregister(shell: Any) -> None:
 def _query(context: CompletionContext) -> tuple[str, str] | None:
     """The SQL before and after the cursor, where the cursor is in SQL."""
     lines = context.full_text.split("\n")
-    at = sum(len(one) + 1 for one in lines[: context.cursor_line]) + context.cursor_position
+    at = sum(len(above) + 1 for above in lines[: context.cursor_line]) + context.cursor_position
     head = _CELL.match(context.full_text)
     if head is not None:
         return (context.full_text[head.end() : at], context.full_text[at:]) if at >= head.end() else None
-    found = _ASKED.match(context.text_until_cursor)
-    return (found[2], context.line_with_cursor[context.cursor_position :]) if found else None
+    query = _QUERY.match(context.text_until_cursor)
+    return (query[2], context.line_with_cursor[context.cursor_position :]) if query else None
 
 
 def _in_sql(before: str, after: str) -> SimpleMatcherResult:
     from zenbook.history.sql.sql_completion import completions
 
-    found = completions(before, after)
+    offer = completions(before, after)
     return {
-        "completions": [SimpleCompletion(text=one, type="zen") for one in found.values],
-        "matched_fragment": found.part,
-        "suppress": bool(found.values),
+        "completions": [SimpleCompletion(text=value, type="zen") for value in offer.values],
+        "matched_fragment": offer.part,
+        "suppress": bool(offer.values),
         "ordered": True,
     }
 
@@ -78,8 +93,8 @@ def _items(shell: Any, magic: str, words: list[str], part: str) -> list[Any]:
     from zenbook.notebook.step_options import COMMAND
 
     notebook = KernelNotebook(shell, steps_of(shell))
-    found = completions(COMMAND if magic == "%%step" else zen, words, part, notebook, magic)
-    return [item for item in found if item.type != "file"]  # IPython completes files by itself
+    items = completions(COMMAND if magic == "%%step" else zen, words, part, notebook, magic)
+    return [item for item in items if item.type != "file"]  # IPython completes files by itself
 
 
 def _words(text: str) -> tuple[list[str], str]:

@@ -10,20 +10,28 @@ _shells: list[Any] = []
 
 
 def trim_tracebacks_in(shell: Any) -> None:
-    """Show exceptions that leave a run in this way."""
+    """Show exceptions that leave a run with the user's frames alone.
+
+    Args:
+        shell: The IPython shell.
+    """
     _shells[:] = [shell]
     if trim_traceback not in progress_displays.traceback_hooks:
         progress_displays.traceback_hooks.append(trim_traceback)
 
 
-def stop_polishing() -> None:
+def stop_trimming() -> None:
     """Show them as Python does."""
     if trim_traceback in progress_displays.traceback_hooks:
         progress_displays.traceback_hooks.remove(trim_traceback)
 
 
 def trim_traceback(error: BaseException) -> None:
-    """Tell IPython how to draw an exception: it asks the exception for ``_render_traceback_``."""
+    """Set how IPython draws an exception: it calls the exception's ``_render_traceback_``.
+
+    Args:
+        error: The exception.
+    """
     if isinstance(error, KeyboardInterrupt):
         error._render_traceback_ = lambda: ["KeyboardInterrupt: the run was cancelled"]  # type: ignore[attr-defined]
     elif not hasattr(error, "_render_traceback_") and _shells:

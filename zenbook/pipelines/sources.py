@@ -1,4 +1,4 @@
-"""What ``zen run`` can run: something with a name and parameters, found in a file or in a notebook."""
+"""Find what ``zen run`` can run, in a file or in a notebook: pipelines, or the step cells of a notebook."""
 
 from __future__ import annotations
 
@@ -28,24 +28,53 @@ class Runnable(Protocol):
         """The pipeline's name."""
 
     def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool, background: bool = False) -> Run:
-        """Run it with parameters given as texts; in the background, without waiting for its end."""
+        """Run it.
+
+        Args:
+            params: The parameters as texts, by name.
+            stack: The stack's name; None for the pipeline's own or the active one.
+            cache: Whether steps may be served from the cache.
+            background: Whether to return without waiting for the run's end.
+
+        Returns:
+            The run.
+        """
 
     def plan(self, params: Mapping[str, str], *, stack: str | None) -> Plan:
-        """What would be run, with the places where parameters can be replaced. Nothing runs."""
+        """Make the plan of what would be run, without running anything.
+
+        Args:
+            params: The parameters as texts, by name.
+            stack: The stack's name; None for the pipeline's own or the active one.
+
+        Returns:
+            The plan, with the places where parameters can be replaced.
+        """
 
 
 class PipelineSource(Protocol):
-    """Where runnables are looked for: a module, a notebook's file."""
+    """Where runnables are found: a module, a notebook's file."""
 
     def analysed(self) -> PipelineSource:
-        """The same place, of which only imports, definitions and constants are executed. Raises `RunError`."""
+        """The same source, of which only imports, definitions and constants are executed. Raises `RunError`."""
 
     def find(self, name: str | None) -> Runnable:
-        """The runnable of that name; without a name, the only one. Raises `RunError`."""
+        """Find a runnable.
+
+        Args:
+            name: Its name; None for the only one.
+
+        Returns:
+            The runnable. Raises `RunError` if there is none or more than one.
+        """
 
 
-class FunctionPipeline:
-    """A `Pipeline` that takes its parameters as texts."""
+class FunctionPipeline(Runnable):
+    """A `Pipeline` that takes its parameters as texts.
+
+    Args:
+        pipeline: The pipeline.
+    """
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
@@ -57,15 +86,15 @@ class FunctionPipeline:
 
     def run(self, params: Mapping[str, str], *, stack: str | None, cache: bool, background: bool = False) -> Run:
         """Run the pipeline. Raises `RunError` for a parameter that it does not have, or a text that does not fit."""
-        chosen = self.pipeline.options(
+        pipeline = self.pipeline.options(
             stack=stack or self.pipeline.stack,
             cache=cache and self.pipeline.cache,
             background=background or self.pipeline.background,
         )
-        return chosen(**self._values(params))
+        return pipeline(**self._values(params))
 
     def plan(self, params: Mapping[str, str], *, stack: str | None) -> Plan:
-        """What would be run. Raises as `run` does, before anything runs."""
+        """Make the plan of what would be run. Raises `RunError` as `run` does."""
         values = self._values(params)
         pipeline = self.pipeline.options(stack=stack or self.pipeline.stack)
         plan = pipeline.plan(**values)
@@ -80,9 +109,20 @@ class FunctionPipeline:
 
 
 def parse_param(owner: str, name: str, text: str, hint: Any, known: Mapping[str, Any]) -> Any:
-    """A parameter's text as a value of its annotation, else of its default's type, else as a Python literal.
+    """Read a parameter's text as a value of its annotation, else of its default's type, else as a Python literal.
 
-    Raises `RunError` for an unknown name or a text that does not fit.
+    Args:
+        owner: The pipeline's name, for messages.
+        name: The parameter's name.
+        text: Its value as a text.
+        hint: Its annotation.
+        known: The parameters that exist, or their defaults, by name.
+
+    Returns:
+        The value.
+
+    Raises:
+        RunError: The parameter does not exist, or the text does not fit.
     """
     if name not in known:
         raise RunError(f"{owner!r} has no parameter {name!r}.", did_you_mean(name, known, noun="parameter"))
@@ -118,31 +158,49 @@ def _literal(text: str) -> Any:
 
 
 def choose(pipelines: Iterable[Pipeline], name: str | None, where: str) -> FunctionPipeline:
-    """The pipeline of that name; without a name, the only one. Raises `RunError`."""
-    known = {one.name: one for one in pipelines}
+    """Choose a pipeline.
+
+    Args:
+        pipelines: The pipelines that exist.
+        name: The name; None for the only one.
+        where: Where they were found, for messages.
+
+    Returns:
+        The pipeline.
+
+    Raises:
+        RunError: No pipeline has that name, or without a name, there is none or more than one.
+    """
+    known = {pipeline.name: pipeline for pipeline in pipelines}
     if name is not None:
         if name not in known:
-            raise RunError(f"There is no pipeline {name!r} in {where}.", did_you_mean(name, known, noun="pipeline"))
+            raise RunError(f"Pipeline {name!r} is not in {where}.", did_you_mean(name, known, noun="pipeline"))
         return FunctionPipeline(known[name])
     if len(known) == 1:
         return FunctionPipeline(next(iter(known.values())))
     if not known:
-        raise RunError(f"There is no pipeline in {where}.", "Put @pipeline on a function that calls steps.")
-    raise RunError(f"There are several pipelines in {where}.", f"Name one of them: {', '.join(sorted(known))}.")
+        raise RunError(f"No pipeline found in {where}.", "Put @pipeline on a function that calls steps.")
+    raise RunError(f"{where} has several pipelines.", f"Name one of them: {', '.join(sorted(known))}.")
 
 
-class ModuleFile:
-    """A ``.py`` file, imported under its own name."""
+class ModuleFile(PipelineSource):
+    """A ``.py`` file, imported under its own name.
+
+    Args:
+        path: The file.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def analysed(self) -> PipelineSource:
-        """A module is imported or not. Raises `RunError`."""
-        raise RunError(f"{self.path.name} is a module: it is imported, or not.", "Only a notebook can be --static.")
+        """Raise `RunError`: a module cannot be executed in parts."""
+        raise RunError(
+            f"{self.path.name} is a module, which is always imported whole.", "Only a notebook can be --static."
+        )
 
     def find(self, name: str | None) -> Runnable:
-        """The pipeline of that name. Raises `RunError`, and what importing the file raises."""
+        """Find a pipeline by name. Raises `RunError`, and what importing the file raises."""
         folder, dotted = self.path.resolve().parent, self.path.stem
         while (folder / "__init__.py").is_file():
             folder, dotted = folder.parent, f"{folder.name}.{dotted}"
@@ -155,30 +213,49 @@ class ModuleFile:
                 f"Python imports {actual or 'a built-in module'} as {dotted!r} and not {self.path}.",
                 "Rename the file: another module has its name.",
             )
-        return choose((one for one in vars(module).values() if isinstance(one, Pipeline)), name, self.path.name)
+        pipelines = (value for value in vars(module).values() if isinstance(value, Pipeline))
+        return choose(pipelines, name, self.path.name)
 
 
 def _files_like(path: Path) -> str:
     folder = path.parent
-    files = [one.name for one in sorted(folder.iterdir()) if one.suffix in (".py", ".ipynb")] if folder.is_dir() else []
+    entries = sorted(folder.iterdir()) if folder.is_dir() else []
+    files = [entry.name for entry in entries if entry.suffix in (".py", ".ipynb")]
     close = did_you_mean(path.name, files) if files else ""
     return close if close.startswith("Did") else "Give a .py file or an .ipynb notebook: zen run train.py:training."
 
 
 def find_target(target: str) -> Runnable:
-    """What ``FILE[:PIPELINE]`` names. Raises `RunError` for a file that is not there or of no known kind."""
-    place, name = place_of(target)
-    return place.find(name)
+    """Find what ``FILE[:PIPELINE]`` names. Raises `RunError` if the file does not exist or is not of a known kind.
+
+    Args:
+        target: The text.
+
+    Returns:
+        The runnable.
+    """
+    source, name = source_of(target)
+    return source.find(name)
 
 
-def place_of(target: str) -> tuple[PipelineSource, str | None]:
-    """The file of ``FILE[:PIPELINE]`` as a place, and the pipeline's name. Raises `RunError` as `find_target`."""
+def source_of(target: str) -> tuple[PipelineSource, str | None]:
+    """Split ``FILE[:PIPELINE]``.
+
+    Args:
+        target: The text.
+
+    Returns:
+        The file, and the pipeline's name if one is given.
+
+    Raises:
+        RunError: The file does not exist or is not of a known kind.
+    """
     file, colon, name = target.rpartition(":") if ":" in target[2:] else (target, "", "")
     path = Path(file if colon else target)
     if not path.is_file():
-        raise RunError(f"There is no file {str(path)!r}.", _files_like(path))
+        raise RunError(f"File {str(path)!r} not found.", _files_like(path))
     kind = find_entry_point("zenbook.pipeline_sources", path.suffix.lstrip("."))
     if kind is None:
         raise RunError(f"{path.name} is neither a Python file nor a notebook.", "Give a .py or an .ipynb file.")
-    place: PipelineSource = kind.load()(path)
-    return place, name or None
+    source: PipelineSource = kind.load()(path)
+    return source, name or None

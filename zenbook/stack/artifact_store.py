@@ -75,7 +75,7 @@ class ArtifactStore(ABC):
             A context manager that gives a binary file.
 
         Raises:
-            ArtifactError: There is no artifact at that address.
+            ArtifactError: No artifact is at that address.
         """
 
     @abstractmethod
@@ -89,7 +89,7 @@ class ArtifactStore(ABC):
             The file's path.
 
         Raises:
-            ArtifactError: There is no artifact at that address.
+            ArtifactError: No artifact is at that address.
         """
 
     @abstractmethod

@@ -81,7 +81,15 @@ class FromArguments(PydanticBaseSettingsSource):
         self.arguments = arguments
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        """Not used: `__call__` returns all values at once."""
+        """Answer pydantic's question for one value. Not used: `__call__` returns all values at once.
+
+        Args:
+            field: The field's definition.
+            field_name: The field's name.
+
+        Returns:
+            No value.
+        """
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
@@ -93,7 +101,19 @@ class FromEnvironment(EnvSettingsSource):
     """``ZENBOOK_STACK_METADATA_STORE=prod-db`` names a component, ``…__PASSWORD=…`` sets one of its options."""
 
     def decode_complex_value(self, field_name: str, field: Any, value: Any) -> Any:
-        """Parse the value of a component's variable, which is a name or JSON."""
+        """Parse the value of a component's variable.
+
+        Args:
+            field_name: The field's name, as ``metadata_store``.
+            field: The field's definition.
+            value: A name or JSON.
+
+        Returns:
+            The choice as a mapping.
+
+        Raises:
+            StackError: The value is neither a name nor JSON.
+        """
         if isinstance(value, str) and not value.lstrip().startswith("{"):
             return {"name": value}
         try:
@@ -119,7 +139,15 @@ class FromConfig(PydanticBaseSettingsSource):
         self.active = active
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        """Not used: `__call__` returns all values at once."""
+        """Answer pydantic's question for one value. Not used: `__call__` returns all values at once.
+
+        Args:
+            field: The field's definition.
+            field_name: The field's name.
+
+        Returns:
+            No value.
+        """
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:

@@ -34,11 +34,22 @@ class SecretFile(KeyringBackend):
 
     @property
     def key_file(self) -> Path:
-        """Where this user's key is."""
+        """The file with this user's key."""
         return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "zenbook" / "key"
 
     def get_password(self, service: str, username: str) -> str | None:
-        """The secret of an account, None for one that has none."""
+        """Read a secret.
+
+        Args:
+            service: The program that stored it.
+            username: The account to which it belongs.
+
+        Returns:
+            The secret; None if the account has none.
+
+        Raises:
+            KeyringError: The secret cannot be decrypted.
+        """
         token = self._entries().get(_entry(service, username))
         if token is None:
             return None
@@ -50,11 +61,25 @@ class SecretFile(KeyringBackend):
             raise KeyringError(f"{self.file} was encrypted with another key than {self.key_file}") from None
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        """Keep a secret."""
+        """Store a secret.
+
+        Args:
+            service: The program that stores it.
+            username: The account to which it belongs.
+            password: The secret.
+        """
         self._change({_entry(service, username): self._cipher().encrypt(password.encode()).decode()})
 
     def delete_password(self, service: str, username: str) -> None:
-        """Forget a secret."""
+        """Remove a secret.
+
+        Args:
+            service: The program that stored it.
+            username: The account to which it belongs.
+
+        Raises:
+            PasswordDeleteError: The account has none.
+        """
         if _entry(service, username) not in self._entries():
             raise PasswordDeleteError("the entry does not exist")
         self._change({_entry(service, username): None})

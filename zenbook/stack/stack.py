@@ -72,7 +72,18 @@ class Stack(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Choose the sources: arguments, then the environment, then ``config.yaml``."""
+        """Choose the sources of settings: arguments, then the environment, then ``config.yaml``.
+
+        Args:
+            settings_cls: This class.
+            init_settings: The arguments.
+            env_settings: Not used: `FromEnvironment` reads the environment.
+            dotenv_settings: Not used.
+            file_secret_settings: Not used.
+
+        Returns:
+            The sources; the first that has a value wins.
+        """
         return (
             FromArguments(settings_cls, init_settings),
             FromEnvironment(settings_cls),

@@ -1,4 +1,4 @@
-"""Conformance tests for components of your own, as pytest classes: inherit one and give it your component.
+"""Conformance tests for your own components, as pytest classes: inherit from one and give it your component.
 
 ```python
 import pytest
@@ -11,8 +11,8 @@ class TestMyStore(ArtifactStoreTests):
         return MyStore(tmp_path)
 ```
 
-They hold a component to what `zenbook.stack` promises; zenbook's own pass them. This package alone imports
-pytest: ``pip install "zenbook[testing]"``.
+They check that a component does what `zenbook.stack` promises; zenbook's own components pass them. Only this package
+imports pytest: ``pip install "zenbook[testing]"``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from __future__ import annotations
 import pytest
 
 pytest.register_assert_rewrite(
-    *(f"zenbook.testing.{one}" for one in ("artifacts", "metadata", "metadata_reading", "metadata_writing")),
+    *(f"zenbook.testing.{kind}_store_tests" for kind in ("artifact", "metadata")),
+    *(f"zenbook.testing.metadata_{part}_tests" for part in ("reading", "writing")),
     "zenbook.testing.orchestrator_tests",
 )  # so that a failing assert shows its values, as it does in a test's own file
 

@@ -1,4 +1,4 @@
-"""Pipelines that the tests of an orchestrator run. They are copied to where the user's own modules are."""
+"""Pipelines that the tests of an orchestrator run. The file is copied, so that they are a user's module."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zenbook.pipelines.pipeline import pipeline
 
 
 class Table:
-    """An object that is no plain value."""
+    """An object that is not a plain value."""
 
     def __init__(self, values: list[int]) -> None:
         self.values = values
@@ -21,27 +21,57 @@ class Table:
 
 @step
 def load(rows: int) -> list[int]:
-    """A step without inputs."""
+    """A step without inputs.
+
+    Args:
+        rows: How many numbers to load.
+
+    Returns:
+        The numbers below ``rows``.
+    """
     sys.stdout.write(f"loading {rows}\n")
     return [*range(rows)]
 
 
 @step
 def split(values: list[int]) -> tuple[Annotated[list[int], "even"], Annotated[list[int], "odd"]]:
-    """A step with two outputs."""
-    return [one for one in values if one % 2 == 0], [one for one in values if one % 2]
+    """A step with two outputs.
+
+    Args:
+        values: Numbers.
+
+    Returns:
+        The even and the odd numbers.
+    """
+    return [value for value in values if value % 2 == 0], [value for value in values if value % 2]
 
 
 @step
 def score(table: Table, even: list[int], odd: list[int], scale: float = 1.0) -> Annotated[float, "score"]:
-    """A step with inputs of two steps, an object of the pipeline's and a parameter."""
+    """A step with inputs from two steps, an object of the pipeline and a parameter.
+
+    Args:
+        table: An object that is passed to the pipeline.
+        even: Numbers that are added.
+        odd: Numbers that are subtracted.
+        scale: A factor.
+
+    Returns:
+        The difference of the sums, plus the sum of the table.
+    """
     log_metrics(rows=len(even) + len(odd))
     return (sum(even) - sum(odd) + sum(table.values)) * scale
 
 
 @pipeline
 def scoring(table: Table, rows: int = 5, scale: float = 0.5) -> None:
-    """Three steps one after another."""
+    """Three steps, one after another.
+
+    Args:
+        table: An object that is passed to the pipeline.
+        rows: How many numbers to load.
+        scale: A factor.
+    """
     even, odd = split(load(rows))
     score(table, even, odd, scale)
 
@@ -54,20 +84,43 @@ def count() -> int:
 
 @step
 def divide(x: float, by: int) -> float:
-    """A step that fails where ``by`` is 0."""
+    """A step that fails where ``by`` is 0.
+
+    Args:
+        x: The dividend.
+        by: The divisor.
+
+    Returns:
+        The quotient.
+    """
     return x / by
 
 
 @pipeline
 def dividing(by: int) -> None:
-    """The second step fails, and the third has no input."""
+    """The second step fails if ``by`` is 0, and then the third has no input.
+
+    Args:
+        by: The divisor.
+    """
     first = divide(count(), by)
     divide(first, 1)
 
 
 @step(retries=2, retry_delay=0.01)
 def tries(file: str, needed: int) -> int:
-    """A step that succeeds at a certain attempt."""
+    """A step that succeeds at a certain attempt.
+
+    Args:
+        file: The file that counts the attempts.
+        needed: The attempt that succeeds.
+
+    Returns:
+        The number of attempts.
+
+    Raises:
+        ConnectionError: More attempts are needed.
+    """
     path = Path(file)
     attempts = path.read_text().count("x") + 1 if path.exists() else 1
     path.write_text("x" * attempts)
@@ -78,13 +131,26 @@ def tries(file: str, needed: int) -> int:
 
 @pipeline
 def trying(file: str, needed: int) -> None:
-    """One step that is tried again."""
+    """One step that is tried again.
+
+    Args:
+        file: The file that counts the attempts.
+        needed: The attempt that succeeds.
+    """
     tries(file, needed)
 
 
 @step
 def waits(x: int, file: str) -> int:
-    """A step that is interrupted."""
+    """A step that is interrupted.
+
+    Args:
+        x: A number.
+        file: The file that is written when the step has started.
+
+    Returns:
+        The input.
+    """
     Path(file).write_text("begun")
     time.sleep(60)
     return x
@@ -92,13 +158,21 @@ def waits(x: int, file: str) -> int:
 
 @pipeline
 def waiting(file: str) -> None:
-    """The second step is interrupted."""
+    """The second step is interrupted.
+
+    Args:
+        file: The file that is written when the step has started.
+    """
     divide(waits(count(), file), 1)
 
 
 @step
 def vanishes(x: int) -> int:
-    """A step whose process ends without a word."""
+    """A step whose process ends without recording anything.
+
+    Args:
+        x: A number that is added to the exit code 4.
+    """
     import os
 
     os._exit(4 + x)
@@ -106,5 +180,5 @@ def vanishes(x: int) -> int:
 
 @pipeline
 def vanishing() -> None:
-    """The second step's process is gone."""
+    """The process of the second step vanishes."""
     divide(vanishes(count()), 1)

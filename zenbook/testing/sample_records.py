@@ -1,4 +1,4 @@
-"""The records that the tests of metadata stores write."""
+"""Records that the tests of metadata stores write."""
 
 from __future__ import annotations
 
@@ -23,27 +23,64 @@ TEXT = "größer, 東京 🚀 and 'quotes' \"both\" \\ % %s :x ?\n\tend "
 
 
 def id_of(n: int) -> str:
-    """The id of the n-th run, in the order of time."""
+    """The id of the n-th run.
+
+    Args:
+        n: The run's number, in the order of time.
+
+    Returns:
+        The id.
+    """
     return f"20261123-000000-{n:06d}"
 
 
 def a_run(n: int, **changes: Any) -> RunRecord:
-    """The n-th run."""
+    """The record of the n-th run.
+
+    Args:
+        n: The run's number.
+        **changes: Fields with other values.
+
+    Returns:
+        The record.
+    """
     return replace(RunRecord(id_of(n), "training", "local", RunState.SUCCEEDED, 1000.5 + n), **changes)
 
 
 def a_step(n: int, name: str = "fit", **changes: Any) -> StepRecord:
-    """A step of the n-th run."""
+    """The record of a step of the n-th run.
+
+    Args:
+        n: The run's number.
+        name: The step's name.
+        **changes: Fields with other values.
+
+    Returns:
+        The record.
+    """
     return replace(StepRecord(id_of(n), name, 0, StepState.SUCCEEDED, cache_key=A), **changes)
 
 
 def new(store: MetadataStore, run: RunRecord, *steps: StepRecord) -> None:
-    """Create a run with nothing but steps."""
+    """Create a run that has only steps.
+
+    Args:
+        store: The metadata store.
+        run: The run's record.
+        *steps: The records of its steps.
+    """
     store.create_run(run, steps=steps, params=[], code=[], environment=None)
 
 
 def rows_of(run: str) -> Batch:
-    """A row of each kind for the step ``fit`` of a run."""
+    """A row of each kind for the step ``fit`` of a run.
+
+    Args:
+        run: The run's id.
+
+    Returns:
+        The rows.
+    """
     return Batch(
         artifacts=[ArtifactRecord(A, "json", "aa/a", 1, 1.0)],
         outputs=[OutputRecord(run, "fit", "o", A, "json")],

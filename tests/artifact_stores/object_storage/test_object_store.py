@@ -7,33 +7,16 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 from blake3 import blake3
 
-from tests.servers.object_stores import ALL, CLOUDS, Servers, make_store
+from tests.servers.object_stores import CLOUDS, make_store, other_machine
 from zenbook.artifact_stores.object_storage.object_store import ObjectStore
 from zenbook.errors import ArtifactError
 
 MB = 1024 * 1024
-
-
-@pytest.fixture(params=ALL)
-def options(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> tuple[str, dict[str, Any]]:
-    """A flavour, and the options of a new and empty store."""
-    return request.param, servers.options(request.param, tmp_path)
-
-
-@pytest.fixture
-def store(options: tuple[str, dict[str, Any]], tmp_path: Path) -> ObjectStore:
-    return make_store(options[0], tmp_path / ".zen", **options[1])
-
-
-def other_machine(options: tuple[str, dict[str, Any]], tmp_path: Path) -> ObjectStore:
-    """The same store without what was copied."""
-    return make_store(options[0], tmp_path / f"other {time.monotonic_ns()}", **options[1])
 
 
 def content(store: ObjectStore, address: str) -> bytes:
@@ -153,7 +136,7 @@ def test_all_have_arrived_at_the_end_of_a_block(store, options, tmp_path):
 FORKED = """
 import json, os, signal, sys
 from pathlib import Path
-from tests.servers.object_stores import make_store
+from tests.servers.object_stores import other_machine, make_store
 
 name, options, home = json.loads(sys.argv[1])
 store = make_store(name, Path(home), **options)

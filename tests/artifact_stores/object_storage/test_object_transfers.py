@@ -14,28 +14,11 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from tests.servers.object_stores import ALL, CLOUDS, Servers, make_store
+from tests.servers.object_stores import CLOUDS, Servers, make_store, other_machine
 from tests.servers.proxy import DROP, Proxy
-from zenbook.artifact_stores.object_storage.object_store import ObjectStore
 from zenbook.errors import StoreError
 
 MB = 1024 * 1024
-
-
-@pytest.fixture(params=ALL)
-def options(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> tuple[str, dict[str, Any]]:
-    """A flavour, and the options of a new and empty store."""
-    return request.param, servers.options(request.param, tmp_path)
-
-
-@pytest.fixture
-def store(options: tuple[str, dict[str, Any]], tmp_path: Path) -> ObjectStore:
-    return make_store(options[0], tmp_path / ".zen", **options[1])
-
-
-def other_machine(options: tuple[str, dict[str, Any]], tmp_path: Path) -> ObjectStore:
-    """The same store without what was copied."""
-    return make_store(options[0], tmp_path / f"other {time.monotonic_ns()}", **options[1])
 
 
 @pytest.fixture(params=CLOUDS)
@@ -194,7 +177,7 @@ def putting(name: str, home: Path, options: dict[str, Any], size: int) -> subpro
     code = textwrap.dedent(f"""
         import os
         from pathlib import Path
-        from tests.servers.object_stores import make_store
+        from tests.servers.object_stores import other_machine, make_store
 
         make_store({name!r}, Path({str(home)!r}), **{options!r}).put_bytes(os.urandom({size}), suffix=".bin")
     """)

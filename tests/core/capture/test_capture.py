@@ -24,9 +24,9 @@ from zenbook.errors import CaptureError
 
 @pytest.fixture
 def notebook(workspace: Path) -> Iterator[Notebook]:
-    with opened() as made:
-        made.cell("from zenbook import step")
-        yield made
+    with opened() as notebook:
+        notebook.cell("from zenbook import step")
+        yield notebook
 
 
 def call(notebook: Notebook, name: str) -> object:
@@ -199,7 +199,7 @@ def test_a_project_elsewhere_on_the_path_travels_as_one_here(
     finally:
         for name in ("edited", "edited.code"):
             sys.modules.pop(name, None)
-    assert [one.name for one in capsule.modules] == ["__main__", "edited", "edited.code"]
+    assert [module.name for module in capsule.modules] == ["__main__", "edited", "edited.code"]
     assert capsule.requirements == ()
 
 
@@ -284,7 +284,7 @@ def test_a_cells_own_imports_count(notebook: Notebook) -> None:
         roles=NameRoles(frozenset(), frozenset(), frozenset()),
         origin=Piece(""),
     )
-    assert [one.name for one in capsule.modules] == ["__main__", "mod"]
+    assert [module.name for module in capsule.modules] == ["__main__", "mod"]
     assert "numpy" in dict(capsule.requirements)
 
 

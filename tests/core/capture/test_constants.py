@@ -120,15 +120,15 @@ def rendered(value: object) -> tuple[str, object]:
     return text, evaluated(text, renderer)
 
 
-def named(one: object) -> str | None:
-    name = getattr(one, "__name__", "")
-    if globals().get(name, getattr(builtins, name, None)) is one:
+def named(value: object) -> str | None:
+    name = getattr(value, "__name__", "")
+    if globals().get(name, getattr(builtins, name, None)) is value:
         return name
-    return f"np.{name}" if getattr(np, name, None) is one else None
+    return f"np.{name}" if getattr(np, name, None) is value else None
 
 
 @pytest.mark.parametrize(
-    "value", VALUES, ids=lambda one: f"{type(one).__name__}-{one!r:.30}".encode("ascii", "replace").decode()
+    "value", VALUES, ids=lambda value: f"{type(value).__name__}-{value!r:.30}".encode("ascii", "replace").decode()
 )
 def test_a_constant_comes_back_equal_and_of_its_type(value: object) -> None:
     _, again = rendered(value)
@@ -138,7 +138,7 @@ def test_a_constant_comes_back_equal_and_of_its_type(value: object) -> None:
         assert again == value
 
 
-@pytest.mark.parametrize("value", ARRAYS, ids=lambda one: f"{one.dtype.str}{one.shape}")
+@pytest.mark.parametrize("value", ARRAYS, ids=lambda value: f"{value.dtype.str}{value.shape}")
 def test_an_array_comes_back_equal_and_of_its_type(value: np.ndarray) -> None:
     _, again = rendered(value)
     assert isinstance(again, np.ndarray)
@@ -180,8 +180,8 @@ NOT_CONSTANT = [
 
 
 @pytest.mark.parametrize(
-    ("value", "says"), NOT_CONSTANT, ids=lambda one: one if isinstance(one, str) else type(one).__name__
+    ("value", "says"), NOT_CONSTANT, ids=lambda value: value if isinstance(value, str) else type(value).__name__
 )
-def test_what_has_no_faithful_expression_is_said_to_have_none(value: object, says: str) -> None:
+def test_what_has_no_faithful_expression_is_refused(value: object, says: str) -> None:
     with pytest.raises(NotAConstantError, match=says):
         rendered(value)

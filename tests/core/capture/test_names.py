@@ -89,11 +89,11 @@ CASES = {
 @pytest.mark.parametrize("what", CASES)
 def test_names(what: str) -> None:
     code, binds, early, late = CASES[what]
-    found = names(code)
-    assert set(found.binds) == set(binds.split())
-    free = {name for name in roots(found.reads_on_definition) if name in found.unbound_reads}
-    assert free == set(early.split())
-    assert roots(found.reads_in_bodies) - {"__class__"} == set(late.split())
+    result = names(code)
+    assert set(result.binds) == set(binds.split())
+    unbound = {name for name in roots(result.reads_on_definition) if name in result.unbound_reads}
+    assert unbound == set(early.split())
+    assert roots(result.reads_in_bodies) - {"__class__"} == set(late.split())
 
 
 NEW = {
@@ -107,15 +107,15 @@ NEW = {
 @pytest.mark.skipif(sys.version_info < (3, 12), reason=f"{OTHER_KIND} type parameters came with Python 3.12")
 def test_names_of_type_parameters(what: str) -> None:
     code, binds, read = NEW[what]
-    found = names(code)
-    assert set(found.binds) == {binds}
-    assert roots(found.reads | found.reads_in_annotations) == read
+    result = names(code)
+    assert set(result.binds) == {binds}
+    assert roots(result.reads | result.reads_in_annotations) == read
 
 
 def test_chains_tell_which_attributes_are_read() -> None:
-    found = names("np.random.seed(a.b[0].c)\ndef f(): return sk.linear.Model().fit")
-    assert found.reads_on_definition == {("np", "random", "seed"), ("a", "b")}
-    assert found.reads_in_bodies == {("sk", "linear", "Model")}
+    result = names("np.random.seed(a.b[0].c)\ndef f(): return sk.linear.Model().fit")
+    assert result.reads_on_definition == {("np", "random", "seed"), ("a", "b")}
+    assert result.reads_in_bodies == {("sk", "linear", "Model")}
 
 
 def test_annotations_count_apart_where_they_are_not_evaluated() -> None:
@@ -153,15 +153,15 @@ def test_annotations_count_apart_where_they_are_not_evaluated() -> None:
     ],
 )
 def test_hidden_state(code: str, changed: str, rebound: str) -> None:
-    found = names(code)
-    assert set(found.mutated_globals) == set(changed.split())
-    assert set(found.rebound_globals) == set(rebound.split())
+    result = names(code)
+    assert set(result.mutated_globals) == set(changed.split())
+    assert set(result.rebound_globals) == set(rebound.split())
 
 
-def test_names_that_are_bound_on_every_path_are_sure() -> None:
-    found = names("a = 1\nif x:\n    b = 1\nfor c in y: pass\ntry:\n    d = 1\nexcept E:\n    raise\nwith z: e = 1")
-    assert found.always_bound == {"a", "d", "e"}
-    assert set(found.binds) == {"a", "b", "c", "d", "e"}
+def test_names_that_are_bound_on_every_path_are_always_bound() -> None:
+    result = names("a = 1\nif x:\n    b = 1\nfor c in y: pass\ntry:\n    d = 1\nexcept E:\n    raise\nwith z: e = 1")
+    assert result.always_bound == {"a", "d", "e"}
+    assert set(result.binds) == {"a", "b", "c", "d", "e"}
 
 
 @pytest.mark.skipif(
@@ -174,21 +174,21 @@ def test_real_files_agree_with_the_compiler() -> None:
     for file in files:
         text = file.read_text(encoding="utf-8", errors="replace")
         future = "annotations" if "import annotations" in text else ""
-        found = names(text, future=bool(future))
-        ours = roots(found.reads | found.reads_in_annotations)
+        result = names(text, future=bool(future))
+        ours = roots(result.reads | result.reads_in_annotations)
         theirs = global_reads(symtable.symtable(text, file.name, "exec"))
-        bound_only = set(found.binds) | set(dir(builtins)) | {"__class__"}
-        assert {one for one in theirs - ours if one not in found.binds} == set(), file
-        assert {one for one in ours - theirs if one not in bound_only} == set(), file
+        bound_only = set(result.binds) | set(dir(builtins)) | {"__class__"}
+        assert {name for name in theirs - ours if name not in result.binds} == set(), file
+        assert {name for name in ours - theirs if name not in bound_only} == set(), file
         compared += 1
     assert compared > 50
 
 
 def global_reads(table: symtable.SymbolTable) -> set[str]:
-    found = set()
+    names_read = set()
     for symbol in table.get_symbols():
         if symbol.is_referenced() and (symbol.is_global() or table.get_type() == "module"):
-            found.add(symbol.get_name())
+            names_read.add(symbol.get_name())
     for child in table.get_children():
-        found |= global_reads(child)
-    return found
+        names_read |= global_reads(child)
+    return names_read

@@ -85,14 +85,14 @@ def test_it_gives_the_items_and_tells_the_first_and_the_last_state(heard: Heard)
     assert len(heard.progress) < 100, "not an event for each item"
 
 
-def test_a_slow_step_is_told_of_at_most_ten_times_a_second(heard: Heard) -> None:
+def test_progress_is_reported_at_most_ten_times_a_second(heard: Heard) -> None:
     tracking(12, pause=0.04)
     times = [one.at for one in heard.progress]
     assert 4 <= len(times) <= 8
     assert all(b - a > 0.09 for a, b in pairwise(times[:-1]))
 
 
-def test_the_last_item_before_one_that_takes_long_is_told(heard: Heard, tmp_path: Path) -> None:
+def test_the_last_item_before_a_slow_one_is_reported(heard: Heard, tmp_path: Path) -> None:
     told = tmp_path / "told"
     hear = heard.on_event
 

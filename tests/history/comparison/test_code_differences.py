@@ -9,13 +9,13 @@ from zenbook.history.comparison.code_differences import Edit, code_changes, unif
 
 
 def capsule(*sources, requirements=(), cell="", **modules):
-    main = Module("__main__", tuple(Piece(one) for one in sources))
+    main = Module("__main__", tuple(Piece(source) for source in sources))
     others = (Module(name, (Piece(source),)) for name, source in modules.items())
     return Capsule("__main__:fit", (main, *others), requirements, cell)
 
 
 def changes(old, new):
-    return {one.name: one for one in code_changes(new, old)}
+    return {code_change.name: code_change for code_change in code_changes(new, old)}
 
 
 def test_each_edited_part_is_described_with_its_lines():
@@ -64,9 +64,11 @@ def test_a_helper_that_moved_to_a_module_is_described_as_moved():
     body = "def clean(x):\n    return x"
     old = capsule(body, "def fit(x):\n    return x")
     moved = changes(old, capsule("def fit(x):\n    return x", helpers=body))
-    assert [one.description for one in moved.values()] == ["`clean` is `helpers.clean` now"]
+    assert [value.description for value in moved.values()] == ["`clean` is `helpers.clean` now"]
     edited = changes(old, capsule("def fit(x):\n    return x", helpers=body + " + 1"))
-    assert [(one.description, one.edit) for one in edited.values()] == [("`helpers.clean` was edited", Edit.EDITED)]
+    assert [(value.description, value.edit) for value in edited.values()] == [
+        ("`helpers.clean` was edited", Edit.EDITED)
+    ]
 
 
 def test_the_cells_own_text_is_a_part():

@@ -90,7 +90,7 @@ def test_parameters_and_metrics_that_differ(pair: Comparison) -> None:
 
 
 def test_edited_helpers_are_shown_once_with_the_steps_that_reach_them(pair: Comparison) -> None:
-    found = {one.change.name.rpartition(".")[2]: one for one in pair.code}
+    found = {part.change.name.rpartition(".")[2]: part for part in pair.code}
     assert found.keys() == {"LIMIT", "clean"}
     assert found["clean"].steps == ("tidy", "report")
     assert found["clean"].change.edit is Edit.EDITED
@@ -98,8 +98,8 @@ def test_edited_helpers_are_shown_once_with_the_steps_that_reach_them(pair: Comp
 
 
 def test_frames_are_compared_by_their_key(pair: Comparison) -> None:
-    made = {one.name: one for one in pair.artifacts}
-    frame = made["load.output"].frame
+    changes = {change.name: change for change in pair.artifacts}
+    frame = changes["load.output"].frame
     assert frame is not None
     assert frame.rows == (40, 80)
     assert (frame.row_changes.key, frame.row_changes.added, frame.row_changes.removed) == ("id", 40, 0)
@@ -108,10 +108,10 @@ def test_frames_are_compared_by_their_key(pair: Comparison) -> None:
 
 
 def test_models_are_compared_by_their_parameters_and_texts_by_their_lines(pair: Comparison) -> None:
-    made = {one.name: one for one in pair.artifacts}
-    assert made["fit.output"].values == {"C": ("1.0", "0.1")}
-    assert made["report.words"].diff.startswith(" rows\n-")
-    old, new = made["report.score"].values[""]
+    changes = {change.name: change for change in pair.artifacts}
+    assert changes["fit.output"].values == {"C": ("1.0", "0.1")}
+    assert changes["report.words"].diff.startswith(" rows\n-")
+    old, new = changes["report.score"].values[""]
     assert float(new or 0) - float(old or 0) == pytest.approx(pair.metrics["score"].change[pair.runs[1]])
 
 
@@ -141,10 +141,10 @@ def test_long_sections_are_folded(pair: Comparison) -> None:
 
 
 def test_it_is_plain_data_for_programs(pair: Comparison) -> None:
-    told = json.loads(json.dumps(pair.to_dict(), default=str))
-    assert told["runs"] == list(pair.runs)
-    assert told["params"]["rows"] == {pair.runs[0]: 40, pair.runs[1]: 80}
-    assert any("+LIMIT = 0.6" in one["diff"] for one in told["code"])
+    data = json.loads(json.dumps(pair.to_dict(), default=str))
+    assert data["runs"] == list(pair.runs)
+    assert data["params"]["rows"] == {pair.runs[0]: 40, pair.runs[1]: 80}
+    assert any("+LIMIT = 0.6" in item["diff"] for item in data["code"])
     frame = pair.df()
     assert list(frame["run"]) == list(pair.runs)
     assert list(frame["rows"]) == [40, 80]
@@ -176,8 +176,8 @@ def test_several_runs_are_compared_with_the_first(project: Callable[..., ModuleT
         "c": {runs[0].id: 1.0, runs[1].id: 0.5, runs[2].id: 1.0},
         "rows": {runs[0].id: 40, runs[1].id: 40, runs[2].id: 44},
     }
-    assert {one.run for one in found.artifacts} == {runs[1].id, runs[2].id}
-    assert [one.name for one in found.artifacts if one.run == runs[1].id] == ["fit.output"]
+    assert {change.run for change in found.artifacts} == {runs[1].id, runs[2].id}
+    assert [change.name for change in found.artifacts if change.run == runs[1].id] == ["fit.output"]
     assert "0.5*" in repr(found)
     assert f"(run {found.run_data[2].label})" in found._repr_html_()
 
@@ -189,7 +189,7 @@ def test_many_runs_are_rows_of_a_table_below_a_picture(project: Callable[..., Mo
     found = zenbook.runs(limit=10).compare()
     assert "10 runs differ in 1 parameters and 1 metrics" in repr(found)
     assert "data:image/svg+xml" in found._repr_html_()
-    assert list(found.df()["c"]) == [float(one) for one in range(1, 11)]
+    assert list(found.df()["c"]) == [float(number) for number in range(1, 11)]
 
 
 def test_metrics_are_judged_by_their_goals(project: Callable[..., ModuleType]) -> None:
@@ -264,7 +264,7 @@ def making(kind: str, n: int) -> None:
 
 def changed(kind: str, other: str | None = None) -> Any:
     first, second = making(kind, 3), making(other or kind, 5)
-    found = [one for one in first.diff(second).artifacts if one.status is ArtifactStatus.CHANGED]
+    found = [change for change in first.diff(second).artifacts if change.status is ArtifactStatus.CHANGED]
     assert len(found) == 1
     assert found[0].name in repr(first.diff(second))
     assert found[0].name in first.diff(second)._repr_html_()
@@ -338,7 +338,7 @@ def making_two(n: int) -> None:
 
 def test_outputs_stored_together_show_which_of_them_is_the_same(workspace: Path) -> None:
     first, second = making_two(1), making_two(2)
-    found = {one.output: one for one in first.diff(second).artifacts}
+    found = {change.output: change for change in first.diff(second).artifacts}
     assert found["b"].values == {"n": ("1", "2")}
     if "a" in found:
         assert found["a"].note == "the same; what is stored together with it is not"
@@ -354,16 +354,16 @@ def test_a_missing_artifact_is_reported(workspace: Path) -> None:
 
 @pipeline
 def longer(kind: str, n: int) -> None:
-    make.options(name="made")(kind, n)
+    make.options(name="changes")(kind, n)
     make(kind, n + 1)
 
 
 def test_runs_of_different_pipelines(workspace: Path) -> None:
     first, second = making("array", 3), longer("array", 3)
     found = first.diff(second)
-    fates = {one.name: one.status for one in found.artifacts}
-    assert fates == {"make.output": ArtifactStatus.CHANGED, "made.output": ArtifactStatus.NEW}
-    assert found.steps["made"].states.keys() == {second.id}
+    statuses = {change.name: change.status for change in found.artifacts}
+    assert statuses == {"make.output": ArtifactStatus.CHANGED, "changes.output": ArtifactStatus.NEW}
+    assert found.steps["changes"].states.keys() == {second.id}
     assert "only in" in repr(found)
 
 
@@ -391,7 +391,7 @@ def test_a_failed_run_is_compared_as_far_as_it_came(workspace: Path) -> None:
         making("nonsense", 3)
     found = first.diff(find_run("latest"))
     assert found.steps["make"].states[found.runs[1]] == "failed"
-    assert [one.status for one in found.artifacts] == [ArtifactStatus.GONE]
+    assert [change.status for change in found.artifacts] == [ArtifactStatus.GONE]
 
 
 @step

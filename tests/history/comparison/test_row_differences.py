@@ -31,7 +31,7 @@ def plain(row):
 @given(ROWS, ROWS)
 def test_rows_without_a_key_agree_with_a_plain_evaluation(old, new):
     found = row_changes(table(old), table(new))
-    before, after = [plain(one) for one in old], [plain(one) for one in new]
+    before, after = [plain(item) for item in old], [plain(item) for item in new]
     added, removed = (Counter(after) - Counter(before)).total(), (Counter(before) - Counter(after)).total()
     if found.matched_by is Matching.PLACE:
         assert len(old) == len(new)
@@ -91,7 +91,7 @@ def test_numbers_are_compared_across_their_types():
 
 @pytest.mark.parametrize("kind", [pa.int64(), pa.uint64()])
 def test_integers_beyond_the_precision_of_a_double_are_distinguished(kind):
-    old, new = (pa.table({"x": pa.array([one, one], kind)}) for one in (2**53, 2**53 + 1))
+    old, new = (pa.table({"x": pa.array([item, item], kind)}) for item in (2**53, 2**53 + 1))
     assert row_changes(old, new).changed == 2
 
 
@@ -115,7 +115,7 @@ def test_a_dictionary_column_counts_by_its_values():
 
 @pytest.mark.parametrize(("old", "new"), [([], [1, 2]), ([1, 2], [])])
 def test_an_empty_table_has_lost_or_won_all_rows(old, new):
-    tables = [pa.table({"x": pa.array(one, pa.int64())}) for one in (old, new)]
+    tables = [pa.table({"x": pa.array(item, pa.int64())}) for item in (old, new)]
     for key in (None, "x"):
         found = row_changes(*tables, key=key)
         assert (found.added, found.removed) == (len(new), len(old))

@@ -64,7 +64,7 @@ def test_texts_are_compared_by_their_shares():
 def test_values_of_other_kinds_are_counted(kind):
     values = [[True, True, False], [True, False, False]]
     if kind != pa.bool_():
-        values = [["x" if one else "y" for one in each] for each in values]
+        values = [["x" if item else "y" for item in each] for each in values]
     old, new = (pa.chunked_array([pa.array(each).cast(kind)]) for each in values)
     assert distributions(old, new).distance == pytest.approx(1 / 3)
 

@@ -14,7 +14,7 @@ import pytest
 import zenbook
 from zenbook import pipeline, step
 from zenbook.errors import RunError
-from zenbook.history.lineage.model import LineageRelation
+from zenbook.history.lineage.lineage_model import LineageRelation
 from zenbook.history.lineage.result import Lineage
 from zenbook.stack.stack import open_stack
 
@@ -62,27 +62,33 @@ def file(workspace: Path) -> Path:
     return file
 
 
-def ways(found: Lineage) -> dict[str, set[str]]:
+def by_relation(lineage: Lineage) -> dict[str, set[str]]:
     return {
-        relation: {entry.step for entry in found.entries if entry.relation is relation} for relation in LineageRelation
+        relation: {entry.step for entry in lineage.entries if entry.relation is relation}
+        for relation in LineageRelation
     }
 
 
 def test_an_outputs_makers_and_readers(file: Path) -> None:
     run = training(file)
     found = zenbook.lineage(run.steps["split"].outputs["train"])
-    assert ways(found) == {"upstream": {"load"}, "made by": {"split"}, "read by": {"fit"}, "downstream": {"score"}}
+    assert by_relation(found) == {
+        "upstream": {"load"},
+        "made by": {"split"},
+        "read by": {"fit"},
+        "downstream": {"score"},
+    }
     assert found.runs == (run.id,)
-    assert [one.distance for one in found.upstream] == [2, 1]
+    assert [item.distance for item in found.upstream] == [2, 1]
     assert "file " in found.upstream[0].inputs[0]
 
 
 def test_runs_that_did_the_same_are_one_entry(file: Path) -> None:
     first, second = training(file), training(file, c=2.0)
     found = zenbook.lineage(second.steps["split"].outputs["train"])
-    assert [one.runs for one in found.entries if one.step == "split"] == [(second.id, first.id)]
-    assert [one.runs for one in found.entries if one.step == "fit"] == [(first.id,), (second.id,)]
-    assert {str(one.state) for one in found.entries} == {"succeeded"}
+    assert [entry.runs for entry in found.entries if entry.step == "split"] == [(second.id, first.id)]
+    assert [entry.runs for entry in found.entries if entry.step == "fit"] == [(first.id,), (second.id,)]
+    assert {str(entry.state) for entry in found.entries} == {"succeeded"}
     assert found.runs == (second.id, first.id)
 
 
@@ -91,9 +97,9 @@ def test_an_object_passed_to_another_pipeline_joins_its_runs(file: Path) -> None
     model = run.steps["fit"].outputs["output"]
     served = serving(model.load())
     found = zenbook.lineage(model)
-    assert ways(found)["read by"] == {"score", "serve"}
+    assert by_relation(found)["read by"] == {"score", "serve"}
     back = zenbook.lineage(served.steps["serve"].outputs["output"])
-    assert ways(back)["upstream"] == {"load", "split", "fit"}
+    assert by_relation(back)["upstream"] == {"load", "split", "fit"}
 
 
 @step
@@ -121,22 +127,22 @@ def test_steps_that_change_nothing_may_follow_each_other_in_circles(workspace: P
     for each in (rounding, sorting, rounding, sorting):
         run = each(frame)
     found = zenbook.lineage(run.steps["sorted_"].outputs["output"])
-    assert {one.step for one in found.entries} == {"rounded", "sorted_"}
+    assert {entry.step for entry in found.entries} == {"rounded", "sorted_"}
     assert "<svg" in found.picture()
 
 
 def test_an_object_does_not_come_from_a_later_run(workspace: Path) -> None:
     frame = pd.DataFrame({"x": [1.0, 2.0, 3.0]})
     first, second = sorting(frame), rounding(frame)
-    assert ways(zenbook.lineage(first.steps["sorted_"].outputs["output"]))["upstream"] == set()
-    assert ways(zenbook.lineage(second.steps["rounded"].outputs["output"]))["upstream"] == {"sorted_"}
+    assert by_relation(zenbook.lineage(first.steps["sorted_"].outputs["output"]))["upstream"] == set()
+    assert by_relation(zenbook.lineage(second.steps["rounded"].outputs["output"]))["upstream"] == {"sorted_"}
 
 
 def test_equal_small_values_do_not_join_runs(file: Path) -> None:
     run = training(file)
     serving(2)  # what `score` made, by chance
     found = zenbook.lineage(run.steps["score"].outputs["output"])
-    assert ways(found)["read by"] == set()
+    assert by_relation(found)["read by"] == set()
 
 
 def test_a_file_by_its_content_whatever_its_name(file: Path) -> None:
@@ -146,7 +152,7 @@ def test_a_file_by_its_content_whatever_its_name(file: Path) -> None:
     file.write_text("8")
     training(file)
     found = zenbook.lineage(copy)
-    assert ways(found) == {
+    assert by_relation(found) == {
         "upstream": set(), "made by": set(), "read by": {"load"}, "downstream": {"split", "fit", "score"},
     }  # fmt: skip
     assert found.runs == (second.id, first.id)
@@ -157,7 +163,7 @@ def test_an_output_by_its_digest_and_by_its_name(file: Path) -> None:
     run = training(file)
     output = run.steps["fit"].outputs["output"]
     for name in (output.digest, output.digest[:10], "latest.fit.output", f"{run.id}.fit.output"):
-        assert ways(zenbook.lineage(name))["made by"] == {"fit"}, name
+        assert by_relation(zenbook.lineage(name))["made by"] == {"fit"}, name
 
 
 def test_an_unknown_artifact_has_an_empty_lineage(file: Path) -> None:
@@ -187,9 +193,9 @@ def test_it_shows_itself_as_a_table_and_a_picture(file: Path) -> None:
     serving(run.steps["fit"].outputs["output"].load())
     found = zenbook.lineage(run.steps["split"].outputs["train"])
     assert "made by" in repr(found)
-    assert list(found.df()["step"]) == [one.step for one in found.entries]
+    assert list(found.df()["step"]) == [entry.step for entry in found.entries]
     assert "data:image/svg+xml;base64," in found._repr_html_()
-    words = {one.text for one in ET.fromstring(found.picture()).iter() if one.tag.endswith("}text")}
+    words = {node.text for node in ET.fromstring(found.picture()).iter() if node.tag.endswith("}text")}
     assert {"load", "split", "fit", "score", "serve", "split.train"} <= words
 
 
@@ -199,7 +205,7 @@ def test_the_runs_that_used_a_file_are_listed_with_their_parameters(file: Path) 
     training(file)
     file.write_text("9")
     listed = zenbook.lineage(file).used_in
-    assert [one.id for one in listed] == [one.id for one in reversed(runs)]
+    assert [run.id for run in listed] == [run.id for run in reversed(runs)]
     assert list(listed.df()["c"]) == [2.0, 1.0]
     assert "c" in listed.compare().params
 
@@ -213,7 +219,12 @@ def test_the_oldest_of_many_runs_is_found(file: Path) -> None:
         run = f"99990101-{number:06d}-aaaaaa"
         store.create_run(replace(record, id=run, pipeline="other"), steps=[], params=[], code=[], environment=None)
     found = zenbook.lineage(first.steps["fit"].outputs["output"])
-    assert ways(found) == {"upstream": {"load", "split"}, "made by": {"fit"}, "read by": {"score"}, "downstream": set()}
+    assert by_relation(found) == {
+        "upstream": {"load", "split"},
+        "made by": {"fit"},
+        "read by": {"score"},
+        "downstream": set(),
+    }
     assert zenbook.lineage(file).runs == (first.id,)
 
 

@@ -197,7 +197,7 @@ def test_no_api_at_the_address(airflow: FakeAirflow) -> None:
     assert "--url" in raised.value.hint
 
 
-def test_a_server_that_refuses_to_say_its_version_is_no_endless_question(airflow: FakeAirflow) -> None:
+def test_a_server_that_refuses_its_version_is_not_asked_forever(airflow: FakeAirflow) -> None:
     airflow.answer = lambda *_: (401, {})
     with pytest.raises(StackError, match="refuses this user or token"):
         AirflowApi(airflow.url, Account()).dag("x")
@@ -269,7 +269,7 @@ def test_an_interrupt_ends_the_wait(airflow: FakeAirflow, slow: bool) -> None:
         signal.signal(signal.SIGINT, before)
 
 
-def test_a_certificate_has_to_be_valid_unless_the_user_says_otherwise(
+def test_a_certificate_must_be_valid_unless_the_user_allows_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority = Authority(tmp_path)

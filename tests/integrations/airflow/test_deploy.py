@@ -39,7 +39,7 @@ def test_what_is_deployed_holds_no_secret(
     assert missing == [variable], "whoever runs Airflow is told what its workers need"
 
 
-def test_another_machine_is_told_of_no_folder_of_this_one(tmp_path: Path) -> None:
+def test_another_machine_gets_no_folder_of_this_one(tmp_path: Path) -> None:
     text, _ = stack_file(on(metadata_store=DATABASE), same_machine=False)
     said = json.loads(text)
     assert str(tmp_path) not in text
@@ -54,9 +54,9 @@ def test_stores_in_files_of_this_machine_are_refused_unless_airflow_is_here() ->
 
 def test_packages_that_differ_for_the_steps_are_listed() -> None:
     assert list(differing_packages(sys.executable, ())) == []
-    (told,) = differing_packages(sys.executable, ["click==0.0.1"])
-    assert told.startswith("click ")
-    assert told.endswith(" (here 0.0.1)")
+    (message,) = differing_packages(sys.executable, ["click==0.0.1"])
+    assert message.startswith("click ")
+    assert message.endswith(" (here 0.0.1)")
     (missing,) = differing_packages(sys.executable, ["no-such-package==1.0"])
     assert missing == "no-such-package is missing (here 1.0)"
 
@@ -65,7 +65,7 @@ def test_an_interpreter_without_zenbook_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("PYTHONPATH", raising=False)
     with pytest.raises(StackError, match="has no zenbook"):
         list(differing_packages(str(python_of("2")), ()))
-    with pytest.raises(StackError, match="can't be asked what is installed"):
+    with pytest.raises(StackError, match="Could not find out what is installed"):
         list(differing_packages("/no/such/python", ()))
 
 
@@ -75,5 +75,5 @@ def test_a_dags_folder_may_be_a_bucket() -> None:
     deploy(files, "memory://bucket/dags/training")
     system = fsspec.filesystem("memory")
     assert {name: system.cat_file(f"/bucket/dags/training/{name}").decode() for name in files} == files
-    with pytest.raises(StackError, match="can't be written to nosuch://x"):
+    with pytest.raises(StackError, match="cannot be written to nosuch://x"):
         deploy(files, "nosuch://x")

@@ -67,16 +67,16 @@ def exported(*words: str) -> Any:
 def test_exporting_twice_gives_the_same_bytes(train: Path) -> None:
     exported("train.py:training", "--to", "one")
     sys.modules.pop("train")
-    told = exported("train.py:training", "--to", "two")
+    message = exported("train.py:training", "--to", "two")
     one, two = ({file.name: file.read_bytes() for file in Path(name).iterdir()} for name in ("one", "two"))
     assert one == two
     names = ["plan.json", "steps.py", "requirements.txt", ".airflowignore", "README.md", "training.py"]
     assert sorted(one) == sorted(names)
-    assert "6 of 6 files are new or changed" in repr(told)
+    assert "6 of 6 files are new or changed" in repr(message)
     assert "Nothing has changed" in repr(exported("train.py:training", "--to", "two"))
 
 
-def test_the_dag_says_what_the_steps_and_the_pipeline_say(train: Path) -> None:
+def test_the_dag_contains_the_docstrings_of_the_steps_and_the_pipeline(train: Path) -> None:
     exported("train.py:training", "--to", "out", "--schedule", "@daily", "--start-date", "2026-02-03", "--tag", "x")
     text = Path("out/training.py").read_text()
     assert text.startswith('"""Train.\n')
@@ -116,7 +116,7 @@ def test_one_step_may_have_another_interpreter(train: Path) -> None:
     assert text.count('env={**STEP, "ZENBOOK_PYTHON": "/opt/b/python"}') == 1
 
 
-def test_check_says_what_has_drifted(train: Path) -> None:
+def test_check_shows_what_differs(train: Path) -> None:
     exported("train.py:training", "--to", "out")
     assert "up to date" in repr(exported("train.py:training", "--to", "out", "--check"))
     before = {file.name: file.read_bytes() for file in Path("out").iterdir()}
@@ -143,12 +143,12 @@ def test_a_notebooks_file_is_exported_without_a_kernel(workspace: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["--schedule", "dayly"], "--schedule"),
         (["--start-date", "soon"], "--start-date"),
-        (["--python", "/opt/{{ x }}/python"], "take it for a template"),
-        (["--python", "/opt/python.sh"], "take it for a template"),
+        (["--python", "/opt/{{ x }}/python"], "read it as a template"),
+        (["--python", "/opt/python.sh"], "read it as a template"),
         (["--dag-id", "a b"], "--dag-id"),
         (["--step-python", "/opt/python"], "write it as STEP=PATH"),
         (["--step-python", "jion=/opt/python"], "Did you mean 'join'?"),
@@ -156,10 +156,10 @@ def test_a_notebooks_file_is_exported_without_a_kernel(workspace: Path) -> None:
         (["--param", "lr=1"], "no parameter 'lr'"),
     ],
 )
-def test_what_can_not_be_is_said_in_a_sentence(train: Path, words: list[str], told: str) -> None:
+def test_an_invalid_option_is_explained_in_a_sentence(train: Path, words: list[str], message: str) -> None:
     with pytest.raises(ZenbookError) as raised:
         exported("train.py:training", "--to", "out", *words)
-    assert told in str(raised.value)
+    assert message in str(raised.value)
     assert not Path("out").exists()
 
 

@@ -111,7 +111,7 @@ def test_a_step_that_fails_once_succeeds_the_second_time(scenes: ModuleType, wor
     assert run.steps["moody"].logs == "try 1\nattempt 1 failed: ValueError: not yet\ntry 2\n"
 
 
-def test_a_step_that_fails_for_good_says_why_here(airflow: LiveAirflow, scenes: ModuleType) -> None:
+def test_a_step_that_fails_finally_shows_its_error_here(airflow: LiveAirflow, scenes: ModuleType) -> None:
     with pytest.raises(RunError) as raised:
         scenes.failing()
     run = find_run()
@@ -134,7 +134,7 @@ def test_a_task_whose_worker_never_began_brings_its_log(
     python.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exec {sys.executable} "$@"\necho no interpreter today; exit 9\n')
     python.chmod(0o755)
     put_on(airflow, monkeypatch, workspace, python=str(python))
-    with pytest.raises(RunError, match="Step 'load' has no end: its task is failed in Airflow") as raised:
+    with pytest.raises(RunError, match="Step 'load' crashed: its task is failed in Airflow") as raised:
         importlib.import_module("scenes").training()
     sys.modules.pop("scenes")
     run = find_run()
@@ -256,7 +256,7 @@ def test_an_import_error_of_the_dag_is_the_users_to_see(
     airflow: LiveAirflow, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_on(airflow, monkeypatch, workspace, prefix="forbidden_")
-    with pytest.raises(RunError, match=r"Airflow can't import the DAG 'forbidden_training'.*nobody may deploy this"):
+    with pytest.raises(RunError, match=r"Airflow cannot import the DAG 'forbidden_training'.*nobody may deploy this"):
         importlib.import_module("scenes").training()
     sys.modules.pop("scenes")
     assert (find_run().state, set(states(find_run()).values())) == ("failed", {"skipped"})
@@ -348,7 +348,7 @@ def test_stores_that_airflow_does_not_see_are_refused(
     assert find_run().state == "failed"
 
 
-def test_check_says_that_it_is_well(airflow: LiveAirflow, scenes: ModuleType) -> None:
+def test_check_reports_that_airflow_is_healthy(airflow: LiveAirflow, scenes: ModuleType) -> None:
     assert "API version 2" in open_stack().orchestrator.check()
 
 
@@ -359,7 +359,7 @@ def test_a_scheduler_that_is_down(airflow: LiveAirflow, workspace: Path, monkeyp
     put_on(airflow, monkeypatch, workspace, start_limit=3)
     airflow.stop("scheduler")
     try:
-        with pytest.raises(RunError, match=r"has begun no task of .* within 3 s: the run is queued"):
+        with pytest.raises(RunError, match=r"has not started a task of .* within 3 s: the run is queued"):
             importlib.import_module("scenes").training()
     finally:
         airflow.start("scheduler")

@@ -165,7 +165,7 @@ def test_a_cleared_task_runs_again_in_the_same_run(project: Path) -> None:
     assert len(open_stack().metadata.runs(RunQuery())) == 1
 
 
-def test_a_task_that_is_cleared_after_the_mistake_was_mended_runs_the_new_code(project: Path) -> None:
+def test_a_task_that_is_cleared_after_the_mistake_was_fixed_runs_the_new_code(project: Path) -> None:
     for name in ("left", "right", "join"):
         task(name, mode="never")
     (project / "joining.py").write_text(PIPELINE.replace('mode == "never" or', ""))
@@ -180,7 +180,7 @@ def test_a_task_that_is_cleared_after_the_mistake_was_mended_runs_the_new_code(p
 
 
 @pytest.mark.parametrize(
-    ("params", "told"),
+    ("params", "message"),
     [
         ({"nn": 2}, "The pipeline 'joining' has no parameter 'nn'."),
         ({"n": "two"}, "The parameter 'n' must be a whole number, not 'two'."),
@@ -189,17 +189,17 @@ def test_a_task_that_is_cleared_after_the_mistake_was_mended_runs_the_new_code(p
         ({"twice": True}, "The parameter 'twice' of 'joining' is fixed at False"),
     ],
 )
-def test_a_parameter_that_can_not_be_is_refused_before_anything_is_recorded(
-    project: Path, params: dict[str, Any], told: str
+def test_an_invalid_parameter_is_refused_before_anything_is_recorded(
+    project: Path, params: dict[str, Any], message: str
 ) -> None:
     done = task("left", **params)
     assert done.returncode == 1
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert open_stack().metadata.runs(RunQuery()) == []
 
 
-def test_a_step_that_runs_with_another_package_says_so_and_shares_no_cache_with_the_planned_one(project: Path) -> None:
+def test_a_step_that_runs_with_another_package_reports_it_and_does_not_share_the_cache(project: Path) -> None:
     (project / "joining.py").write_text(PIPELINE.replace("    return n\n", "    import click\n\n    return n\n"))
     write_plan(project)
     all_tasks("manual__1")
@@ -226,13 +226,13 @@ def test_a_trigger_changes_parameters_where_they_arrive(project: Path) -> None:
     assert run.steps["after"].outputs["output"].load() == "21 42 FIRST"
 
 
-def test_a_task_that_the_plan_does_not_have_says_so(project: Path) -> None:
+def test_a_task_that_the_plan_does_not_have_is_an_error(project: Path) -> None:
     done = task("lefft")
     assert done.returncode == 1
     assert "has no step for the task 'lefft'" in done.stderr
 
 
-def test_without_airflow_the_worker_says_who_starts_it(project: Path) -> None:
+def test_without_airflow_the_worker_explains_who_starts_it(project: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "zenbook.runs.worker", "plan.json", "--airflow"],
         capture_output=True,
@@ -240,7 +240,7 @@ def test_without_airflow_the_worker_says_who_starts_it(project: Path) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert "Airflow did not say which task this is" in done.stderr
+    assert "The environment does not describe a task of Airflow" in done.stderr
 
 
 # --- parameters ---------------------------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ def test_a_restart_in_the_middle_of_a_run_costs_a_pause(workspace: Path, server:
     store.close()
 
 
-def test_a_server_lost_for_good_loses_no_result_and_gets_it_when_it_is_back(workspace: Path, server: Server) -> None:
+def test_results_of_a_run_without_its_server_arrive_when_the_server_is_back(workspace: Path, server: Server) -> None:
     use(server, workspace, patience=0.5)
     script = write_script(workspace, PIPELINE)
     running = start(script)
@@ -140,7 +140,7 @@ def test_a_server_lost_for_good_loses_no_result_and_gets_it_when_it_is_back(work
     assert out.splitlines()[-1] == "succeeded ['cached', 'cached', 'succeeded']"
 
 
-def test_an_interrupt_ends_the_waiting_and_loses_no_result(workspace: Path, server: Server) -> None:
+def test_an_interrupt_ends_the_wait_and_no_result_is_lost(workspace: Path, server: Server) -> None:
     use(server, workspace, patience=60)
     running = start(write_script(workspace, PIPELINE))
     until_there(workspace / "in second", running)

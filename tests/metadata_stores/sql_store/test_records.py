@@ -110,7 +110,7 @@ def test_every_field_of_every_record_comes_back(store: SqlMetadataStore) -> None
     assert type(store.run("run-0001").state) is RunState  # type: ignore[union-attr]
 
 
-def test_what_is_not_there_is_none_or_empty(store: SqlMetadataStore) -> None:
+def test_what_does_not_exist_is_none_or_empty(store: SqlMetadataStore) -> None:
     assert store.run("x") is store.code(A) is store.environment(A) is store.previous_step("p", "s", before="z") is None
     assert store.steps(["x"]) == store.outputs([]) == store.logs("x") == store.runs(RunQuery()) == []
     assert store.find_cached(A) == store.find_run_ids("") == []
@@ -124,14 +124,14 @@ def test_a_run_is_created_in_whole_or_not_at_all(store: SqlMetadataStore) -> Non
     assert store.steps(["run-0001"]) == []
 
 
-def test_a_run_that_has_grown_is_created_again(store: SqlMetadataStore) -> None:
+def test_a_run_may_be_created_again_with_more_steps(store: SqlMetadataStore) -> None:
     new_run(store, run_of(1, plan="first"), step_of(1))
     new_run(store, run_of(1, plan="second"), step_of(1, "other", position=1))
     assert store.run("run-0001") == run_of(1, plan="second")
     assert [step.name for step in store.steps(["run-0001"])] == ["fit", "other"]
 
 
-def test_code_and_environment_that_are_known_are_left(store: SqlMetadataStore) -> None:
+def test_known_code_and_environments_are_not_replaced(store: SqlMetadataStore) -> None:
     for n, text in ((1, "first"), (2, "second")):
         store.create_run(
             run_of(n), steps=[], params=[], code=[CodeRecord(A, text)], environment=EnvironmentRecord(A, text)
@@ -160,7 +160,7 @@ def test_a_batch_replaces_by_key_and_updates_runs(store: SqlMetadataStore) -> No
     assert run == run_of(1, state=RunState.FAILED, plan="kept", started_at=5.0, ended_at=6.0, error="broke")
 
 
-def test_numbers_that_are_none_and_text_that_is_no_text_are_kept(store: SqlMetadataStore) -> None:
+def test_not_a_number_and_lone_surrogates_are_stored(store: SqlMetadataStore) -> None:
     values = [math.nan, math.inf, -math.inf, 1e-300, 3]
     store.write(
         Batch(

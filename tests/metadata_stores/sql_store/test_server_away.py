@@ -12,28 +12,12 @@ import pytest
 
 from notebooks.servers import MariaDB, PostgreSQL, Server, free_port
 from tests.servers.databases import store_at
-from tests.servers.rows import A, new_run, run_of, step_of
+from tests.servers.rows import END_OF_STEP, new_run, run_of
 from zenbook import interrupts
-from zenbook.core.states import StepState
 from zenbook.errors import StoreUnreachableError
 from zenbook.metadata_stores.sql_store import server_retry
 from zenbook.stack.records import (
-    ArtifactRecord,
-    Batch,
-    InputRecord,
-    LogRecord,
-    MetricRecord,
-    OutputRecord,
     RunQuery,
-)
-
-END = Batch(
-    steps=[step_of(1, state=StepState.SUCCEEDED)],
-    artifacts=[ArtifactRecord(A, "json", "aa/a", 1, 1.0)],
-    outputs=[OutputRecord("run-0001", "fit", name, A, "json") for name in "abc"],
-    inputs=[InputRecord("run-0001", "fit", name, "load", "output", A, "json") for name in "ab"],
-    metrics=[MetricRecord("run-0001", "fit", "m", n, n, 1.0) for n in range(20)],
-    logs=[LogRecord("run-0001", "fit", n, 1.0, "stdout", "text % \n") for n in range(20)],
 )
 
 
@@ -53,7 +37,7 @@ def test_a_server_that_is_started_again_costs_a_pause(
     own_server.stop(how)
     starting = threading.Timer(0.5, own_server.start)
     starting.start()
-    store.write(END)
+    store.write(END_OF_STEP)
     starting.join()
     assert len(store.outputs(["run-0001"])) == 3
     printed = capfd.readouterr().err
@@ -73,19 +57,19 @@ def test_after_the_longest_wait_the_store_is_unreachable_and_later_calls_do_not_
         StoreUnreachableError,
         match=r"(mysql|postgresql) at 127.0.0.1:\d+/zenbook could not be reached: connection refused",
     ):
-        store.write(END)
+        store.write(END_OF_STEP)
     assert time.monotonic() - started >= 1
     assert capfd.readouterr().err.count("waiting up to 1 s") == 1
     with pytest.raises(StoreUnreachableError):
-        store.write(END)
+        store.write(END_OF_STEP)
     assert "waiting" not in capfd.readouterr().err
     own_server.start()
-    store.write(END)
+    store.write(END_OF_STEP)
     assert len(store.outputs(["run-0001"])) == 3
     own_server.stop()
     started = time.monotonic()
     with pytest.raises(StoreUnreachableError):
-        store.write(END)
+        store.write(END_OF_STEP)
     assert time.monotonic() - started >= 1  # it has been there again, so it is waited for again
     store.close()
 
@@ -99,7 +83,7 @@ def test_an_interrupt_that_is_put_off_ends_the_waiting(own_server: Server) -> No
     with pytest.raises(KeyboardInterrupt), interrupts.interrupts_can_wait():
         with interrupts.uninterrupted():
             try:
-                store.write(END)
+                store.write(END_OF_STEP)
             except StoreUnreachableError as error:
                 met = error
         pytest.fail("the interrupt is lost")

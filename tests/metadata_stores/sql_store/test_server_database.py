@@ -13,7 +13,7 @@ import pytest
 
 from notebooks.servers import MariaDB, Server
 from tests.servers.databases import new_database, running, store_at
-from tests.servers.rows import A, new_run, run_of, step_of
+from tests.servers.rows import END_OF_STEP, A, new_run, run_of, step_of
 from tests.servers.wire import Wire, wire_to
 from zenbook.core.states import RunState, StepState
 from zenbook.errors import StoreError
@@ -22,21 +22,11 @@ from zenbook.metadata_stores.sql_store.sql_store import SqlMetadataStore
 from zenbook.stack.records import (
     ArtifactRecord,
     Batch,
-    InputRecord,
     LogRecord,
     MetricRecord,
     OutputRecord,
     RunQuery,
     RunUpdate,
-)
-
-END = Batch(
-    steps=[step_of(1, state=StepState.SUCCEEDED)],
-    artifacts=[ArtifactRecord(A, "json", "aa/a", 1, 1.0)],
-    outputs=[OutputRecord("run-0001", "fit", name, A, "json") for name in "abc"],
-    inputs=[InputRecord("run-0001", "fit", name, "load", "output", A, "json") for name in "ab"],
-    metrics=[MetricRecord("run-0001", "fit", "m", n, n, 1.0) for n in range(20)],
-    logs=[LogRecord("run-0001", "fit", n, 1.0, "stdout", "text % \n") for n in range(20)],
 )
 
 
@@ -81,7 +71,7 @@ def test_a_step_is_recorded_in_one_round_trip_at_its_start_and_one_at_its_end(
     new_run(far_store, run_of(1))
     assert trips(lambda: far_store.find_cached(A)) == 1
     assert trips(lambda: far_store.write(Batch(steps=[step_of(1, state=StepState.RUNNING)]))) == 1
-    assert trips(lambda: far_store.write(END)) == 1
+    assert trips(lambda: far_store.write(END_OF_STEP)) == 1
     assert trips(lambda: far_store.find_cached(A)) == 1
     assert trips(lambda: far_store.runs(RunQuery(limit=50))) == 1
     assert len(far_store.find_cached(A)[0].outputs) == 3
@@ -252,7 +242,7 @@ def test_a_server_whose_log_holds_statements_is_written() -> None:
     with running(MariaDB("--log-bin", "--binlog-format=STATEMENT", "--server-id=1")) as server:
         store = store_at(server.url())
         new_run(store, run_of(1))
-        store.write(END)
+        store.write(END_OF_STEP)
         assert len(store.metrics(["run-0001"])) == 20
         store.close()
 

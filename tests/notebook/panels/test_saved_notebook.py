@@ -43,7 +43,7 @@ def is_still(page: Page, book: LabNotebook) -> None:
     """Three pictures and nothing of a widget."""
     assert cell(book, 1).locator("img").evaluate("image => image.naturalWidth") > 100
     expect(cell(book, 1)).to_contain_text("training")
-    expect(cell(book, 1)).to_contain_text("See it as it is: %zen show")
+    expect(cell(book, 1)).to_contain_text("See its current state: %zen show")
     expect(cell(book, 2).locator("table")).to_contain_text("default")
     expect(cell(book, 3).locator("table")).to_contain_text("training")
     expect(book.root.locator(".zb-panel")).to_have_count(0)

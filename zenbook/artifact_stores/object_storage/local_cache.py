@@ -45,7 +45,7 @@ class DownloadCache:
             address: ``ab/cdef….suffix``.
 
         Returns:
-            Its path; None if there is no intact copy.
+            Its path; None without an intact copy.
         """
         path = self.folder.path(address)
         try:
@@ -74,18 +74,19 @@ class DownloadCache:
     def download(self, address: str, fetch: Callable[[str], None]) -> Path:
         """Download a copy, and check its digest; a wrong one is downloaded once more.
 
+        An error of this machine's disk becomes a `StoreError`.
+
         Args:
             address: ``ab/cdef….suffix``.
-            fetch: Writes the object to the path that it gets; raises `FileNotFoundError` if there is no object, and
+            fetch: Writes the object to the path that it gets; raises `FileNotFoundError` for a missing object, and
                 another `OSError` for an error of this machine's disk.
 
         Returns:
             The path of the copy.
 
         Raises:
-            FileNotFoundError: If there is no object.
+            FileNotFoundError: If the object is missing.
             ArtifactError: For bytes of another digest.
-            StoreError: For an error of this machine's disk.
         """
         digest = digest_of_address(address)
         downloaded = ""

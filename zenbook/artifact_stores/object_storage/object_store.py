@@ -54,7 +54,7 @@ class ObjectStore(ArtifactStore):
         return self._open_object(checked_address(address))
 
     def local_path(self, address: str) -> Path:
-        """Path of the local copy, after a download if needed. Raises `ArtifactError` if there is no such object."""
+        """Path of the local copy, after a download if needed. Raises `ArtifactError` for a missing object."""
         self._wait_for_upload(address)
         return self._cache.path(address) or self._download(address)
 

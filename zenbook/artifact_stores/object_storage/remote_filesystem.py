@@ -53,7 +53,7 @@ class RemoteLocation:
 
 
 class RemoteFilesystem:
-    """The objects of a location. Methods raise `FileNotFoundError` if there is no object, `StoreError` otherwise.
+    """The objects of a location. Methods raise `FileNotFoundError` for a missing object, `StoreError` otherwise.
 
     A forked process creates a filesystem of its own: the event loop of the parent's runs in a thread that a fork does
     not copy.
@@ -103,13 +103,12 @@ class RemoteFilesystem:
     def upload(self, path: str, address: str, size: int) -> None:
         """Upload a file; readers see it only when it is complete.
 
+        Raises `StoreError` when the upload fails, also because the bucket is missing.
+
         Args:
             path: The local file.
             address: ``ab/cdef….suffix``.
             size: Of the file, in bytes.
-
-        Raises:
-            StoreError: When the upload fails; also if there is no bucket.
         """
         send = self._send if self.location.atomic else self._send_by_staging
         with self._memory_limit.reserve(size):
@@ -119,14 +118,11 @@ class RemoteFilesystem:
                 raise self._to_store_error(error, "written") from None
 
     def download(self, address: str, path: str) -> None:
-        """Download an object to a new file.
+        """Download an object to a new file. Raises `OSError` when this machine's disk is full.
 
         Args:
             address: ``ab/cdef….suffix``.
             path: The local file.
-
-        Raises:
-            OSError: When this machine's disk is full.
         """
         disk_errors: list[OSError] = []
 

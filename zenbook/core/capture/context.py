@@ -77,11 +77,10 @@ class CaptureContext:
     def resolve(self, reference: Reference) -> None:
         """Make the item for a name, unless there is one.
 
+        Raises `CaptureError` if the object cannot travel, or if the name stands for another object already.
+
         Args:
             reference: The name and what it stands for.
-
-        Raises:
-            CaptureError: The object cannot travel, or the name stands for another object already.
         """
         refuse_pipeline(reference.value)
         name, value = reference.name, unwrap_step(reference.value)

@@ -83,18 +83,19 @@ class DecoratorPlan:
         return cls(decorators, ())
 
     @classmethod
-    def keeping(cls, kept: Sequence[ast.expr], decorators: Sequence[ast.expr]) -> DecoratorPlan:
+    def keeping(cls, makers: Sequence[ast.expr], decorators: Sequence[ast.expr]) -> DecoratorPlan:
         """Make a plan from what is kept.
 
         Args:
-            kept: Some of the decorators.
+            makers: Some of the decorators.
             decorators: All decorators of the definition.
 
         Returns:
             The plan; both of its parts in the order of the source.
         """
         return cls(
-            tuple(part for part in decorators if part in kept), tuple(part for part in decorators if part not in kept)
+            tuple(part for part in decorators if part in makers),
+            tuple(part for part in decorators if part not in makers),
         )
 
 
@@ -148,15 +149,11 @@ def _makers(layers: list[Any], decorators: list[ast.expr], namespace: dict[str, 
 
 
 def _makes(decorator: ast.expr, layer: Any, namespace: dict[str, Any], *, counts_match: bool) -> bool:
-    """Whether a decorator, as it is now, makes this wrapper.
-
-    Of a wrapper that an installed package made this cannot be seen; then it counts that there are as many decorators as
-    wrappers (``counts_match``).
-    """
+    """Whether a decorator, as it is now, makes this wrapper."""
     value = _decorator_value(decorator, namespace)
     maker = inspect.unwrap(value) if callable(value) else value
     code = getattr(layer, "__code__", None)
-    if code is None or is_installed(code.co_filename):
+    if code is None or is_installed(code.co_filename):  # the code of an installed package does not show its maker
         return counts_match or not isinstance(maker, types.FunctionType) or is_installed(maker.__code__.co_filename)
     if not isinstance(maker, types.FunctionType):
         return counts_match and (isinstance(value, type) or hasattr(value, "__self__"))

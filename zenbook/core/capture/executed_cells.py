@@ -155,7 +155,7 @@ def text_of_file(file: str) -> str:
         file: Its name.
 
     Returns:
-        Its text, "" if there is no such file.
+        Its text, "" if the file does not exist.
     """
     if not _CELL.search(file):
         linecache.checkcache(file)

@@ -104,44 +104,30 @@ def read_module(name: str) -> ProjectModule:
         name: The module's dotted name.
 
     Returns:
-        The module; without statements if it has no file (a namespace package).
-
-    Raises:
-        CaptureError: The file cannot be read or parsed.
+        The module; without statements if it has no file (a namespace package). Raises `CaptureError` if the file
+        cannot be read or parsed.
     """
     origin = project_file(name)
     spec = find_module(name)
     package = spec is not None and spec.submodule_search_locations is not None
     if origin is None or not origin.endswith(".py"):
         return ProjectModule(name, None, True, "", ())
-    path = Path(origin)
-    try:
-        with tokenize.open(path) as file:
-            text = file.read()
-        tree = parse(text, filename=origin)
-    except (OSError, SyntaxError, UnicodeDecodeError) as error:
-        raise CaptureError(
-            f"Could not read the module {name!r} ({path}): {error}.", "Fix the file and run again."
-        ) from error
+    text, tree = _parsed_file(name, origin)
     future = tuple(alias.name for node in tree.body if _is_future(node) for alias in node.names)
     body = [node for node in tree.body if not _is_future(node)]
     zenbook_names = _zenbook_names(body)
     pipelines = _pipelines(body, zenbook_names)
     dropped_lines = frozenset(line for node in body for line in _drop_decorators(node, zenbook_names))
     statements = _statements(body, future_annotations="annotations" in future)
-    binders: dict[str, list[Statement]] = {}
-    for statement in statements:
-        for bound in statement.binds:
-            binders.setdefault(bound, []).append(statement)
     read = {chain[0] for statement in statements for chain in statement.uses}
     package_name = name if package else name.rpartition(".")[0]
     return ProjectModule(
         name,
-        path,
+        Path(origin),
         package,
         text,
         statements,
-        binders,
+        binders=_binders(statements),
         stars=tuple(absolute_module(node, package_name) for statement in statements for node in statement.star_imports),
         future=future,
         read_anywhere=frozenset(read) | zenbook_names.keys(),
@@ -190,6 +176,26 @@ def absolute_module(node: ast.ImportFrom, package: str) -> str:
 # --- cutting a module into statements -------------------------------------------------------------------------------
 
 
+def _parsed_file(module: str, file: str) -> tuple[str, ast.Module]:
+    """The text of a module's file and its syntax tree."""
+    try:
+        with tokenize.open(file) as opened:
+            text = opened.read()
+        return text, parse(text, filename=file)
+    except (OSError, SyntaxError, UnicodeDecodeError) as error:
+        raise CaptureError(
+            f"Could not read the module {module!r} ({file}): {error}.", "Fix the file and run again."
+        ) from error
+
+
+def _binders(statements: Sequence[Statement]) -> dict[str, list[Statement]]:
+    binders: dict[str, list[Statement]] = {}
+    for statement in statements:
+        for name in statement.binds:
+            binders.setdefault(name, []).append(statement)
+    return binders
+
+
 def _statements(body: Sequence[ast.stmt], *, future_annotations: bool) -> tuple[Statement, ...]:
     return tuple(
         Statement(node, names_of([node], future_annotations=future_annotations), tuple(_own_imports(node)))
@@ -215,10 +221,7 @@ def _is_future(node: ast.stmt) -> TypeGuard[ast.ImportFrom]:
 
 
 def _source_lines(module: ProjectModule, number: int) -> tuple[str, int]:
-    """The text of a statement with its decorators, and the number of its first line, 1-based.
-
-    Whole lines are taken, comments at their ends included, unless a neighbour shares them.
-    """
+    """The text of a statement with its decorators, and the number of its first line, 1-based."""
     nodes = [statement.node for statement in module.statements]
     node = nodes[number]
     first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
@@ -227,7 +230,7 @@ def _source_lines(module: ProjectModule, number: int) -> tuple[str, int]:
     shares_last = number + 1 < len(nodes) and nodes[number + 1].lineno == last
     if shares_first or shares_last:
         return ast.get_source_segment(module.text, node) or "", first
-    lines = lines_of(module.text)
+    lines = lines_of(module.text)  # whole lines, with the comments at their ends
     numbers = [line for line in range(first, last + 1) if line not in module.dropped_lines]
     return "\n".join(lines[line - 1] for line in numbers), numbers[0]
 

@@ -103,10 +103,8 @@ def _is_same_random_state(context: RunContext, inputs: Mapping[str, UsedInput], 
 
 
 def _input_key(stored: Stored) -> str:
-    """What identifies an input for the cache: its content, and the package whose methods a step calls on it.
-
-    A step that only receives a frame uses pandas without importing it.
-    """
+    """What identifies an input for the cache: its content, and the package whose methods a step calls on it."""
+    # A step that only receives a frame uses pandas without importing it.
     top, dot, _ = stored.type.partition(".")
     package = version_of(top) if dot and not is_stdlib(top) and project_file(top) is None else None
     return f"{stored.key} {'=='.join(package)}" if package is not None else stored.key

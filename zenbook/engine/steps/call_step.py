@@ -67,21 +67,26 @@ def call_step(
             except BaseException:
                 tracker.restore()  # when the cell is run again, it must be seen to set them
                 raise
-        function = entry_of(capsule, main)
-        with (
-            library_settings.restored_after() as own_settings,
-            random_state.tracked(own_settings.look) as draws,
-            time_limit(node.options.timeout, node.name),
-            own_figures(),
-        ):
-            value = call_with(function, arguments(objects))
-            if inspect.iscoroutine(value):
-                value = run_coroutine(value)
-        del objects
-        with random_state.preserve_random_state():
-            result = _store_outputs(node, function, value, reader)
-        result.notes = random_state_note(draws.unseeded_draws)
-        return result
+        return _call_function(node, entry_of(capsule, main), reader, arguments, objects)
+
+
+def _call_function(
+    node: Node, function: Callable[..., Any], reader: Reader, arguments: Arguments, objects: dict[str, Any]
+) -> StepResult:
+    with (
+        library_settings.restored_after() as own_settings,
+        random_state.tracked(own_settings.look) as draws,
+        time_limit(node.options.timeout, node.name),
+        own_figures(),
+    ):
+        value = call_with(function, arguments(objects))
+        if inspect.iscoroutine(value):
+            value = run_coroutine(value)
+    objects.clear()  # the inputs need no memory while the outputs are stored
+    with random_state.preserve_random_state():
+        result = _store_outputs(node, function, value, reader)
+    result.notes = random_state_note(draws.unseeded_draws)
+    return result
 
 
 def _store_outputs(node: Node, function: Callable[..., Any], value: Any, reader: Reader) -> StepResult:

@@ -1,7 +1,7 @@
-"""Execute a capsule: for the time of a step, its modules are the process's modules.
+"""Execute a capsule: while a step runs, the capsule's modules are the process's modules.
 
 `sys.modules` holds the capsule's modules while a step runs, so imports, pickles and class look-ups see them; what was
-there before is put back afterwards. Pieces whose origin is known are compiled under their own file and line, so that
+there before is restored afterwards. Pieces whose origin is known are compiled under their own file and line, so that
 tracebacks and the debugger show the user's lines.
 """
 
@@ -28,9 +28,13 @@ from zenbook.core.parsing import parse
 def loaded(capsule: Capsule) -> Iterator[types.ModuleType]:
     """Execute the capsule's main module and install its modules until the block ends.
 
-    The value is the main module (for a step of a project module, that module).
+    Args:
+        capsule: The capsule.
+
+    Yields:
+        The main module (for a step of a project module, that module).
     """
-    names = {one.name for one in capsule.modules} | {MAIN}
+    names = {module.name for module in capsule.modules} | {MAIN}
     before = {name: sys.modules.get(name) for name in names}
     others = _below(names - {MAIN})
     finder = _Finder(capsule)
@@ -43,7 +47,7 @@ def loaded(capsule: Capsule) -> Iterator[types.ModuleType]:
         yield main
     finally:
         sys.meta_path.remove(finder)
-        for name in names | finder.made:
+        for name in names | finder.created:
             sys.modules.pop(name, None)
         sys.modules.update(others)
         sys.modules.update({name: module for name, module in before.items() if module is not None})
@@ -53,31 +57,53 @@ def _below(names: set[str]) -> dict[str, types.ModuleType]:
     """The loaded modules of the packages among ``names`` that the capsule does not carry."""
     if not names:
         return {}
-    prefixes = tuple(f"{one}." for one in names)
-    # A copy in one go: while a list of the items is made, the garbage collector may run what imports something.
-    return {name: one for name, one in sys.modules.copy().items() if name.startswith(prefixes) and name not in names}
+    prefixes = tuple(f"{name}." for name in names)
+    # A copy in one go: while a list of the items is built, the garbage collector may run code that imports modules.
+    modules = sys.modules.copy()
+    return {name: mod for name, mod in modules.items() if name.startswith(prefixes) and name not in names}
 
 
 def entry_of(capsule: Capsule, main: types.ModuleType) -> Callable[..., Any]:
-    """The function to call; the capsule must be loaded."""
+    """Find the function to call.
+
+    Args:
+        capsule: The capsule, which must be loaded.
+        main: Its main module.
+
+    Returns:
+        The step's function.
+    """
     module, _, name = capsule.entry.partition(":")
     home = main if module == MAIN else importlib.import_module(module)
-    found: Any = getattr(home, name)
-    return found.function if type(found).__name__ == "Step" else found  # type: ignore[no-any-return]
+    entry: Any = getattr(home, name)
+    return entry.function if type(entry).__name__ == "Step" else entry  # type: ignore[no-any-return]
 
 
 def run_code(piece: Piece, namespace: dict[str, Any], *, flags: int = 0) -> None:
-    """Execute a piece of source under its own file and line."""
+    """Execute a piece of source under its own file and line.
+
+    Args:
+        piece: The source.
+        namespace: The module's variables.
+        flags: Compiler flags, as `future_flags` gives them.
+    """
     exec(_compiled(piece.text, piece.file, piece.line, flags), namespace)
 
 
 def future_flags(module: Module) -> int:
-    """The compiler flags of a module's ``from __future__`` line."""
+    """Read the compiler flags of a module's ``from __future__`` line.
+
+    Args:
+        module: A capsule's module.
+
+    Returns:
+        The flags; 0 without such a line.
+    """
     first = module.pieces[0].text if module.pieces else ""
     node = parse(first).body[0] if first.startswith("from __future__") else None
     if not isinstance(node, ast.ImportFrom):
         return 0
-    return sum(getattr(__future__, one.name).compiler_flag for one in node.names)
+    return sum(getattr(__future__, alias.name).compiler_flag for alias in node.names)
 
 
 @lru_cache(maxsize=4096)
@@ -91,7 +117,7 @@ def _compiled(text: str, file: str, line: int, flags: int) -> types.CodeType:
 
 def _main_module(capsule: Capsule) -> types.ModuleType:
     main = types.ModuleType(MAIN)
-    source = next((one for one in capsule.modules if one.name == MAIN), None)
+    source = next((module for module in capsule.modules if module.name == MAIN), None)
     if source is not None:
         sys.modules[MAIN] = main
         _execute(source, capsule, main)
@@ -101,21 +127,21 @@ def _main_module(capsule: Capsule) -> types.ModuleType:
 def _execute(module: Module, capsule: Capsule, target: types.ModuleType) -> None:
     flags = future_flags(module)
     generated = f"<zenbook-capsule-{capsule.digest[:12]}-{module.name}>"
-    for place, piece in enumerate(module.pieces):
+    for number, piece in enumerate(module.pieces):
         file = piece.file
         if not file:
-            file = generated if len(module.pieces) == 1 else f"{generated[:-1]}-{place}>"
+            file = generated if len(module.pieces) == 1 else f"{generated[:-1]}-{number}>"
             remember_cell(file, piece.text)
         run_code(Piece(piece.text, file, piece.line or 1), vars(target), flags=flags)
 
 
 class _Finder(MetaPathFinder, Loader):
-    """Serves the capsule's project modules; modules are kept between steps as long as their source is the same."""
+    """Imports the capsule's project modules from its source."""
 
     def __init__(self, capsule: Capsule) -> None:
         self.capsule = capsule
-        self.modules = {one.name: one for one in capsule.modules if one.name != MAIN}
-        self.made: set[str] = set()
+        self.modules = {module.name: module for module in capsule.modules if module.name != MAIN}
+        self.created: set[str] = set()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
@@ -123,16 +149,16 @@ class _Finder(MetaPathFinder, Loader):
         module = self.modules.get(fullname)
         if module is None:
             return None
-        self.made.add(fullname)
-        origin = next((one.file for one in module.pieces if one.file), None)
+        self.created.add(fullname)
+        origin = next((piece.file for piece in module.pieces if piece.file), None)
         return importlib.util.spec_from_loader(fullname, self, origin=origin, is_package=module.package)
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """Let Python make an empty module."""
+        """Let Python create an empty module."""
 
     def exec_module(self, module: types.ModuleType) -> None:
         source = self.modules[module.__name__]
-        file = next((one.file for one in source.pieces if one.file), None)
+        file = next((piece.file for piece in source.pieces if piece.file), None)
         if file is not None:
             module.__file__ = file
         _execute(source, self.capsule, module)

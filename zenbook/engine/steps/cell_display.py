@@ -14,17 +14,35 @@ Entry = dict[str, Any]
 
 
 class CellDisplayRecorder(Protocol):
-    """How a notebook shows what a cell displays, and takes note of it."""
+    """Shows what a cell displays in a notebook, and records it."""
 
     def showing(self, entries: list[Entry]) -> AbstractContextManager[None]:
-        """While the block runs, what is displayed goes to ``entries`` too."""
+        """Record what is displayed while the block runs.
+
+        Args:
+            entries: The list to which entries are added.
+
+        Returns:
+            The context manager.
+        """
 
     def result(self, value: Any, entries: list[Entry]) -> None:
-        """Take note of the value of the cell's last line."""
+        """Record the value of the cell's last line.
+
+        Args:
+            value: The value.
+            entries: The list to which an entry is added.
+        """
 
 
 def add_text(entries: list[Entry], stream: str, text: str) -> None:
-    """Append printed text, to the last entry if that is of the same stream."""
+    """Append printed text, to the last entry if that is of the same stream.
+
+    Args:
+        entries: The entries so far.
+        stream: "stdout" or "stderr".
+        text: What was printed.
+    """
     if entries and entries[-1].get("stream") == stream:
         entries[-1]["text"] += text
     else:

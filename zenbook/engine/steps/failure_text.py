@@ -1,4 +1,4 @@
-"""A step's own exception, told without our frames."""
+"""Describe a step's own exception without zenbook's frames."""
 
 from __future__ import annotations
 
@@ -11,18 +11,32 @@ from types import TracebackType
 from zenbook.errors import ZenbookError
 
 _OURS = str(Path(__file__).parents[2]) + os.sep
-_CARRIERS = (str(Path(os.__file__).with_name("asyncio")) + os.sep, threading.__file__, "<frozen importlib")
+_CALLERS = (str(Path(os.__file__).with_name("asyncio")) + os.sep, threading.__file__, "<frozen importlib")
 
 
 def one_line(error: BaseException) -> str:
-    """``ValueError: …`` in one line."""
+    """Describe an exception in one line.
+
+    Args:
+        error: The exception.
+
+    Returns:
+        ``ValueError: …`` with the first line of its message.
+    """
     text = error.message if isinstance(error, ZenbookError) else _text(error)
     first = text.strip().splitlines()[0] if text.strip() else ""
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
 def describe_failure(error: BaseException) -> tuple[str, str]:
-    """(one line, traceback of the user's frames) of what a step raised."""
+    """Describe what a step raised.
+
+    Args:
+        error: The exception.
+
+    Returns:
+        One line, and the traceback with the user's frames.
+    """
     if isinstance(error, ZenbookError):
         return one_line(error), str(error)
     shown = traceback.TracebackException(type(error), error, users_frames(error.__traceback__), compact=True)
@@ -30,33 +44,37 @@ def describe_failure(error: BaseException) -> tuple[str, str]:
 
 
 def users_frames(tb: TracebackType | None) -> TracebackType | None:
-    """A copy of a traceback without the frames of this package, and of asyncio or import where these carry ours.
+    """Copy a traceback without the frames of this package, and of asyncio or import where these call this package.
 
-    Where nothing else is left, the traceback as it is: the mistake is ours then.
+    Args:
+        tb: The traceback.
+
+    Returns:
+        The user's frames; the whole traceback if there are none, since the mistake is in this package then.
     """
-    kept: list[TracebackType] = []
-    between: list[TracebackType] = []  # what carries, until it is known whether it carries ours
+    users: list[TracebackType] = []
+    undecided: list[TracebackType] = []  # frames of asyncio or import, until it is known whether they call ours
     here = tb
     while here is not None:
         file = here.tb_frame.f_code.co_filename
         if file.startswith(_OURS):
-            between = []
-        elif file.startswith(_CARRIERS):
-            between.append(here)
+            undecided = []
+        elif file.startswith(_CALLERS):
+            undecided.append(here)
         else:
-            kept += [*between, here]
-            between = []
+            users += [*undecided, here]
+            undecided = []
         here = here.tb_next
-    if not kept:
+    if not users:
         return tb
     chain: TracebackType | None = None
-    for one in reversed([*kept, *between]):
-        chain = TracebackType(chain, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    for entry in reversed([*users, *undecided]):
+        chain = TracebackType(chain, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
     return chain
 
 
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # noqa: BLE001  # the user's class may not be able to say what it is
-        return "(its message can't be made)"
+    except Exception:  # noqa: BLE001  # the user's own `__str__` may fail
+        return "(its message cannot be read)"

@@ -1,4 +1,4 @@
-"""Has the content of an object changed since it was read from the store? Seen by its digest, not guessed."""
+"""Find out by its digest whether an object has changed since it was read from the store."""
 
 from __future__ import annotations
 
@@ -18,16 +18,33 @@ from zenbook.formats.pickled import PickleFormat
 
 
 def changed_content(reader: Reader, stored: Mapping[str, Stored], objects: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the objects whose content is no longer the one under which they are stored, or may be another.
+    """Find the objects that have changed, or may have.
 
-    Members of a bundle count as one object: if one has changed, all have. An object that is another one whenever it is
-    loaded (it opens a socket of a random name) may have changed.
+    Members of a bundle count as one object: if one has changed, all have. An object that differs whenever it is loaded
+    (it opens a socket of a random name) may have changed.
+
+    Args:
+        reader: What reads artifacts.
+        stored: The artifacts from which the objects were read, by name.
+        objects: The objects as they are now, by name.
+
+    Returns:
+        The changed objects by name.
     """
     return _unlike_stored(reader, stored, objects, {Likeness.OTHER, Likeness.UNKNOWN})
 
 
 def surely_changed(reader: Reader, stored: Mapping[str, Stored], objects: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the objects whose content is certainly another than the one under which they are stored."""
+    """Find the objects that have certainly changed.
+
+    Args:
+        reader: What reads artifacts.
+        stored: The artifacts from which the objects were read, by name.
+        objects: The objects as they are now, by name.
+
+    Returns:
+        The changed objects by name.
+    """
     return _unlike_stored(reader, stored, objects, {Likeness.OTHER})
 
 
@@ -44,12 +61,12 @@ def _unlike_stored(
 ) -> dict[str, Any]:
     changed: dict[str, Any] = {}
     bundles: dict[str, list[str]] = {}
-    for name, one in stored.items():
+    for name, artifact in stored.items():
         if name not in objects or type(objects[name]) in IMMUTABLE:
             continue
-        if one.member:
-            bundles.setdefault(one.digest, []).append(name)
-        elif _compared(reader, one, objects[name]) in wanted:
+        if artifact.member:
+            bundles.setdefault(artifact.digest, []).append(name)
+        elif _compared(reader, artifact, objects[name]) in wanted:
             changed[name] = objects[name]
     for names in bundles.values():
         if _bundle_compared(reader, {name: stored[name] for name in names}, objects) in wanted:
@@ -57,12 +74,12 @@ def _unlike_stored(
     return changed
 
 
-def _compared(reader: Reader, one: Stored, value: Any) -> Likeness:
-    form = format_named(one.format)
+def _compared(reader: Reader, stored: Stored, value: Any) -> Likeness:
+    form = format_named(stored.format)
     now = _digest(form, value)
-    if now == one.digest:
+    if now == stored.digest:
         return Likeness.SAME
-    return Likeness.OTHER if now is None else _likeness(form, now, value, lambda: reader.read(one))
+    return Likeness.OTHER if now is None else _likeness(form, now, value, lambda: reader.read(stored))
 
 
 def _bundle_compared(reader: Reader, members: Mapping[str, Stored], objects: Mapping[str, Any]) -> Likeness:
@@ -85,10 +102,8 @@ def _likeness(form: Format, now: str, value: Any, read: Callable[[], Any]) -> Li
 
 
 def _text_blind(value: Any) -> str:
-    """The digest of a pickle that does not tell equal texts from the same text.
-
-    A pickle does, and whether Python has one object or two for an attribute's name is chance.
-    """
+    # In a pickle, two equal texts differ from one text used twice. Which of them Python has for an attribute's name is
+    # chance, so this digest does not depend on it.
     from zenbook.formats.pickler import Pickler
 
     class TextBlind(Pickler):
@@ -98,11 +113,11 @@ def _text_blind(value: Any) -> str:
     file = _Hash()
     buffers: list[pickle.PickleBuffer] = []
 
-    def keep(buffer: pickle.PickleBuffer) -> bool:
+    def set_aside(buffer: pickle.PickleBuffer) -> bool:
         buffers.append(buffer)
         return not memoryview(buffer).contiguous  # then it goes into the stream
 
-    TextBlind(file, keep).dump(value)
+    TextBlind(file, set_aside).dump(value)
     for buffer in buffers:
         if memoryview(buffer).contiguous:
             file.write(buffer.raw())
@@ -129,10 +144,10 @@ class _Hash:
         return self.size
 
     def flush(self) -> None:
-        """Nothing is kept back."""
+        """Do nothing: nothing is buffered."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
     def writable(self) -> bool:
         return True

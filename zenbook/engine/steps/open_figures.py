@@ -1,4 +1,4 @@
-"""pyplot's open figures: a cell begins with none and leaves none, as with the inline backend of a notebook.
+"""pyplot's open figures: a cell starts with none and leaves none, as with the inline backend of a notebook.
 
 The current figure is hidden state of the process. If a cell drew on the figure that another cell has left open, it
 would draw on another one, or on none, where the other was served from the cache or ran elsewhere.

@@ -1,8 +1,8 @@
-"""What a step prints and logs is recorded and still shown.
+"""Record what a step prints and logs; it is still shown.
 
-For the time of a run, `sys.stdout` and `sys.stderr` are proxies that pass everything on and give a copy to the step of
-the current context, so that prints of other threads stay out of a step's log. Log messages are seen where they are made
-(the log record factory), so handlers work as if nobody listened, those made before the run too.
+While a run is executed, `sys.stdout` and `sys.stderr` are proxies that pass everything on and give a copy to the step
+of the current context, so that prints of other threads stay out of a step's log. Log messages are read where they are
+created (the log record factory), so that all handlers work as usual, those of before the run too.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from contextvars import ContextVar
 from typing import Any, Protocol, TextIO
 
 Sink = Callable[[str, str], None]  # (stream, text)
-Passing = Callable[[str], None]  # told of a line that is still being rewritten
+OnRewrite = Callable[[str], None]  # receives a line that is still being rewritten
 
 _sink: ContextVar[Sink | None] = ContextVar("zenbook_sink", default=None)
-_EVERY = 0.25  # seconds after which what was printed is passed on
-_MOST = 64 * 1024  # characters kept back at most
+_FLUSH_INTERVAL = 0.25  # seconds after which printed text is passed on
+_MAX_BUFFERED = 64 * 1024  # characters
 _lock = threading.RLock()
 
 
 @contextmanager
 def proxied_streams() -> Iterator[None]:
-    """Put the proxies in place, and take them out again; runs in several threads share them."""
+    """Install the proxies while the block runs; runs in several threads share them."""
     with _lock:
         used = [_use("stdout"), _use("stderr")]
         _listen_to_logging()
@@ -59,24 +59,36 @@ def _leave(proxy: _Proxy | None) -> None:
 
 
 @contextmanager
-def recorded(sink: Sink, passing: Passing | None = None) -> Iterator[None]:
-    """Give what is printed and logged in this context to ``sink``, in pieces of some lines.
+def recorded(sink: Sink, on_rewrite: OnRewrite | None = None) -> Iterator[None]:
+    """Record what is printed and logged in this context while the block runs.
 
-    Of a line that is rewritten by carriage returns, as progress bars do, ``sink`` gets the last state, and ``passing``
-    those on the way.
+    Args:
+        sink: Receives the text in pieces of some lines. Of a line that is rewritten by carriage returns, as progress
+            bars do, it receives the last state.
+        on_rewrite: Receives the states of such a line before the last.
+
+    Yields:
+        Nothing.
     """
-    gathered = _Gathered(sink, passing)
-    token = _sink.set(gathered.put)
+    buffer = _LineBuffer(sink, on_rewrite)
+    token = _sink.set(buffer.put)
     try:
         yield
     finally:
         _sink.reset(token)
-        gathered.end()
+        buffer.end()
 
 
 @contextmanager
 def also(sink: Sink) -> Iterator[None]:
-    """Give each write in this context to another sink as well, at once."""
+    """Give each write in this context to another sink as well, at once.
+
+    Args:
+        sink: The other sink.
+
+    Yields:
+        Nothing.
+    """
     first = _sink.get()
 
     def both(stream: str, text: str) -> None:
@@ -91,12 +103,12 @@ def also(sink: Sink) -> Iterator[None]:
         _sink.reset(token)
 
 
-class _Gathered:
+class _LineBuffer:
     """Joins the many small writes of `print` to a few; any thread may write."""
 
-    def __init__(self, sink: Sink, passing: Passing | None = None) -> None:
+    def __init__(self, sink: Sink, on_rewrite: OnRewrite | None = None) -> None:
         self.sink = sink
-        self.passing = passing
+        self.on_rewrite = on_rewrite
         self.rewritten: dict[str, str] = {}  # by stream, the line that may yet be rewritten
         self.lock = threading.RLock()
         self.stream = ""
@@ -109,10 +121,10 @@ class _Gathered:
                 self.flush()
                 self.stream = stream
             if not self.parts:
-                _ticker.remind(self)
+                _ticker.flush_soon(self)
             self.parts.append(text)
             self.size += len(text)
-            if self.size > _MOST:
+            if self.size > _MAX_BUFFERED:
                 self.flush()
 
     def flush(self) -> None:
@@ -120,18 +132,18 @@ class _Gathered:
             text = "".join(self.parts)
             self.parts, self.size = [], 0
             if text and ("\r" in text or self.rewritten.get(self.stream)):
-                text = self._settled(text)
+                text = self._finished_lines(text)
             if text:
                 self.sink(self.stream, text)
 
-    def _settled(self, text: str) -> str:
-        """The lines that are done, each in its last state; one that is still rewritten waits."""
+    def _finished_lines(self, text: str) -> str:
+        """The complete lines, each in its last state; a line that is still rewritten waits."""
         text = self.rewritten.pop(self.stream, "") + text
         done, end, last = text.rpartition("\n")
         if "\r" in last:
             self.rewritten[self.stream] = last = _last_state(last) + "\r"
-            if self.passing is not None:
-                self.passing(last.strip())
+            if self.on_rewrite is not None:
+                self.on_rewrite(last.strip())
             last = ""
         return "".join(f"{_last_state(line)}\n" for line in done.split("\n")) + last if end else last
 
@@ -144,33 +156,37 @@ class _Gathered:
 
 
 def _last_state(line: str) -> str:
-    """What a terminal shows of a line: what stands behind its last carriage return."""
+    """What a terminal shows of a line: the text behind its last carriage return."""
     line = line.rstrip("\r")
     return line[line.rfind("\r") + 1 :]
 
 
-class Flushed(Protocol):
+class Buffer(Protocol):
     """What holds something back for a moment."""
 
     def flush(self) -> None:
         """Pass on what is held back."""
 
 
-def remind(held: Flushed) -> None:
-    """Have it flushed in a moment, by another thread: a step may be busy by then."""
-    _ticker.remind(held)
+def flush_soon(buffer: Buffer) -> None:
+    """Flush a buffer in a moment, in another thread: the step may be busy then.
+
+    Args:
+        buffer: What is flushed.
+    """
+    _ticker.flush_soon(buffer)
 
 
 class _Ticker:
-    """A thread that passes on what was printed a moment ago, also while a step is busy and prints no more."""
+    """A thread that passes on what was printed a moment ago, also while a step is busy and does not print."""
 
     def __init__(self) -> None:
-        self.waiting: set[Flushed] = set()
+        self.waiting: set[Buffer] = set()
         self.something = threading.Event()
         self.thread: threading.Thread | None = None
 
-    def remind(self, held: Flushed) -> None:
-        self.waiting.add(held)
+    def flush_soon(self, buffer: Buffer) -> None:
+        self.waiting.add(buffer)
         self.something.set()
         if self.thread is None:
             self.thread = threading.Thread(target=self.run, daemon=True, name="zenbook-logs")
@@ -179,20 +195,20 @@ class _Ticker:
     def run(self) -> None:
         pause = threading.Event()
         while self.something.wait():
-            pause.wait(_EVERY)
+            pause.wait(_FLUSH_INTERVAL)
             self.something.clear()
             due = []
             while self.waiting:
                 due.append(self.waiting.pop())
-            for one in due:  # what asks to be reminded once more waits for the next round
-                one.flush()
+            for buffer in due:  # one that asks for another flush meanwhile waits for the next round
+                buffer.flush()
 
 
 _ticker = _Ticker()
 
 
 class _Proxy:
-    """A text stream that also tells the current step."""
+    """A text stream that also writes to the current step's log."""
 
     def __init__(self, base: TextIO, name: str) -> None:
         self.base = base
@@ -200,7 +216,7 @@ class _Proxy:
         self.users = 0
 
     def write(self, text: str) -> int:
-        written = self.base.write(text)  # first: it refuses bytes, by which others find out what kind of stream it is
+        written = self.base.write(text)  # first: it refuses bytes, by which callers recognise the kind of stream
         sink = _sink.get()
         if sink is not None and sys._getframe(1).f_globals.get("__name__") != "logging":
             sink(self.name_of_stream, text)
@@ -220,9 +236,7 @@ class _Proxy:
 # --- logging --------------------------------------------------------------------------------------------------------
 
 _FORMAT = logging.Formatter()
-_told = (
-    threading.local()
-)  # the record that was told last: a factory may have been wrapped around ours, and ours around it
+_last = threading.local()  # its last record: another factory may wrap ours, and ours that one
 
 
 def _listen_to_logging() -> None:
@@ -230,28 +244,28 @@ def _listen_to_logging() -> None:
     if getattr(make, "of_zenbook", False):
         return
 
-    def make_and_tell(*args: Any, **kwargs: Any) -> logging.LogRecord:
+    def make_and_log(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = make(*args, **kwargs)
         sink = _sink.get()
-        if sink is not None and getattr(_told, "record", None) is not record:
-            _told.record = record
+        if sink is not None and getattr(_last, "record", None) is not record:
+            _last.record = record
             sink("log", f"{record.levelname} {record.name}: {_message(record)}\n")
         return record
 
-    make_and_tell.of_zenbook = True  # type: ignore[attr-defined]
-    logging.setLogRecordFactory(make_and_tell)
+    make_and_log.of_zenbook = True  # type: ignore[attr-defined]
+    logging.setLogRecordFactory(make_and_log)
 
 
 def _message(record: logging.LogRecord) -> str:
     try:
         text = record.getMessage()
         return f"{text}\n{_FORMAT.formatException(record.exc_info)}" if record.exc_info else text
-    except Exception:  # noqa: BLE001  # logging itself tells of a message that does not fit its arguments
+    except Exception:  # noqa: BLE001  # logging itself reports a message that does not fit its arguments
         return str(record.msg)
 
 
 def _in_forked_child() -> None:
-    """What a child prints is shown, and not recorded: the parent numbers the lines of the log."""
+    """Show what a child prints, without recording it: the parent numbers the lines of the log."""
     global _lock, _ticker
     _lock, _ticker = threading.RLock(), _Ticker()
     _sink.set(None)

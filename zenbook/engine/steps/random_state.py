@@ -101,9 +101,15 @@ def preserve_random_state() -> Iterator[None]:
 
 @contextmanager
 def tracked(imported: Callable[[], None]) -> Iterator[RandomStateTracker]:
-    """RandomStateTracker the global random states, and call ``imported`` whenever modules have been imported.
+    """Track the global random states while the block runs.
 
     What modules draw while they are imported does not count: see `_importing`.
+
+    Args:
+        imported: Called whenever modules have been imported.
+
+    Yields:
+        What tracks the states.
     """
     tracker = RandomStateTracker()
     actual_import = builtins.__import__

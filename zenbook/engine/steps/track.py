@@ -8,22 +8,25 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import TypeVar
 
 from zenbook.core.events import Progressed
-from zenbook.engine.steps.output_capture import remind
+from zenbook.engine.steps.output_capture import flush_soon
 from zenbook.engine.steps.step_context import current_step
 
 T = TypeVar("T")
-_EVERY = 0.1  # seconds between two events
+_INTERVAL = 0.1  # seconds between two events
 
 
 def track(iterable: Iterable[T], total: float | None = None, label: str = "") -> Iterator[T]:
     """Iterate, and show a bar in the box of the step that runs.
 
+    Outside of a run it only iterates, so that a step can be called as a plain function.
+
     Args:
-        iterable: What to go through.
+        iterable: What to iterate over.
         total: The number of items, where the iterable has no length.
         label: A few words to show beside the bar.
 
-    Outside of a run it only iterates, so that a step can be called as a plain function.
+    Yields:
+        The items.
     """
     context = current_step.get()
     if context is None:
@@ -36,43 +39,43 @@ def track(iterable: Iterable[T], total: float | None = None, label: str = "") ->
     try:
         for item in iterable:
             yield item
-            bar.go_on()
-        bar.tell()
+            bar.advance()
+        bar.report()
     finally:
         bar.close()
 
 
 class _Bar:
-    """Tells how many items are done, now and then, and the last of it also when the next item takes long."""
+    """Reports how many items are done, ten times a second at most, and soon after a pause begins."""
 
-    def __init__(self, tell: Callable[[int], None]) -> None:
-        self._tell = tell
-        self._done, self._told, self._at = 0, -1, 0.0
+    def __init__(self, send: Callable[[int], None]) -> None:
+        self._send = send
+        self._done, self._sent, self._at = 0, -1, 0.0
         self._lock = threading.RLock()
-        self._reminded = self._closed = False
-        self.tell()
+        self._is_flush_due = self._closed = False
+        self.report()
 
-    def go_on(self) -> None:
+    def advance(self) -> None:
         self._done += 1
-        if time.monotonic() - self._at >= _EVERY:
-            self.tell()
-        elif not self._reminded:
-            self._reminded = True
-            remind(self)
+        if time.monotonic() - self._at >= _INTERVAL:
+            self.report()
+        elif not self._is_flush_due:
+            self._is_flush_due = True
+            flush_soon(self)
 
     def flush(self) -> None:
         with self._lock:
-            self._reminded = time.monotonic() - self._at < _EVERY
-            if self._reminded:  # something was told a moment ago
-                remind(self)
+            self._is_flush_due = time.monotonic() - self._at < _INTERVAL
+            if self._is_flush_due:  # something was sent a moment ago
+                flush_soon(self)
             else:
-                self.tell()
+                self.report()
 
-    def tell(self) -> None:
+    def report(self) -> None:
         with self._lock:
-            if not self._closed and self._told != self._done:
-                self._told, self._at = self._done, time.monotonic()
-                self._tell(self._told)
+            if not self._closed and self._sent != self._done:
+                self._sent, self._at = self._done, time.monotonic()
+                self._send(self._sent)
 
     def close(self) -> None:
         with self._lock:

@@ -6,7 +6,7 @@ from zenbook.display.diff import diff_html, with_code
 from zenbook.display.markup import NOTHING, Html
 from zenbook.display.theme import COLOURS, SIGNS
 from zenbook.history.comparison.as_text import MOST_IN_COLUMNS, NOTHING_DIFFERS, count, headline, shown_rows
-from zenbook.history.comparison.model import ComparisonData
+from zenbook.history.comparison.comparison_data import ComparisonData
 from zenbook.history.comparison.parts import Cell, CellStyle, Diff, Grid, Line, Part, Pictures
 from zenbook.history.comparison.plots.pictures import pictures
 from zenbook.history.comparison.sections import MANY, Section, sections

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from zenbook.display.diff import one_line_of_code
 from zenbook.display.table import Table, cut, one_line, padded, width
-from zenbook.history.comparison.model import ComparisonData
+from zenbook.history.comparison.comparison_data import ComparisonData
 from zenbook.history.comparison.parts import Cell, CellStyle, Diff, Grid, Line, Part
 from zenbook.history.comparison.sections import MANY, Section, sections
 

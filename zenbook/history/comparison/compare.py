@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from zenbook.errors import RunError
 from zenbook.history.comparison.as_html import comparison_html
 from zenbook.history.comparison.as_text import comparison_text
-from zenbook.history.comparison.model import ComparisonData
+from zenbook.history.comparison.comparison_data import ComparisonData
 from zenbook.history.comparison.plots.plot import Plot, curves, parallel, scatter
 from zenbook.history.comparison.run_data import RunData
 

@@ -40,7 +40,15 @@ def metric_goal(metric: str, goal: str) -> dict[str, str]:
     return _remember({metric: goal})
 
 
-def better(**directions: str) -> dict[str, str]:  # noqa: D103  # the former name of `metric_goal`
+def better(**directions: str) -> dict[str, str]:
+    """The former name of `metric_goal`, which stays for code that uses it.
+
+    Args:
+        **directions: ``"higher"`` or ``"lower"`` by metric.
+
+    Returns:
+        The goals of all metrics of the workspace, by metric.
+    """
     return _remember(directions)
 
 

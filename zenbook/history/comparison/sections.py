@@ -9,7 +9,7 @@ from typing import Any
 
 from zenbook.display.table import duration, number
 from zenbook.history.comparison.code_differences import CodeChange
-from zenbook.history.comparison.model import ComparisonData
+from zenbook.history.comparison.comparison_data import ComparisonData
 from zenbook.history.comparison.output_parts import output_parts
 from zenbook.history.comparison.params_metrics import Metric
 from zenbook.history.comparison.parts import Cell, CellStyle, Diff, Grid, Line, Part, shown_value

@@ -12,7 +12,7 @@ from zenbook.display.markup import NOTHING, Html
 from zenbook.display.svg import FONTS, fit, px, text_width
 from zenbook.display.table import one_line
 from zenbook.display.theme import COLOURS
-from zenbook.history.lineage.model import Edge, Entry, LineageRelation, nearest
+from zenbook.history.lineage.lineage_model import Edge, Entry, LineageRelation, nearest
 
 MAX_DRAWN = 60  # boxes
 _ARTIFACT = "artifact"  # its name in the layout; the names of steps are numbers there

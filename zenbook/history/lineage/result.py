@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from zenbook.display.markup import NOTHING, Html
 from zenbook.display.svg import image
 from zenbook.display.table import Table, moment
+from zenbook.history.lineage.lineage_model import Edge, Entry, nearest
 from zenbook.history.lineage.lineage_svg import MAX_DRAWN, lineage_svg
-from zenbook.history.lineage.model import Edge, Entry, nearest
 from zenbook.stack.stack import OpenStack, open_stack
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from zenbook.core.states import StepState
 from zenbook.errors import RunError
 from zenbook.history.lineage.edges import MIN_TELLING_SIZE, Call, Edges, Group
-from zenbook.history.lineage.model import Entry, LineageRelation
+from zenbook.history.lineage.lineage_model import Entry, LineageRelation
 from zenbook.history.lineage.result import Lineage
 from zenbook.stack.records import OutputRecord
 

@@ -40,6 +40,9 @@ class QueryResult(Sequence[dict[str, Any]]):
     def pl(self) -> pl.DataFrame:
         """The rows as a polars DataFrame.
 
+        Returns:
+            The frame.
+
         Raises:
             QueryError: If polars is not installed.
         """

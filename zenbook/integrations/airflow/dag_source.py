@@ -1,4 +1,4 @@
-"""The text of a DAG's file, as a person would write it."""
+"""Write the file of a DAG as a person would write it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from zenbook.exporters.source_writer import (
 )
 from zenbook.integrations.airflow.task import task_ids
 
-BACKSTOP = 60  # seconds beyond a step's own time limit, which its worker keeps
+BACKSTOP = 60  # seconds beyond a step's own time limit, which its worker enforces
 VERSION_TAG = "zenbook-"
-_TOLD = "Written by zenbook from a notebook: export it again rather than edit this file."
+_NOTE = "Written by zenbook from a notebook: export it again rather than edit this file."
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 # Airflow 3 has `Param` in `airflow.sdk` too, but ruff's rules for Airflow know this place only.
 _IMPORTS = """\
@@ -61,13 +61,29 @@ STEP = {{
 
 
 def dag_source(plan: Plan, options: Any, dag_id: str) -> str:
-    """The DAG's file. Its tag ``zenbook-…`` is the digest of the rest of the file."""
+    """Write the file of a DAG.
+
+    Args:
+        plan: The plan.
+        options: The options of the DAG, an `AirflowOptions`.
+        dag_id: The DAG's id.
+
+    Returns:
+        The source; a tag of the DAG, ``zenbook-…``, is the digest of the rest of the file.
+    """
     text = _source(plan, options, dag_id, "")
     return _source(plan, options, dag_id, version_of(text))
 
 
 def version_of(text: str) -> str:
-    """The tag of a DAG's file that has none yet."""
+    """The tag that names the version of a DAG's file.
+
+    Args:
+        text: The file without the tag.
+
+    Returns:
+        The tag.
+    """
     return VERSION_TAG + digest_of_text(text)[:12]
 
 
@@ -97,9 +113,9 @@ def _imports(plan: Plan) -> str:
 
 def _docstring(plan: Plan) -> str:
     body = plan.doc.strip() or f"The pipeline {plan.pipeline!r}."
-    text = "\n".join(one.rstrip() for one in f"{body}\n\n{_TOLD}\n".split("\n"))
+    text = "\n".join(line.rstrip() for line in f"{body}\n\n{_NOTE}\n".split("\n"))
     safe = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-    safe = "".join(one if one == "\n" else escape(one) for one in safe)
+    safe = "".join(character if character == "\n" else escape(character) for character in safe)
     return f'"""{safe}"""' if not safe.startswith('"') else f'"""\\{safe}"""'
 
 
@@ -143,14 +159,14 @@ def _task(node: Node, name: str, python: str | None) -> str:
         arguments.append(
             _argument("doc_md", text_literal(node.doc if not node.doc.endswith(".md") else node.doc + " "))
         )
-    made = format_multiline(Block(f"{name} = BashOperator(", tuple(arguments), ")"), 4)
-    note = f"    # Its worker ends this step after {_spoken(node.options.timeout)}.\n" if node.options.timeout else ""
-    return f"{note}    {made}"
+    task = format_multiline(Block(f"{name} = BashOperator(", tuple(arguments), ")"), 4)
+    note = f"    # Its worker ends this step after {_duration(node.options.timeout)}.\n" if node.options.timeout else ""
+    return f"{note}    {task}"
 
 
 def _pythons(plan: Plan, pairs: Iterable[str]) -> dict[str, str]:
-    """The interpreters of the steps that have their own, by step. Raises `ExportError` for a step that there is not."""
-    found = {}
+    """The interpreters of the steps that have their own, by step."""
+    interpreters = {}
     names = [node.name for node in plan.graph]
     for pair in pairs:
         step, _, path = pair.rpartition("=")
@@ -158,8 +174,8 @@ def _pythons(plan: Plan, pairs: Iterable[str]) -> dict[str, str]:
             raise ExportError(
                 f"The pipeline {plan.pipeline!r} has no step {step!r}.", did_you_mean(step, names, noun="step")
             )
-        found[step] = path
-    return found
+        interpreters[step] = path
+    return interpreters
 
 
 def _argument(name: str, value: str | Block) -> str | Block:
@@ -167,7 +183,7 @@ def _argument(name: str, value: str | Block) -> str | Block:
 
 
 def _edges(graph: Graph, ids: Mapping[str, str]) -> Iterator[str]:
-    """The edges that are not implied by others, chains joined: ``load >> split >> fit``, ``[a, b] >> c``."""
+    """The edges that others do not imply, with chains joined: ``load >> split >> fit``, ``[a, b] >> c``."""
     above = _reduced(graph)
     below: dict[str, list[str]] = {node.name: [] for node in graph}
     for name, sources in above.items():
@@ -180,13 +196,13 @@ def _edges(graph: Graph, ids: Mapping[str, str]) -> Iterator[str]:
             continue
         line = ids[sources[0]]
         if len(sources) > 1:
-            several = Block("[", tuple(ids[one] for one in sources), "]")
+            several = Block("[", tuple(ids[source] for source in sources), "]")
             line = format_part(several, 4, ending=f" >> {ids[node.name]}").removesuffix(f" >> {ids[node.name]}")
         current = node.name
         while True:
             line += f" >> {ids[current]}"
             done.add(current)
-            following = [one for one in below[current] if above[one] == [current]]
+            following = [name for name in below[current] if above[name] == [current]]
             if len(below[current]) != 1 or not following:
                 break
             if len(line) + len(ids[following[0]]) + 8 > WIDTH:
@@ -196,7 +212,7 @@ def _edges(graph: Graph, ids: Mapping[str, str]) -> Iterator[str]:
 
 
 def _reduced(graph: Graph) -> dict[str, list[str]]:
-    """Each node's upstream nodes, without those that another of them needs anyway."""
+    """The upstream nodes of each node, without those that another of them implies."""
     names = [node.name for node in graph]
     upstream: dict[str, list[str]] = {name: [] for name in names}
     edges = ((source, node.name) for node in graph for source in node.upstream if source in upstream)
@@ -207,14 +223,14 @@ def _reduced(graph: Graph) -> dict[str, list[str]]:
 
 def _params(plan: Plan) -> dict[str, Block]:
     """The parameters that a trigger may set, as source."""
-    found = {}
+    params = {}
     for name in plan.params:
         if name not in plan.bindings:
             continue
         value = as_plain(plan.params[name])
         kind = _TYPES.get(type(value))
-        found[name] = Block("Param(", (literal(value), *([f"type={quote(kind)}"] if kind is not None else [])), ")")
-    return found
+        params[name] = Block("Param(", (literal(value), *([f"type={quote(kind)}"] if kind is not None else [])), ")")
+    return params
 
 
 def _date(day: datetime.date) -> str:
@@ -230,7 +246,7 @@ def _delta(seconds: float) -> str:
     return f"timedelta(minutes={whole // 60})" if not whole % 60 else f"timedelta(seconds={whole})"
 
 
-def _spoken(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     return f"{seconds / 60:g} min" if seconds >= 120 and not seconds % 60 else f"{seconds:g} s"
 
 

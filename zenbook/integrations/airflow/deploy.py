@@ -1,4 +1,4 @@
-"""Bring a DAG to Airflow: what its tasks need to open the same stores, who may reach them, and the files themselves."""
+"""Deploy a DAG: its files, the settings with which its tasks open the stores, and checks that the tasks can run."""
 
 from __future__ import annotations
 
@@ -21,18 +21,26 @@ STORES = (ComponentKind.ARTIFACT_STORE, ComponentKind.METADATA_STORE)
 _VERSIONS = """\
 import json, sys
 from importlib.metadata import PackageNotFoundError, version
-found = {}
+versions = {}
 for name in json.loads(sys.argv[1]):
     try:
-        found[name] = version(name)
+        versions[name] = version(name)
     except PackageNotFoundError:
-        found[name] = ""
-print(json.dumps(found))
+        versions[name] = ""
+print(json.dumps(versions))
 """
 
 
 def refuse_unreachable(stack: Stores, *, same_machine: bool) -> None:
-    """Raise `StackError` where Airflow's workers could not reach a store, since it is in this machine's files."""
+    """Refuse a stack with a store that is in files of this machine, which Airflow's workers cannot read.
+
+    Args:
+        stack: The stores of the run.
+        same_machine: Whether Airflow's workers run on this machine.
+
+    Raises:
+        StackError: The workers cannot reach a store.
+    """
     if same_machine:
         return
     stores = ((ComponentKind.ARTIFACT_STORE, stack.artifacts), (ComponentKind.METADATA_STORE, stack.metadata))
@@ -40,16 +48,23 @@ def refuse_unreachable(stack: Stores, *, same_machine: bool) -> None:
         if store.on_this_machine:
             raise StackError(
                 f"The {kind.label} of the stack {stack.stack.name!r} is in files of this machine "
-                f"({store.describe()}), which Airflow's workers do not see.",
-                "Choose one that they reach (a database, a bucket); or, if Airflow runs here: "
+                f"({store.describe()}), which Airflow's workers cannot read.",
+                "Use a database or a bucket. Or, if Airflow runs on this machine: "
                 "zen orchestrator update NAME --same-machine",
             )
 
 
 def stack_file(stack: Stores, *, same_machine: bool) -> tuple[str, list[str]]:
-    """The text of the file beside the plan that lets a task open the stores, and what it leaves out.
+    """Write the file beside the plan with which a task opens the stores.
 
-    It never holds a secret: those are variables that Airflow's workers need of their own.
+    It never contains a secret. Airflow's workers need the secrets as environment variables.
+
+    Args:
+        stack: The stores of the run.
+        same_machine: Whether Airflow's workers run on this machine.
+
+    Returns:
+        The text of the file, and the names of the variables that the workers need.
     """
     variables: dict[str, str] = {}
     missing: list[str] = []
@@ -60,15 +75,15 @@ def stack_file(stack: Stores, *, same_machine: bool) -> tuple[str, list[str]]:
         if same_machine and not choice.flavour and not choice.options:
             variables[f"ZENBOOK_STACK_{kind.upper()}"] = choice.name
         else:
-            kept, left_out = _public(kind, stack)
+            options, left_out = _public_options(kind, stack)
             missing += left_out
-            variables[f"ZENBOOK_STACK_{kind.upper()}"] = json.dumps(kept, sort_keys=True, default=str)
+            variables[f"ZENBOOK_STACK_{kind.upper()}"] = json.dumps(options, sort_keys=True, default=str)
     folder = str(Path.cwd()) if same_machine else ""
     return json.dumps({"folder": folder, "variables": variables}, indent=1, sort_keys=True) + "\n", missing
 
 
-def _public(kind: ComponentKind, stack: Stores) -> tuple[dict[str, Any], list[str]]:
-    """A component as flavour and options without secrets, and the variables that hold what was left out."""
+def _public_options(kind: ComponentKind, stack: Stores) -> tuple[dict[str, Any], list[str]]:
+    """A component's flavour and options without secrets, and the variables for what was left out."""
     choice = stack.stack.choice(kind)
     entry: Mapping[str, Any] = {"flavour": choice.flavour} if choice.flavour else {}
     if not entry:
@@ -83,7 +98,15 @@ def _public(kind: ComponentKind, stack: Stores) -> tuple[dict[str, Any], list[st
 
 
 def deploy(files: Mapping[str, str], folder: str) -> None:
-    """Write the files, the DAG's own last. ``folder`` is a path or a URL. Raises `StackError` where that can't be."""
+    """Write the files of a DAG, in their order.
+
+    Args:
+        files: The files' texts by name; the DAG itself is the last.
+        folder: A path or a URL.
+
+    Raises:
+        StackError: The folder cannot be written.
+    """
     try:
         if "://" not in folder:
             write_export(files, Path(folder))
@@ -97,18 +120,30 @@ def deploy(files: Mapping[str, str], folder: str) -> None:
             if not system.exists(target) or system.cat_file(target) != data:
                 system.pipe_file(target, data)
     except ImportError as error:
-        raise StackError(f"{folder} needs a package that is missing: {error}.", "Install it, and try again.") from error
+        raise StackError(f"A package that {folder} needs is missing: {error}.", "Install it and try again.") from error
     except Exception as error:
         raise StackError(
-            f"The DAG can't be written to {folder}: {error}.", "Mend the setting `dags`, or your rights there."
+            f"The DAG cannot be written to {folder}: {error}.",
+            "Fix the setting `dags` or the permissions of this folder.",
         ) from error
 
 
 def differing_packages(python: str, requirements: Sequence[str]) -> Iterator[str]:
-    """What is installed in another version for the steps than here. Raises `StackError` if zenbook is not there."""
+    """Find the packages whose versions differ between this process and the steps' interpreter.
+
+    Args:
+        python: The steps' interpreter.
+        requirements: The packages of this process, each as ``name==version``.
+
+    Yields:
+        For each package that differs its name, the version there and the version here.
+
+    Raises:
+        StackError: The interpreter cannot be run, or zenbook is not installed for it.
+    """
     from importlib.metadata import version
 
-    here = dict(one.split("==", 1) for one in requirements) | {"zenbook": version("zenbook")}
+    here = dict(requirement.split("==", 1) for requirement in requirements) | {"zenbook": version("zenbook")}
     try:
         done = subprocess.run(
             [python, "-c", _VERSIONS, json.dumps(sorted(here))],
@@ -121,25 +156,30 @@ def differing_packages(python: str, requirements: Sequence[str]) -> Iterator[str
         there = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise StackError(
-            f"The interpreter {python} of Airflow's steps can't be asked what is installed: {error}.",
-            "Give another: zen orchestrator update NAME --python PATH",
+            f"Could not find out what is installed for the interpreter {python} of Airflow's steps: {error}.",
+            "Choose another one: zen orchestrator update NAME --python PATH",
         ) from error
     if not there["zenbook"]:
         raise StackError(
             f"The interpreter {python} of Airflow's steps has no zenbook.", f"{python} -m pip install zenbook"
         )
-    for name, wanted in here.items():
-        if there[name] != wanted:
-            yield f"{name} {there[name] or 'is missing'} (here {wanted})"
+    for name, version_here in here.items():
+        if there[name] != version_here:
+            yield f"{name} {there[name] or 'is missing'} (here {version_here})"
 
 
 def warn_of_packages(python: str, requirements: Sequence[str]) -> None:
-    """Say on stderr what differs: a result may, too."""
+    """Warn on stderr of packages that differ, since results may differ too.
+
+    Args:
+        python: The steps' interpreter; nothing is checked if it is this one.
+        requirements: The packages of this process, each as ``name==version``.
+    """
     if (
         os.path.realpath(python) == os.path.realpath(sys.executable)
         and Path(python).parent == Path(sys.executable).parent
     ):
         return
-    found = list(differing_packages(python, requirements))
-    if found:
-        sys.stderr.write(f"Airflow's steps run with other packages than this notebook: {', '.join(found)}\n")
+    differing = list(differing_packages(python, requirements))
+    if differing:
+        sys.stderr.write(f"Airflow's steps run with other packages than this notebook: {', '.join(differing)}\n")

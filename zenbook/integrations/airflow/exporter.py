@@ -1,7 +1,7 @@
 """``zen export airflow``: a plan as a folder for Airflow 2.9 and later, and for Airflow 3.
 
-The DAG's file imports nothing but Airflow. Each task is a `BashOperator` whose command is the same constant for all: it
-starts zenbook's worker with the interpreter in which zenbook and the user's packages are installed.
+The DAG's file imports only Airflow. Each task is a `BashOperator`, and all have the same command: it starts zenbook's
+worker with the interpreter for which zenbook and the user's packages are installed.
 """
 
 from __future__ import annotations
@@ -32,53 +32,55 @@ IGNORE = """\
 
 
 def _safe_for_templates(value: str) -> str:
-    """Airflow renders what a task's environment is given, and takes names of scripts for templates to be loaded."""
+    """Refuse a text that Airflow would render as a template, or load as one since it names a script."""
     if any(mark in value for mark in _TEMPLATE_MARKS) or value.endswith((".sh", ".bash")):
-        raise ValueError("Airflow would take it for a template: name a plain path")
+        raise ValueError("Airflow would read it as a template; use a plain path")
     return value
 
 
 def _pairs(values: tuple[str, ...]) -> tuple[str, ...]:
-    for one in values:
-        if not all(one.rpartition("=")):
+    for pair in values:
+        if not all(pair.rpartition("=")):
             raise ValueError("write it as STEP=PATH")
-        _safe_for_templates(one)
+        _safe_for_templates(pair)
     return values
 
 
-def _one_schedule(value: str | None) -> str | None:
+def _valid_schedule(value: str | None) -> str | None:
     if value is None or value.lower() in ("", "none", "null"):
         return None
     if not re.fullmatch(r"@(once|continuous|hourly|daily|weekly|monthly|quarterly|yearly)", value) and not re.fullmatch(
         r"\S+( +\S+){4,5}", value
     ):
-        raise ValueError('give a preset like "@daily" or a cron expression like "0 6 * * *"')
+        raise ValueError('use a preset like "@daily" or a cron expression like "0 6 * * *"')
     return value
 
 
-def _one_dag_id(value: str) -> str:
+def _valid_dag_id(value: str) -> str:
     if value and not re.fullmatch(r"[A-Za-z0-9_.-]{1,200}", value):
         raise ValueError("a DAG's id has 1 to 200 letters, digits, dashes, dots and underscores")
     return value
 
 
 class AirflowOptions(BaseModel):
-    """What may be chosen for a DAG."""
+    """The options of a DAG."""
 
     model_config = ConfigDict(extra="forbid")
 
-    dag_id: Annotated[str, AfterValidator(_one_dag_id)] = Field(
+    dag_id: Annotated[str, AfterValidator(_valid_dag_id)] = Field(
         "", description="The DAG's id; by default the pipeline's name."
     )
-    schedule: Annotated[str | None, AfterValidator(_one_schedule)] = Field(
-        None, description='"@daily", a cron expression; by default only when it is triggered.'
+    schedule: Annotated[str | None, AfterValidator(_valid_schedule)] = Field(
+        None,
+        description='"@daily" or a cron expression; by default the DAG runs only when it is triggered.',
     )
     start_date: datetime.date = Field(datetime.date(2024, 1, 1), description="The first day of the schedule, in UTC.")
-    retries: int = Field(0, ge=0, description="Of steps that do not say it themselves.")
+    retries: int = Field(0, ge=0, description="Retries of the steps that do not set their own.")
     owner: str = Field("zenbook", description="The DAG's owner.")
-    tags: tuple[str, ...] = Field((), description="The DAG's tags, beside zenbook's own.")
+    tags: tuple[str, ...] = Field((), description="Tags of the DAG, in addition to zenbook's own.")
     python: Annotated[str, AfterValidator(_safe_for_templates)] = Field(
-        "python3", description="The interpreter that runs the steps: zenbook and your packages are installed there."
+        "python3",
+        description="The interpreter of the steps; zenbook and your packages must be installed for it.",
     )
     step_pythons: Annotated[tuple[str, ...], AfterValidator(_pairs)] = Field(
         (), description="Another interpreter for one step, as STEP=PATH; may be repeated."
@@ -86,14 +88,14 @@ class AirflowOptions(BaseModel):
 
 
 class AirflowExporter(Exporter):
-    """A DAG, the plan, the code for people to read, what to install and how to deploy it."""
+    """Exports a DAG, the plan, the steps' code, the requirements and a README."""
 
     name = "airflow"
     summary = "a DAG for Airflow 2.9 and later, and Airflow 3"
     options = AirflowOptions
 
     def files(self, plan: Plan, options: AirflowOptions) -> dict[str, str]:
-        """The folder's files. Raises `ExportError` for a plan without steps."""
+        """Write the files of the DAG's folder."""
         if not len(plan.graph):
             raise ExportError(f"The pipeline {plan.pipeline!r} has no steps.", "Run the notebook's cells first.")
         dag_id = options.dag_id or dag_id_of(plan.pipeline)
@@ -110,7 +112,14 @@ class AirflowExporter(Exporter):
 
 
 def file_name(dag_id: str) -> str:
-    """The name of the DAG's file, without its ending."""
+    """The name of a DAG's file.
+
+    Args:
+        dag_id: The DAG's id.
+
+    Returns:
+        The name without its ending.
+    """
     name = re.sub(r"[.-]", "_", dag_id)
     return f"{name}_dag" if name == "steps" else name
 
@@ -135,9 +144,9 @@ def _readme(plan: Plan, options: Any, dag_id: str, module: str) -> str:
         params += f" Fixed when this was exported, since the wiring depends on them: {fixed}." if fixed else ""
     else:
         params = "The pipeline has no parameters."
-    given = ""
+    inputs = ""
     if plan.external_inputs:
-        given = (
+        inputs = (
             "\nObjects that were passed to the pipeline are in the artifact store of the stack from which this was "
             "exported; the steps have to reach the same store.\n"
         )
@@ -148,15 +157,15 @@ def _readme(plan: Plan, options: Any, dag_id: str, module: str) -> str:
         python=options.python,
         params=params,
         conf=_conf(plan),
-        given=given,
+        given=inputs,
         python_version=plan.python,
     )
 
 
 def _conf(plan: Plan) -> str:
-    """What a trigger may say, as a word of a shell."""
-    said = {name: as_plain(plan.params[name]) for name in plan.bindings}
-    return shlex.quote(json.dumps(said, ensure_ascii=False))
+    """The parameters that a trigger may set, quoted for a shell."""
+    params = {name: as_plain(plan.params[name]) for name in plan.bindings}
+    return shlex.quote(json.dumps(params, ensure_ascii=False))
 
 
 def _line(text: str) -> str:

@@ -1,8 +1,8 @@
-"""A step as a task of Airflow, run by a worker that finds its run by itself.
+"""Run a step as a task of Airflow, in a worker that finds its run by itself.
 
-Nobody launches such a run here: whichever task of it comes first makes its row. All of them find the same row, since
-the end of its id is a digest of what names the run in Airflow; two that come first at once make the same row, since
-the rest of the id is the moment at which Airflow began the run. The row's end is written by whichever task ends last.
+Airflow starts such a run, not zenbook, so the first task creates the run's row. All tasks find the same row, since the
+end of its id is a digest of what names the run in Airflow. Two tasks that are first at the same time create the same
+row, since the rest of the id is the time at which Airflow started the run. The last task records the run's end.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from zenbook.stack.metadata_store import MetadataStore
 from zenbook.stack.records import Batch, RunRecord, RunUpdate
 from zenbook.stack.stack import OpenStack, open_stack
 
-RESERVED = "zenbook"  # the key of a trigger's `conf` that is zenbook's own: {"run": ID, "cache": false}
-STACK_FILE = "stack.json"  # beside the plan: variables that choose the stack, and the folder to start in
-_SUFFIX = 8  # digits of base 32 that tell Airflow's runs apart
-_TAKEN = (
+RESERVED = "zenbook"  # zenbook's own key in the `conf` of a trigger: {"run": ID, "cache": false}
+STACK_FILE = "stack.json"  # beside the plan: variables that choose the stack, and the working folder
+_SUFFIX = 8  # digits of base 32 that identify a run of Airflow
+_RESERVED_NAMES = (  # names that the DAG's file uses itself
     "BashOperator",
     "DAG",
     "PYTHON",
@@ -58,44 +58,58 @@ _TAKEN = (
 
 
 def task_ids(nodes: Iterable[Node]) -> dict[str, str]:
-    """The task of each step, by the step's name."""
-    return identifiers([node.name for node in nodes], _TAKEN)
+    """Choose the tasks' ids.
+
+    Args:
+        nodes: The steps of the plan.
+
+    Returns:
+        The id of the task of each step, by the step's name.
+    """
+    return identifiers([node.name for node in nodes], _RESERVED_NAMES)
 
 
 @dataclass(frozen=True, slots=True)
 class AirflowTask:
-    """What Airflow tells a worker of its task."""
+    """A task of Airflow, as the environment of its worker describes it."""
 
     dag: str
     run: str
-    began: str  # when Airflow began the run, as ISO 8601
+    began: str  # when Airflow started the run, as ISO 8601
     task: str
     attempt: int  # 1-based
     last: bool  # whether Airflow gives up if this attempt fails
     log_url: str
-    params: Mapping[str, Any]  # the DAG's, with what the trigger said
-    own: Mapping[str, Any]  # what zenbook said when it triggered the run
+    params: Mapping[str, Any]  # the DAG's parameters with the values of the trigger
+    own: Mapping[str, Any]  # what zenbook added when it triggered the run
 
     @classmethod
     def from_environment(cls) -> AirflowTask:
-        """The task whose variables this process was given. Raises `RunError` where there are none."""
+        """Read the task from this process's environment.
+
+        Returns:
+            The task.
+
+        Raises:
+            RunError: The environment describes no task.
+        """
         try:
-            said = {
+            variables = {
                 key: os.environ[f"ZENBOOK_AIRFLOW_{key}"] for key in ("DAG", "RUN", "TASK", "TRY", "TRIES", "PARAMS")
             }
-            params = dict(json.loads(said["PARAMS"]))
+            params = dict(json.loads(variables["PARAMS"]))
             own = params.pop(RESERVED, None)
-            attempt, attempts = int(said["TRY"]), int(said["TRIES"])
+            attempt, attempts = int(variables["TRY"]), int(variables["TRIES"])
         except (KeyError, ValueError, TypeError) as error:
             raise RunError(
-                f"Airflow did not say which task this is ({type(error).__name__}: {error}).",
-                "This worker is started by the DAG that `zen export airflow` writes; export it again.",
+                f"The environment does not describe a task of Airflow ({type(error).__name__}: {error}).",
+                "Such a worker is started by the DAG of `zen export airflow`. Export the DAG again.",
             ) from error
         return cls(
-            dag=said["DAG"],
-            run=said["RUN"],
+            dag=variables["DAG"],
+            run=variables["RUN"],
             began=os.environ.get("ZENBOOK_AIRFLOW_BEGAN", ""),
-            task=said["TASK"],
+            task=variables["TASK"],
             attempt=attempt,
             last=attempt >= attempts,
             log_url=os.environ.get("ZENBOOK_AIRFLOW_LOG", ""),
@@ -105,33 +119,38 @@ class AirflowTask:
 
     @property
     def suffix(self) -> str:
-        """The end of the id of the run's row: of the installation, the DAG and the run."""
+        """The end of the id of the run's row: a digest of the Airflow installation, the DAG and the run."""
         place = self.log_url.partition("://")[2].partition("/")[0]
         digest = hashlib.sha256("\0".join((place, self.dag, self.run)).encode()).digest()
         return "".join(DIGITS[byte & 31] for byte in digest[:_SUFFIX])
 
     @property
     def note(self) -> str:
-        """The task's place, for people."""
+        """A note that says where the task is in Airflow."""
         return f"{ATTEMPT_NOTE}Airflow: {self.dag} / {self.run} / {self.task}, try {self.attempt}: {self.log_url}"
 
 
 def run_task(plan_file: Path, exported: Plan) -> None:
-    """Run the step of the task that this process was started for, and print the addresses of what it made.
+    """Run the step of the task for which this process was started, and print the addresses of its outputs.
 
-    Raises what the step raises, `RunError` for a task that the plan does not have or parameters that it can't take.
+    What the step raises is raised. Parameters that the plan does not accept, or a task that it does not have, are a
+    `RunError`.
+
+    Args:
+        plan_file: The file of the plan.
+        exported: The plan, as it was exported.
     """
     task = AirflowTask.from_environment()
     _choose_stack(plan_file.with_name(STACK_FILE))
     stack = open_stack()
     record, plan = retry_until_reachable(lambda: find_or_create_run(task, exported, stack))
     node = _node_of(task, plan)
-    before = next((one for one in stack.metadata.steps([record.id]) if one.name == node.name), None)
-    again = before is not None and before.state.has_outputs  # cleared in Airflow: whoever does that wants it to run
+    before = next((step for step in stack.metadata.steps([record.id]) if step.name == node.name), None)
+    cleared = before is not None and before.state.has_outputs  # somebody cleared the task in Airflow to run it again
     reopen_run(record, node, plan, stack)
     plan, differing = with_installed_versions(plan, node.name)
     outer_attempt = Attempt(task.attempt, task.last, (task.note, *differing))
-    use_cache = not again and task.own.get("cache") is not False
+    use_cache = not cleared and task.own.get("cache") is not False
     try:
         with (
             proxied_streams(),
@@ -144,25 +163,31 @@ def run_task(plan_file: Path, exported: Plan) -> None:
         finish_run_if_complete(plan, record.id, stack.metadata)
     for line in differing:
         sys.stderr.write(f"{node.name}: {line}\n")
-    said = "served from the cache, " if finished.state is StepState.CACHED else ""
-    sys.stdout.write(f"{node.name}: {said}{finished.why or finished.state}\n")
-    made = {name: stack.artifacts.uri(one.address) for name, one in finished.outputs if name not in HIDDEN}
-    sys.stdout.write(json.dumps(made) + "\n")  # the last line becomes the task's XCom
+    prefix = "served from the cache, " if finished.state is StepState.CACHED else ""
+    sys.stdout.write(f"{node.name}: {prefix}{finished.why or finished.state}\n")
+    addresses = {name: stack.artifacts.uri(stored.address) for name, stored in finished.outputs if name not in HIDDEN}
+    sys.stdout.write(json.dumps(addresses) + "\n")  # the last line becomes the task's XCom
     sys.stdout.flush()
 
 
 def finish_run_if_complete(plan: Plan, run: str, metadata: MetadataStore) -> None:
-    """Write the run's end if nothing of it can go on, and skip the steps that have nothing to start from."""
+    """Skip the steps that cannot run any more, and record the run's end if no step is left.
+
+    Args:
+        plan: The run's plan.
+        run: The run's id.
+        metadata: The metadata store.
+    """
     record = metadata.run(run)
-    steps = {one.name: one for one in metadata.steps([run])}
-    lost = {name for name, one in steps.items() if one.state.ended and not one.state.has_outputs}
+    steps = {step.name: step for step in metadata.steps([run])}
+    lost = {name for name, step in steps.items() if step.state.ended and not step.state.has_outputs}
     skipped = []
     for node in plan.graph:
-        one = steps[node.name]
-        if one.state is StepState.PENDING and lost & set(node.upstream):
+        step = steps[node.name]
+        if step.state is StepState.PENDING and lost & set(node.upstream):
             lost.add(node.name)
-            skipped.append(replace(one, state=StepState.SKIPPED, why="a step above it did not succeed"))
-    steps |= {one.name: one for one in skipped}
+            skipped.append(replace(step, state=StepState.SKIPPED, why="a step above it did not succeed"))
+    steps |= {step.name: step for step in skipped}
     batch = Batch(steps=skipped)
     end = RunEnd.of_steps(steps.values())
     if record is not None and end is not None:
@@ -172,8 +197,17 @@ def finish_run_if_complete(plan: Plan, run: str, metadata: MetadataStore) -> Non
 
 
 def reopen_run(record: RunRecord, node: Node, plan: Plan, stack: OpenStack) -> None:
-    """Let a run that had ended go on: a task of it was cleared, and those that were skipped after it may follow."""
-    steps = {one.name: one for one in stack.metadata.steps([record.id])}
+    """Set a run that has ended to running, and the skipped steps below a step to pending.
+
+    That is needed if the task of the step was cleared in Airflow.
+
+    Args:
+        record: The run.
+        node: The step that runs again.
+        plan: The run's plan.
+        stack: The stores of the run.
+    """
+    steps = {step.name: step for step in stack.metadata.steps([record.id])}
     below, waiting = {node.name}, []
     for other in plan.graph:
         if below & set(other.upstream):
@@ -191,25 +225,37 @@ def reopen_run(record: RunRecord, node: Node, plan: Plan, stack: OpenStack) -> N
 
 
 def find_or_create_run(task: AirflowTask, exported: Plan, stack: OpenStack) -> tuple[RunRecord, Plan]:
-    """The run's row and its plan; the row is made if this task comes first."""
+    """Find the row of a task's run, or create it if this task is the first.
+
+    Args:
+        task: The task.
+        exported: The plan, as it was exported.
+        stack: The stores of the run.
+
+    Returns:
+        The run's row, and its plan with the parameters of the trigger.
+
+    Raises:
+        RunError: The run that zenbook triggered is not in this metadata store.
+    """
     named = task.own.get("run")
     if isinstance(named, str):
         record = stack.metadata.run(named)
         if record is None:
             raise RunError(
-                f"There is no run {named!r} in {stack.metadata.describe()}.",
-                "Whoever triggered it uses another metadata store than this worker.",
+                f"Run {named!r} was not found in {stack.metadata.describe()}.",
+                "This worker and the process that triggered the run must use the same metadata store.",
             )
         return record, Plan.from_json(record.plan)
     plan = with_params(exported, task.params)
-    found = stack.metadata.find_run_ids(f"-{task.suffix}", limit=1)
-    record = stack.metadata.run(found[-1]) if found else None
-    if record is None or record.plan != plan.to_json():  # the first task, or the DAG was exported anew in between
-        record = _written(task, plan, stack, record)
+    ids = stack.metadata.find_run_ids(f"-{task.suffix}", limit=1)
+    record = stack.metadata.run(ids[-1]) if ids else None
+    if record is None or record.plan != plan.to_json():  # the first task, or the DAG was exported again since
+        record = _write_run(task, plan, stack, record)
     return record, plan
 
 
-def _written(task: AirflowTask, plan: Plan, stack: OpenStack, before: RunRecord | None) -> RunRecord:
+def _write_run(task: AirflowTask, plan: Plan, stack: OpenStack, before: RunRecord | None) -> RunRecord:
     environment = EnvironmentSnapshot().collect()
     moment = _seconds(task.began)
     blank = before or RunRecord(
@@ -239,24 +285,24 @@ def _seconds(began: str) -> float:
 
 
 def _node_of(task: AirflowTask, plan: Plan) -> Node:
-    for name, its in task_ids(plan.graph).items():
-        if its == task.task:
+    for name, task_id in task_ids(plan.graph).items():
+        if task_id == task.task:
             return plan.graph[name]
     raise RunError(
         f"The plan of {plan.pipeline!r} has no step for the task {task.task!r}.",
-        "The DAG and plan.json are of different exports: copy the whole folder again.",
+        "The DAG and plan.json are from different exports. Copy the whole folder again.",
     )
 
 
 def _choose_stack(file: Path) -> None:
-    """Take over what whoever deployed the DAG wrote beside it; what the environment says itself wins."""
+    """Set the variables of the file that was deployed beside the plan, unless the environment has them already."""
     try:
-        said = json.loads(file.read_text(encoding="utf-8"))
+        chosen = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return
-    for variable, value in said["variables"].items():
+    for variable, value in chosen["variables"].items():
         os.environ.setdefault(variable, value)
-    folder = Path(said["folder"])
+    folder = Path(chosen["folder"])
     if folder.is_dir():
         os.chdir(folder)
         sys.path.insert(0, str(folder))

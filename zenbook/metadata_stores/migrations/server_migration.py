@@ -33,7 +33,7 @@ def upgrade_to_head(driver: Driver) -> None:
 
     Raises:
         StoreError: For a foreign database, and for one of a newer zenbook.
-        Exception: The driver's own, if the server fails.
+        DBAPIError: An error that the driver does not know; its own errors are raised themselves.
     """
     engine = driver.engine()
     try:

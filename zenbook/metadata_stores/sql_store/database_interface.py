@@ -40,7 +40,7 @@ class SqlDatabase(ABC):
         """Write records in one transaction, in this order.
 
         Args:
-            writes: Writers, each with its records; nothing happens if there are no records.
+            writes: Writers, each with its records; nothing happens without any records.
             changed: Ids of runs that get a new revision.
             gone: Ids of runs that get a new revision as deleted ones.
         """

@@ -100,14 +100,13 @@ class SqliteDatabase(SqlDatabase):
     def with_cursor(self, work: Callable[[sqlite3.Cursor], T]) -> T:
         """Call a function with a cursor; no transaction stays open on the connection, also after an error.
 
+        Errors of SQLite become `StoreError`.
+
         Args:
             work: The function.
 
         Returns:
             Its result.
-
-        Raises:
-            StoreError: For an error of SQLite.
         """
         connections = self._open()
         try:

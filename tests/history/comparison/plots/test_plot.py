@@ -55,22 +55,22 @@ def checked(plot: Plot) -> list[ET.Element]:
 
 
 def named(found: list[ET.Element], tag: str) -> list[ET.Element]:
-    return [one for one in found if one.tag.endswith(f"}}{tag}")]
+    return [item for item in found if item.tag.endswith(f"}}{tag}")]
 
 
 def test_parallel_coordinates_have_a_line_for_each_run(runs) -> None:
     plot = runs.plot(metric="learn")
     found = checked(plot)
-    titles = [one.text for one in named(found, "title")]
+    titles = [item.text for item in named(found, "title")]
     assert sum(run.id in str(title) for run in runs for title in titles) >= 3
-    words = {one.text for one in named(found, "text")}
+    words = {item.text for item in named(found, "text")}
     assert {"rate", "kind", "a", "b", "loss", "learn"} <= words
 
 
 def test_a_scatter_has_a_point_for_each_run(runs) -> None:
     found = checked(runs.scatter("rate", "learn"))
     assert len(named(found, "circle")) == 3
-    assert {"0.001", "0.01", "10"} <= {one.text for one in named(found, "text")}  # its logarithm is drawn
+    assert {"0.001", "0.01", "10"} <= {item.text for item in named(found, "text")}  # its logarithm is drawn
     assert len(named(checked(runs.scatter("kind", "learn")), "circle")) == 3
 
 
@@ -81,14 +81,14 @@ def test_curves_have_a_line_for_each_run(runs, over) -> None:
     values = plot.spec["data"]["values"]
     assert len(values) == 15
     if over == "step":
-        assert sorted({one["x"] for one in values}) == [0, 10, 20, 30, 40]
+        assert sorted({value["x"] for value in values}) == [0, 10, 20, 30, 40]
     assert runs.curves(over=over).title == plot.title
 
 
 def test_a_run_without_a_metric_is_left_out_of_its_axis(runs) -> None:
     plot = runs.plot(metric="odd.name [x]")
     checked(plot)
-    assert sum(one["axis"] == "odd.name [x]" for one in plot.spec["data"]["values"]) == 1
+    assert sum(item["axis"] == "odd.name [x]" for item in plot.spec["data"]["values"]) == 1
 
 
 @step
@@ -138,4 +138,4 @@ def test_ticks_are_round_and_within_the_scale() -> None:
     for low, high in ((-1.3, 7.9), (1e-9, 2e-9), (99_990, 100_010), (0, 3)):
         ticks = Scale(low, high, 0, 1).ticks()
         assert 2 <= len(ticks) <= 7
-        assert all(low - 1e-12 <= one <= high * (1 + 1e-12) for one in ticks)
+        assert all(low - 1e-12 <= tick <= high * (1 + 1e-12) for tick in ticks)

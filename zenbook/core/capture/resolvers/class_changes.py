@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from zenbook.core.capture.context import CaptureContext
-from zenbook.core.capture.definitions import Definition
 from zenbook.core.capture.expressions import expression_of
 from zenbook.core.capture.items import Item
 from zenbook.core.capture.live_values import MISSING, PLAIN, UNKNOWN, same, value_now
 from zenbook.core.capture.names import names_of
 from zenbook.core.capture.resolvers.class_definition import attribute_values, mangled
+from zenbook.core.capture.resolvers.function_definition import Definition
 from zenbook.core.capture.resolvers.function_source import defaults_of
 from zenbook.core.capture.source_text import replaced
 from zenbook.core.parsing import parse

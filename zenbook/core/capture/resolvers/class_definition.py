@@ -15,10 +15,10 @@ from typing import Any
 
 from zenbook.core.canonical import canonical
 from zenbook.core.capsule import MAIN
-from zenbook.core.capture.definitions import FUTURE_ANNOTATIONS, Definition
 from zenbook.core.capture.executed_cells import cells, text_of_file, tree_of
 from zenbook.core.capture.live_values import MISSING, PLAIN, same
 from zenbook.core.capture.names import names_of
+from zenbook.core.capture.resolvers.function_definition import FUTURE_ANNOTATIONS, Definition
 from zenbook.errors import CaptureError
 
 

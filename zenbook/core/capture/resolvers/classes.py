@@ -9,13 +9,13 @@ from typing import Any
 
 from zenbook.core.capsule import MAIN, Piece
 from zenbook.core.capture.context import CaptureContext, Reference
-from zenbook.core.capture.definitions import Definition
 from zenbook.core.capture.expressions import expression_of
 from zenbook.core.capture.items import Item
 from zenbook.core.capture.live_values import MISSING, is_class
 from zenbook.core.capture.names import names_of
 from zenbook.core.capture.resolvers.class_changes import refuse_later_changes, with_present_values
 from zenbook.core.capture.resolvers.class_definition import class_definition, has_definition, has_future_annotations
+from zenbook.core.capture.resolvers.function_definition import Definition
 from zenbook.core.capture.resolvers.function_source import refuse_hidden_state
 from zenbook.core.capture.source_text import first_line, text_of
 from zenbook.core.parsing import parse

@@ -13,12 +13,12 @@ from typing import Any
 from zenbook.core.capsule import Piece
 from zenbook.core.capture.context import CaptureContext, Reference
 from zenbook.core.capture.decorators import DecoratorPlan
-from zenbook.core.capture.definitions import FUTURE_ANNOTATIONS, Definition, function_definition
 from zenbook.core.capture.expressions import expression_of
 from zenbook.core.capture.items import Item
 from zenbook.core.capture.live_values import MISSING, MUTABLE, is_main, same, unwrap_step, value_now
 from zenbook.core.capture.names import Names, names_of
 from zenbook.core.capture.resolvers.closures import closure_pieces
+from zenbook.core.capture.resolvers.function_definition import FUTURE_ANNOTATIONS, Definition, function_definition
 from zenbook.core.capture.source_text import replaced, text_of
 from zenbook.core.distributions import is_installed
 from zenbook.core.parsing import parse
@@ -61,7 +61,7 @@ def add_decorated(reference: Reference, context: CaptureContext) -> bool:
         context: The capture.
 
     Returns:
-        Whether the definition says all about the wrapper; if not, there is no item.
+        Whether the definition says all about the wrapper; if not, no item is made.
     """
     function = inspect.unwrap(reference.value)
     if not isinstance(function, types.FunctionType) or function.__closure__:
@@ -246,7 +246,14 @@ def _is_alias(item: Item, own_name: str, function: types.FunctionType, where: st
 def _plain_pieces(name: str, source: _Source, definition: Definition, *, renamed: bool) -> tuple[Piece, ...]:
     """A function's own lines; under another name if its own stands for something else by now.
 
-    With ``renamed`` it is called by its own name still, as in tracebacks.
+    Args:
+        name: The name of the item.
+        source: The function's source.
+        definition: Where it was written.
+        renamed: Whether a function under another name keeps its own name in tracebacks.
+
+    Returns:
+        The source.
     """
     if isinstance(source.node, ast.Lambda):
         text = source.text if "\n" in source.text else source.text[1:-1]

@@ -24,7 +24,7 @@ from zenbook.display.chart_svg import (
     tick_label,
 )
 from zenbook.display.markup import Html
-from zenbook.display.table import cut, shown
+from zenbook.display.table import cell_text, cut
 from zenbook.history.comparison.run_data import RunData
 
 _TOP, _BOTTOM, _LEFT, _RIGHT = 44.0, 52.0, 62.0, 24.0  # margins, in pixels
@@ -66,7 +66,7 @@ class Axis:
             log = is_wide(list(finite.values()))
             places = {run: math.log10(value) for run, value in finite.items()} if log else finite
             return cls(name, places, values, (), log)
-        texts = {run: shown(value) or "None" for run, value in values.items()}
+        texts = {run: cell_text(value) or "None" for run, value in values.items()}
         labels = sorted(set(texts.values()))
         place_of = {label: float(place) for place, label in enumerate(labels)}
         return cls(name, {run: place_of[text] for run, text in texts.items()}, values, tuple(labels))
@@ -236,7 +236,7 @@ def _pieces(
 
 
 def _run_title(run: RunData, axes: Sequence[Axis]) -> str:
-    values = (f"{axis.name} {shown(axis.values[run.id])}" for axis in axes if run.id in axis.values)
+    values = (f"{axis.name} {cell_text(axis.values[run.id])}" for axis in axes if run.id in axis.values)
     return f"{run.id}: " + ", ".join(values)
 
 

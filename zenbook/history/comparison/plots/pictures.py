@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from zenbook.errors import RunError
-from zenbook.history.comparison.model import ComparisonData
+from zenbook.history.comparison.comparison_data import ComparisonData
 from zenbook.history.comparison.params_metrics import differs
 from zenbook.history.comparison.plots.plot import Plot, curves, logged_often, parallel, scatter
 

@@ -14,8 +14,8 @@ from typing import Any
 from zenbook.display.markup import Html
 from zenbook.display.svg import image
 from zenbook.errors import RunError, ZenbookError, did_you_mean
+from zenbook.history.comparison.comparison_data import ComparisonData
 from zenbook.history.comparison.metric_goals import Goal
-from zenbook.history.comparison.model import ComparisonData
 from zenbook.history.comparison.params_metrics import differs
 from zenbook.history.comparison.plots import charts, vega
 from zenbook.history.comparison.plots.charts import Axis, Curve

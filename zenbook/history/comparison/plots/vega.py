@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from zenbook.display.table import shown
+from zenbook.display.table import cell_text
 from zenbook.history.comparison.plots.charts import Axis, Curve, is_wide
 from zenbook.history.comparison.run_data import RunData
 
@@ -140,4 +140,4 @@ def _json_value(value: Any) -> Any:
         return str(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    return shown(value)
+    return cell_text(value)

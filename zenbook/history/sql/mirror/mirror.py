@@ -222,6 +222,9 @@ def retry_if_damaged(mirror: Mirror, ask: Callable[[], Answer]) -> Answer:
 
     Returns:
         What the function returns.
+
+    Raises:
+        duckdb.Error: What the function raises for another reason.
     """
     import duckdb
 

@@ -215,7 +215,7 @@ def too_old(store: str, version: str) -> StoreError:
 
 
 def too_large(store: str, size: int, limit: int) -> StoreError:
-    """A statement that can't be split.
+    """A statement that is too long and has only one row.
 
     Args:
         store: The store's name in a sentence.

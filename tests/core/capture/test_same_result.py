@@ -20,8 +20,8 @@ WORK = "def work(): return {}"
 
 @pytest.fixture
 def notebook(workspace: Path) -> Iterator[Notebook]:
-    with opened() as made:
-        yield made
+    with opened() as notebook:
+        yield notebook
 
 
 def result_of(capsule: Capsule) -> object:
@@ -264,7 +264,7 @@ SAME = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", SAME, ids=lambda one: one.replace(" ", "-"))
+@pytest.mark.parametrize("what", SAME, ids=lambda what: what.replace(" ", "-"))
 def test_a_capsule_gives_what_the_live_function_gives(notebook: Notebook, what: str) -> None:
     for name, text in FILES.items():
         Path(name).parent.mkdir(exist_ok=True)
