@@ -216,7 +216,7 @@ def test_a_figure_is_previewed_and_the_reason_of_a_hit_is_told(scene: Scene) -> 
     book.run(2)
     panel = cell(book, 2).locator(".zb-panel")
     panel.locator(".zb-box[data-step=draw]").click()
-    expect(panel.locator(".zb-told")).to_contain_text("cached · unchanged since run 2")
+    expect(panel.locator(".zb-caption")).to_contain_text("cached · unchanged since run 2")
     panel.get_by_role("tab", name="Outputs").click()
     figure = panel.get_by_role("img", name="Figure output")
     expect(figure).to_be_visible()

@@ -167,11 +167,11 @@ def test_a_store_is_registered_with_a_wrong_port_and_then_the_right_one(stacks: 
     wrong = str(free_port())
     field.fill(wrong)
     form.get_by_role("button", name="Test connection").click()
-    expect(form.locator(".zb-said")).to_contain_text(f"127.0.0.1:{wrong}", timeout=30_000)  # it is tried for 3 s
+    expect(form.locator(".zb-message")).to_contain_text(f"127.0.0.1:{wrong}", timeout=30_000)  # it is tried for 3 s
     stacks.shot("no-server")
     field.fill(str(server.port))
     form.get_by_role("button", name="Test connection").click()
-    expect(form.locator(".zb-said [data-state=succeeded]").first).to_be_visible()
+    expect(form.locator(".zb-message [data-state=succeeded]").first).to_be_visible()
     stacks.shot("right-port")
     form.get_by_role("button", name="Save").click()
     expect(panel.locator(".zb-did code")).to_have_text(

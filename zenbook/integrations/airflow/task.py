@@ -308,6 +308,4 @@ def _choose_stack(file: Path) -> None:
         sys.path.insert(0, str(folder))
 
 
-work = run_task  # the name in the entry points of installations made before the rename
-
 __all__ = ["RESERVED", "STACK_FILE", "AirflowTask", "finish_run_if_complete", "run_task", "task_ids"]

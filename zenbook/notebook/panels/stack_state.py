@@ -16,7 +16,7 @@ from zenbook.stack.workspace import Workspace
 
 def description() -> dict[str, Any]:
     """What stays as it is while the panel is open, and the state."""
-    kinds = [{"kind": one.value, "label": one.label, "flavours": flavours(one)} for one in ComponentKind]
+    kinds = [{"kind": kind.value, "label": kind.label, "flavours": flavours(kind)} for kind in ComponentKind]
     return {"kinds": kinds, "look": LOOK, "state": state()}
 
 

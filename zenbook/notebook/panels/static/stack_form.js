@@ -24,7 +24,7 @@ export function createForms(context) {
 }
 
 function frame(title, onsubmit, onescape) {
-  const form = node("form", "zb-details"), grid = node("div", "zb-fields"), foot = node("div", "zb-foot"), note = node("div", "zb-note zb-said");
+  const form = node("form", "zb-details"), grid = node("div", "zb-fields"), foot = node("div", "zb-foot"), note = node("div", "zb-note zb-message");
   form.setAttribute("aria-label", title);
   form.noValidate = true;
   form.autocomplete = "off";

@@ -5,7 +5,7 @@ import { createLabel, say, setOptions, typedButton } from "./form_elements.js";
 
 export function createStackPicker({ start, known, ask, lines }) {
   const section = node("section"), head = node("div", "zb-head"), left = node("div", "zb-left");
-  const select = node("select", "zb-input"), activeNote = node("span", "zb-told"), note = node("div", "zb-note zb-said");
+  const select = node("select", "zb-input"), activeNote = node("span", "zb-caption"), note = node("div", "zb-note zb-message");
   note.setAttribute("role", "status");
   const use = typedButton("Use", () => switchTo(true), "zb-first"), check = typedButton("Check", () => checkChosen());
   const anyway = typedButton("Use without checking", () => switchTo(false));

@@ -9,7 +9,7 @@ export function createStepDetails(store, focusStep) {
   const { start } = store;
   const section = node("section", "zb-details");
   section.hidden = true;
-  const sign = node("span", "zb-sign"), name = node("b"), summary = node("span", "zb-told");
+  const sign = node("span", "zb-sign"), name = node("b"), summary = node("span", "zb-caption");
   const close = node("button", "zb-button zb-close", "×"), tabs = node("div", "zb-tabs"), body = node("div", "zb-body");
   close.setAttribute("aria-label", "Close the details");
   tabs.setAttribute("role", "tablist");
