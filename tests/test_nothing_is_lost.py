@@ -316,7 +316,7 @@ def test_the_workspace_is_deleted_between_runs(workspace: Path) -> None:
     assert {str(one.state) for one in second.steps.values()} == {"succeeded"}
     assert len(zenbook.runs()) == 1
     assert second.steps["length"].outputs["output"].load() == 3 * 1024 * 1024
-    with pytest.raises(ZenbookError, match="no run"):
+    with pytest.raises(ZenbookError, match="is not in"):
         _ = zenbook.Run(first.id, second._stack).state
 
 

@@ -117,6 +117,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
     imported = {name for path in package_files() if path.suffix == ".py" for name in imports_of(path)} - own
     named = {
         "yaml": "pyyaml",
+        "ruamel": "ruamel.yaml",
         "sklearn": "scikit-learn",
         "IPython": "ipython",
         "PIL": "pillow",

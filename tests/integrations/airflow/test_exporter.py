@@ -147,8 +147,8 @@ def test_a_notebooks_file_is_exported_without_a_kernel(workspace: Path) -> None:
     [
         (["--schedule", "dayly"], "--schedule"),
         (["--start-date", "soon"], "--start-date"),
-        (["--python", "/opt/{{ x }}/python"], "take it for a template"),
-        (["--python", "/opt/python.sh"], "take it for a template"),
+        (["--python", "/opt/{{ x }}/python"], "read it as a template"),
+        (["--python", "/opt/python.sh"], "read it as a template"),
         (["--dag-id", "a b"], "--dag-id"),
         (["--step-python", "/opt/python"], "write it as STEP=PATH"),
         (["--step-python", "jion=/opt/python"], "Did you mean 'join'?"),
