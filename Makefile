@@ -77,7 +77,7 @@ javascript: # after npm, which brings tsc
 		echo "JavaScript was not checked: npm is not installed (make debian installs it where apt is usable)."; test -z "$$CI"; fi
 
 pytest:
-	XDG_CONFIG_HOME=$(abspath .cache/config) PYTHON_KEYRING_BACKEND=keyring.backends.fail.Keyring \
+	XDG_CONFIG_HOME="$$PWD/.cache/config" PYTHON_KEYRING_BACKEND=keyring.backends.fail.Keyring \
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests $(PYTEST) $(if $(NOTEBOOKS),notebooks \
 		--nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with=notebooks/nbval_sanitize.cfg)
 

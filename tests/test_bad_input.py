@@ -124,7 +124,7 @@ BEFORE_ANYTHING_RUNS: list[tuple[str, Callable[[], Any], str, str]] = [
     ("an empty pipeline", empty, "has no steps", "Call at least one"),
     ("an unknown option of a pipeline", lambda: typed.options(stak="x"), "Unknown option 'stak'", "Did you mean 'stack'?"),
     ("an unknown option of a step", lambda: one.options(retry=2), "Unknown option 'retry'", "Did you mean"),
-    ("an unknown stack", lambda: typed.options(stack="defualt")(), "no stack 'defualt'", "Did you mean 'default'?"),
+    ("an unknown stack", lambda: typed.options(stack="defualt")(), "Unknown stack 'defualt'", "Did you mean 'default'?"),
     ("a name that is too long", lambda: typed.options(name=LONG + "n"), "cannot have the name", f"1 to {STEP_NAME_LIMIT}"),
     ("a name of nothing", lambda: typed.options(name=" "), "cannot have the name ' '", "printable"),
     ("a name with a line end", lambda: one.options(name="a\nb"), "cannot have the name", "printable"),

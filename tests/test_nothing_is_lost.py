@@ -421,7 +421,7 @@ def test_a_schema_of_a_newer_zenbook_is_left_as_it_is(workspace: Path) -> None:
         ("stakcs: {}\n", "unknown key 'stakcs'"),
         ("stacks: [a]\n", "'stacks' is not a mapping"),
         ("stacks: {prod: 3}\nactive: prod\n", "not a mapping of options"),
-        ("active: prod\n", "no stack 'prod'"),
+        ("active: prod\n", "Unknown stack 'prod'"),
         ("stacks: {default: {orchestrater: local}}\n", "orchestrater"),
         ("orchestrators: {local: 7}\n", "orchestrators: local is 7"),
         ("artifact_stores: {local: {flavour: loacl}}\n", "no artifact store of flavour 'loacl'"),

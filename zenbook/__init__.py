@@ -68,14 +68,22 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """``%load_ext zenbook``: the magics ``%zen`` and ``%%step``, and live progress."""
+    """Add the magics ``%zen`` and ``%%step``, and live progress: ``%load_ext zenbook``.
+
+    Args:
+        shell: IPython's shell.
+    """
     from zenbook.notebook import load
 
     load(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:
-    """Take all of it out again."""
+    """Remove the magics and the progress again: ``%unload_ext zenbook``.
+
+    Args:
+        shell: IPython's shell.
+    """
     from zenbook.notebook import unload
 
     unload(shell)

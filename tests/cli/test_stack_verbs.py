@@ -98,7 +98,7 @@ def test_config_set_changes_nothing_when_the_check_fails(tmp_path: Path) -> None
         ("artifact-stroe list", "Unknown verb 'artifact-stroe'", "'artifact-store'"),
         ("metadata-store register x mysql --port many", "port", ""),
         ("stack use", "No stack given.", "zen stack list"),
-        ("stack use prdo", "no stack 'prdo'", "Known stacks: default."),
+        ("stack use prdo", "Unknown stack 'prdo'", "Known stacks: default."),
         ("stack register x -m nope", "no metadata store 'nope'", "zen metadata-store register nope FLAVOUR"),
         ("stack import nothing.yaml", "cannot be read", "zen stack export"),
     ],

@@ -128,10 +128,10 @@ def test_run_without_the_cache(training: Path) -> None:
         (("run", "train.py:training", "-p", "rwos=3"), 1, "has no parameter 'rwos'.\nDid you mean 'rows'?"),
         (("run", "train.py:training", "-p", "rows"), 1, "The parameter 'rows' has no value."),
         (("run", "train.py:training", "-p", "rows=many"), 1, "The parameter 'rows' of 'training' is 'many'"),
-        (("run", "train.py:training", "--stack", "prod"), 1, "There is no stack 'prod'."),
+        (("run", "train.py:training", "--stack", "prod"), 1, "Unknown stack 'prod'."),
         (("show", "nothing"), 1, "No run matches 'nothing'."),
         (("stack", "use"), 2, "No stack given."),
-        (("stack", "use", "defualt"), 1, "There is no stack 'defualt'.\nDid you mean 'default'?"),
+        (("stack", "use", "defualt"), 1, "Unknown stack 'defualt'.\nDid you mean 'default'?"),
         (("step", "list"), 2, "This verb needs a notebook."),
     ],
 )

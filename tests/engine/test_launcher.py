@@ -74,7 +74,7 @@ def test_options_of_a_run() -> None:
     doubling()
     assert doubling.options(cache=False)().steps["one"].state == "succeeded"
     assert doubling.options(name="other")().pipeline == "other"
-    with pytest.raises(ZenbookError, match="no stack 'prod'"):
+    with pytest.raises(ZenbookError, match="Unknown stack 'prod'"):
         doubling.options(stack="prod")()
 
 

@@ -104,7 +104,7 @@ def test_the_verbs_give_objects_and_draw_themselves(k: Kernel) -> None:
     [
         ("%zen rusn", "Did you mean 'run' or 'runs'?"),
         ("%zen stack ues prod", "Did you mean 'use'"),
-        ("%zen stack use prod", "There is no stack 'prod'."),
+        ("%zen stack use prod", "Unknown stack 'prod'."),
         ("%zen run addding", "Did you mean 'adding'?"),
         ("%zen run adding --param fctor=1", "Did you mean 'factor'?"),
         ("%zen run adding --param factor", "has no value"),

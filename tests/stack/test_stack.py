@@ -78,7 +78,7 @@ def test_a_stack_is_frozen(workspace: Path) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "message", "hint"),
     [
-        ("ZENBOOK_STACK", "prdo", "no stack 'prdo'", "Did you mean 'prod'?"),
+        ("ZENBOOK_STACK", "prdo", "Unknown stack 'prdo'", "Did you mean 'prod'?"),
         ("ZENBOOK_STACK_ORCHESTRATR", "process", "Unknown environment variable", "'ZENBOOK_STACK_ORCHESTRATOR'"),
         ("ZENBOOK_STACK_METADATA_STORE", "locla", "no metadata store 'locla'", "Did you mean 'local'?"),
         ("ZENBOOK_STACK_ARTIFACT_STORE", "elsewere", "no artifact store 'elsewere'", "Did you mean 'elsewhere'?"),

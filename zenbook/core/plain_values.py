@@ -21,7 +21,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from zenbook.core.graph import Json
-from zenbook.core.placeholders import ParameterPlaceholder
+from zenbook.core.tracing.placeholders import ParameterPlaceholder
 
 PLACEHOLDER = "$parameter"  # the tag of a parameter's placeholder; a plan never has it
 

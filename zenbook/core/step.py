@@ -12,7 +12,7 @@ from zenbook.core.annotations import hints_of, output_names
 from zenbook.core.durations import Duration, seconds
 from zenbook.core.graph import Retries, StepOptions
 from zenbook.core.options import UNCHANGED, Unchanged, chosen, refuse_unknown
-from zenbook.core.trace import current_trace
+from zenbook.core.tracing.trace import current_trace
 from zenbook.errors import DefinitionError
 
 P = ParamSpec("P")

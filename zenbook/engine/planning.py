@@ -11,7 +11,7 @@ from zenbook.core.capture.capture import captured_function
 from zenbook.core.events import Stored
 from zenbook.core.graph import Json
 from zenbook.core.plan import Code, Plan
-from zenbook.core.trace import Traced
+from zenbook.core.tracing.trace import Traced
 from zenbook.engine.artifact_io import store_value
 from zenbook.engine.user_formats import captured_formats
 from zenbook.errors import FormatError, WiringError

@@ -9,7 +9,7 @@ from typing import cast
 from zenbook.core.capsule import Capsule
 from zenbook.core.plan import Plan
 from zenbook.engine.steps.capsule_loader import entry_of, loaded
-from zenbook.formats.base import Format
+from zenbook.formats.format import Format
 from zenbook.formats.registry import register_format, registered_formats
 
 

@@ -1,8 +1,8 @@
 """How values become files and come back."""
 
 from zenbook.core.live_definitions import source_digest
-from zenbook.formats.base import Format, Source, Writer
 from zenbook.formats.byte_sources import BytesSource, MappedFile
+from zenbook.formats.format import Format, Source, Writer
 from zenbook.formats.pickled import BundleFormat
 from zenbook.formats.registry import format_for, format_named, register_format
 from zenbook.formats.shared_references import groups_of_shared

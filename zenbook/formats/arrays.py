@@ -6,7 +6,7 @@ import io
 from typing import Any, BinaryIO
 
 from zenbook.errors import FormatError
-from zenbook.formats.base import Format, Source
+from zenbook.formats.format import Format, Source
 
 
 class NumpyFormat(Format):

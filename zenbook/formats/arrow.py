@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, BinaryIO, ClassVar
 
 from zenbook.errors import FormatError
-from zenbook.formats.base import Format, Source
+from zenbook.formats.format import Format, Source
 
 
 class ArrowTableFormat(Format):

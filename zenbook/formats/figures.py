@@ -6,7 +6,7 @@ import base64
 import io
 from typing import Any, BinaryIO
 
-from zenbook.formats.base import Format, Source
+from zenbook.formats.format import Format, Source
 from zenbook.formats.pickle_container import read_container, write_container
 
 _WIDE = 320  # pixels of a preview

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from zenbook.errors import FormatError
-from zenbook.formats.base import Format, Source
+from zenbook.formats.format import Format, Source
 
 _BIG = 2000  # bits; Python refuses to read decimal integers of more than 4300 digits, or fewer where so configured
 _SHOWN = 200  # characters in a preview

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any, Self
 
 from zenbook.errors import FormatError
-from zenbook.formats.base import Source
+from zenbook.formats.format import Source
 
 Spec = dict[str, Any]
 

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from zenbook.errors import FormatError
 from zenbook.formats.arrow import cell_text
-from zenbook.formats.base import Format, Source
+from zenbook.formats.format import Format, Source
 from zenbook.formats.json_text import InexactError, from_json_bytes, to_json_bytes
 from zenbook.formats.pandas_columns import MappedColumns, column_spec, to_arrow
 

@@ -11,7 +11,7 @@ import struct
 from typing import Any, BinaryIO
 
 from zenbook.errors import FormatError, ZenbookError
-from zenbook.formats.base import Source
+from zenbook.formats.format import Source
 from zenbook.pickle_support import load
 
 _MAGIC = b"ZENPKL\x00\x01"  # the last byte is the version

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, BinaryIO
 
-from zenbook.formats.base import Format, Source
+from zenbook.formats.format import Format, Source
 from zenbook.formats.json_text import short_repr, shorten
 from zenbook.formats.pickle_container import read_container, write_container
 

@@ -40,7 +40,14 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._ordinary: set[type] = set()  # classes whose instances pickle as they do anyway: most objects, quickly
 
     def reducer_override(self, obj: Any) -> Any:
-        """How a class, function or figure is pickled; called for every object that is not of a builtin type."""
+        """Say how a class, function or figure is pickled; called for every object that is not of a builtin type.
+
+        Args:
+            obj: The object.
+
+        Returns:
+            What `__reduce__` of an object returns, or NotImplemented for those that are pickled as usual.
+        """
         kind = type(obj)
         if kind in self._ordinary:
             return NotImplemented

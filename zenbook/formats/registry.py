@@ -13,8 +13,8 @@ from zenbook.core.entry_points import entry_points_by_name
 from zenbook.errors import FormatError, did_you_mean
 from zenbook.formats.arrays import NumpyFormat, NumpyScalarFormat
 from zenbook.formats.arrow import ArrowBatchFormat, ArrowTableFormat, PolarsFormat, PolarsSeriesFormat
-from zenbook.formats.base import Format
 from zenbook.formats.figures import FigureFormat
+from zenbook.formats.format import Format
 from zenbook.formats.json_text import BytesFormat, JsonFormat, TextFormat
 from zenbook.formats.pandas_frames import PandasFormat, SeriesFormat
 from zenbook.formats.pickled import BundleFormat, DataPickleFormat, PickleFormat, PydanticFormat, SklearnFormat
@@ -84,7 +84,7 @@ def format_named(name: str) -> Format:
     if form is None:
         known = {**_registered, **_BY_NAME, **_installed()}
         raise FormatError(
-            f"There is no format {name!r}.",
+            f"Unknown format {name!r}.",
             f"{did_you_mean(name, known, noun='format')} A format of your own must be registered before it can read: "
             "run the cell or import the module with its @register_format.",
         )

@@ -74,10 +74,8 @@ class CellBuilder:
         return BuiltCell(node, capsule, Code(capsule.digest, fingerprint(capsule)))
 
     def _companions(self, above: Sequence[CellStep], inputs: Mapping[str, Input]) -> set[str]:
-        """Names whose objects may share parts with the inputs: what the cell changes in one, it changes in the other.
-
-        Of a step that has run, they are the members of the same bundle; of another, all its outputs.
-        """
+        """Names whose objects may share parts with the inputs: a change of one may change the other."""
+        # Of a step that has run, they are the members of the same bundle; of another, all its outputs.
         outputs = {cell.name: cell.outputs for cell in above}
         names: set[str] = set()
         for ref in {ref for node_input in inputs.values() for ref in node_input.sources}:

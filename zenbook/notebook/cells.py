@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from zenbook.core.graph import Graph, Json
-from zenbook.core.parameter_targets import targets_by_name
 from zenbook.core.plain_values import decode, encode
 from zenbook.core.plan import Plan
 from zenbook.core.step import check_name
+from zenbook.core.tracing.parameter_targets import targets_by_name
 from zenbook.display.table import Table
 from zenbook.engine.launcher import launch
 from zenbook.engine.run_context import STATE

@@ -125,7 +125,7 @@ class Namespace:
 
         Raises:
             CaptureError: An input was changed, or cannot be stored.
-        """
+        """  # noqa: DOC501  # made by `_changed`
         held: dict[str, tuple[str, Any, Stored]] = {}
         for name in node.inputs:
             if name not in self._placed or name not in self.shell.user_ns:

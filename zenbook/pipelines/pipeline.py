@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Never, Self, overload
 
 from zenbook.core.annotations import conforms, describe, hints_of
-from zenbook.core.call_arguments import SPREAD, bind
 from zenbook.core.events import Listeners
 from zenbook.core.graph import Json
 from zenbook.core.options import UNCHANGED, Unchanged, chosen, refuse_unknown
 from zenbook.core.plain_values import NotPlainError, encode
 from zenbook.core.plan import Plan
 from zenbook.core.step import Step, check_name
-from zenbook.core.trace import Traced, current_trace, trace_pipeline
+from zenbook.core.tracing.call_arguments import SPREAD, bind
+from zenbook.core.tracing.trace import Traced, current_trace, trace_pipeline
 from zenbook.display.run_view import RunView
 from zenbook.engine.environment import EnvironmentSnapshot
 from zenbook.engine.launcher import launch

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 from zenbook.core.annotations import hints_of
 from zenbook.core.entry_points import find_entry_point
-from zenbook.core.parameter_targets import find_parameter_targets
 from zenbook.core.plan import Plan
+from zenbook.core.tracing.parameter_targets import find_parameter_targets
 from zenbook.errors import RunError, did_you_mean
 from zenbook.history.run import Run
 from zenbook.pipelines.pipeline import Pipeline

@@ -105,7 +105,7 @@ class Stack(BaseSettings):
         """
         chosen = name or active_name()
         if chosen not in stack_names():
-            raise StackError(f"There is no stack {chosen!r}.", did_you_mean(chosen, stack_names(), noun="stack"))
+            raise StackError(f"Unknown stack {chosen!r}.", did_you_mean(chosen, stack_names(), noun="stack"))
         sources = (Workspace.find().config(), _variables())
         cached = _cache.get((cls, chosen))
         if cached is None or cached[0] != sources:  # to create one takes a millisecond, and every query needs one

@@ -230,7 +230,7 @@ def existing_name(name: str | None) -> str:
     """
     stack = name or active_name()
     if stack not in stack_names():
-        raise StackError(f"There is no stack {stack!r}.", did_you_mean(stack, stack_names(), noun="stack"))
+        raise StackError(f"Unknown stack {stack!r}.", did_you_mean(stack, stack_names(), noun="stack"))
     return stack
 
 

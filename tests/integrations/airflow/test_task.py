@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from zenbook import find_run
-from zenbook.core.plan_parameters import with_params
+from zenbook.core.tracing.plan_parameters import with_params
 from zenbook.errors import RunError
 from zenbook.pipelines.sources import find_target
 from zenbook.stack.records import RunQuery

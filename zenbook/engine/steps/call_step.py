@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from zenbook.core.annotations import conforms, describe, hints_of, output_hints
-from zenbook.core.call_arguments import call_with
 from zenbook.core.capsule import Capsule
 from zenbook.core.events import Stored
 from zenbook.core.graph import Node, StepKind
+from zenbook.core.tracing.call_arguments import call_with
 from zenbook.engine.artifact_io import Reader
 from zenbook.engine.steps import library_settings, random_state
 from zenbook.engine.steps.capsule_loader import entry_of, loaded

@@ -60,10 +60,8 @@ def _box_width(name: str, entries: Iterable[Entry]) -> float:
 
 
 def _drawn_edges(drawn: dict[int, Entry], edges: Iterable[Edge]) -> list[tuple[str, str]]:
-    """The edges between drawn steps, and those to and from the artifact.
-
-    An edge from a step that made the artifact to one that read it is left out: it passes through the artifact.
-    """
+    """The edges between drawn steps, and those to and from the artifact."""
+    # An edge from a step that made the artifact to one that read it is left out: it passes through the artifact.
     pairs = [(str(source), str(target)) for source, target in edges if source in drawn and target in drawn]
     near = {str(place): entry for place, entry in drawn.items() if entry.distance == 1}
     makers = {node for node, entry in near.items() if entry.relation is LineageRelation.MADE}

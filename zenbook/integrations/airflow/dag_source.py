@@ -9,7 +9,7 @@ from typing import Any
 from zenbook.core.digest import digest_of_text
 from zenbook.core.graph import Graph, Node, transitive_reduction
 from zenbook.core.plan import Plan
-from zenbook.core.plan_parameters import as_plain
+from zenbook.core.tracing.plan_parameters import as_plain
 from zenbook.errors import did_you_mean
 from zenbook.exporters.base import ExportError
 from zenbook.exporters.source_writer import (

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from zenbook.core.identifiers import dag_id_of
 from zenbook.core.plan import Plan
-from zenbook.core.plan_parameters import as_plain
+from zenbook.core.tracing.plan_parameters import as_plain
 from zenbook.exporters.base import Exporter, ExportError
 from zenbook.exporters.readable_source import readable_source
 from zenbook.integrations.airflow.dag_source import dag_source

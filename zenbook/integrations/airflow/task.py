@@ -23,8 +23,8 @@ from zenbook.core.events import ATTEMPT_NOTE, Listeners
 from zenbook.core.graph import Node
 from zenbook.core.identifiers import identifiers
 from zenbook.core.plan import Plan
-from zenbook.core.plan_parameters import with_params
 from zenbook.core.states import RunState, StepState
+from zenbook.core.tracing.plan_parameters import with_params
 from zenbook.engine.environment import EnvironmentSnapshot, user_name
 from zenbook.engine.run_context import HIDDEN, Attempt, RunContext
 from zenbook.engine.run_end import RunEnd

@@ -10,9 +10,9 @@ from typing import Any, Literal
 import pytest
 
 from zenbook import Pipeline, pipeline, step
-from zenbook.core.parameter_targets import find_parameter_targets
 from zenbook.core.plain_values import encode
 from zenbook.core.plan import Plan
+from zenbook.core.tracing.parameter_targets import find_parameter_targets
 
 
 class Model:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from zenbook.core.annotations import conforms, describe
-from zenbook.core.call_arguments import SPREAD, bind, call_with
 from zenbook.core.graph import Graph, Input, Json, Node, OutputRef, StepKind, StepOptions
-from zenbook.core.placeholders import Output, Outputs, ParameterPlaceholder
 from zenbook.core.plain_values import NotPlainError, encode
+from zenbook.core.tracing.call_arguments import SPREAD, bind, call_with
+from zenbook.core.tracing.placeholders import Output, Outputs, ParameterPlaceholder
 from zenbook.errors import WiringError, ZenbookError
 
 _active: ContextVar[Trace | None] = ContextVar("zenbook_trace", default=None)

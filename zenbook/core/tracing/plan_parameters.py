@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from zenbook.core.graph import Graph, Json
-from zenbook.core.parameter_targets import replace_part
 from zenbook.core.plain_values import NotPlainError, decode, encode
 from zenbook.core.plan import Plan
+from zenbook.core.tracing.parameter_targets import replace_part
 from zenbook.errors import RunError, did_you_mean
 
 _TEXT_TAGS = ("$path", "$float", "$Decimal", "$Fraction", "$UUID", "$datetime", "$date", "$time")

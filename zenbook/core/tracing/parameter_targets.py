@@ -21,14 +21,14 @@ from dataclasses import replace
 from typing import Any, Literal, get_args, get_origin
 
 from zenbook.core.annotations import conforms, hints_of
-from zenbook.core.call_arguments import SPREAD
 from zenbook.core.graph import Graph, Json
 from zenbook.core.parsing import parse
-from zenbook.core.placeholders import ParameterPlaceholder
 from zenbook.core.plain_values import PLACEHOLDER, decode, encode
 from zenbook.core.plan import ParameterTarget, Plan
 from zenbook.core.step import Step
-from zenbook.core.trace import Traced, trace_pipeline
+from zenbook.core.tracing.call_arguments import SPREAD
+from zenbook.core.tracing.placeholders import ParameterPlaceholder
+from zenbook.core.tracing.trace import Traced, trace_pipeline
 
 
 def find_parameter_targets(

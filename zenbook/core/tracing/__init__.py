@@ -1,0 +1,1 @@
+"""From a pipeline function to a graph, and from a plan back to the parameters that can be changed."""
