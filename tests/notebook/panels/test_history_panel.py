@@ -167,7 +167,7 @@ def test_a_run_is_exported_and_the_line_that_does_it_is_shown(scene: Scene) -> N
     assert "lr" in script.read_text()
     form.get_by_label("Folder").fill("")
     form.get_by_role("button", name="Export", exact=True).click()
-    expect(form).to_contain_text("Name a folder.")
+    expect(form).to_contain_text("No folder given.")
 
 
 def test_a_run_that_goes_on_is_opened_and_cancelled(scene: Scene) -> None:
