@@ -22,10 +22,10 @@ lab: $(DEMO) ## Open the notebooks in JupyterLab on this machine
 		$(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname)),,--no-browser) \
 		$(if $(filter 0,$(shell id -u)),--allow-root)
 
-test: $(TEST) ## Check everything: lint, types, floors, tests and notebooks
+test: $(TEST) ## Check everything: lint, types, imports, docs, tests and notebooks
 	@$(MAKE) --no-print-directory --keep-going debian npm airflow mlflow ipykernel ruff format types imports javascript docs pytest
 
-lint: $(TEST) ## Check style, types and floors
+lint: $(TEST) ## Check style, types and the order of imports
 	@$(MAKE) --no-print-directory --keep-going npm ruff format types imports javascript
 
 docs: $(TEST) ## Build the documentation with its API reference into .cache/site
@@ -35,7 +35,7 @@ coverage: $(TEST) ## Measure which lines the tests reach (those without servers 
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -q --cov --cov-report=term tests/core tests/stack tests/formats tests/display \
 		tests/engine tests/history tests/cli tests/exporters tests/test_cache_never_lies.py tests/test_same_code_everywhere.py
 
-pictures: $(TEST) debian ## Take the screenshots of README and docs anew, from a real JupyterLab
+pictures: $(TEST) debian ## Take the screenshots of README and docs again, from a real JupyterLab
 	@$(BIN)/python -m tests.pictures $(SCENES)
 
 bench: $(TEST) mlflow ## Measure speed against the figures that zenbook promises

@@ -1,4 +1,4 @@
-"""``make pictures``: the screenshots of README and documentation, taken anew from a real JupyterLab."""
+"""``make pictures``: the screenshots of README and documentation, taken again from a real JupyterLab."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the frame promises: floors that hold, a whole wheel, quick imports, nothing of one machine in it."""
+"""What packaging promises: imports point down, a whole wheel, quick imports, nothing of one machine in it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def required(*extras: str) -> dict[str, Requirement]:
     return found
 
 
-def test_imports_point_down_the_floors():
+def test_imports_point_down_the_rooms():
     checked = run(Path(sys.executable).with_name("lint-imports"), "--no-logo")
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
@@ -68,8 +68,8 @@ def test_every_flavour_is_held_independent_of_the_others():
     (contract,) = [one for one in PYPROJECT["tool"]["importlinter"]["contracts"] if one["type"] == "independence"]
     targets = [target for group in PROJECT["entry-points"].values() for target in group.values()]
 
-    floors = ("zenbook.artifact_stores.", "zenbook.metadata_stores.", "zenbook.orchestrators.")
-    flavours = {target.partition(":")[0] for target in targets if target.startswith(floors)}
+    rooms = ("zenbook.artifact_stores.", "zenbook.metadata_stores.", "zenbook.orchestrators.")
+    flavours = {target.partition(":")[0] for target in targets if target.startswith(rooms)}
     integrations = {".".join(target.split(".")[:3]) for target in targets if target.startswith("zenbook.integrations.")}
     assert set(contract["modules"]) == flavours | integrations
 

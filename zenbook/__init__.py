@@ -1,6 +1,6 @@
 """zenbook takes a notebook to production without leaving it.
 
-Write steps in cells, run them on the stack that is switched on, remember every run. Names are loaded on first use, so
+Write steps in cells, run them on the active stack, remember every run. Names are loaded on first use, so
 that ``import zenbook`` costs next to nothing.
 """
 

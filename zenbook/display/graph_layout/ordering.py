@@ -7,7 +7,7 @@ from bisect import bisect_right, insort
 from zenbook.display.graph_layout.layers import WiredGraph
 
 _SWEEPS = 16
-_LARGE, _SWEEPS_LARGE = 1000, 4  # vertices from which a sweep is dear, and how many sweeps there are then
+_LARGE, _SWEEPS_LARGE = 1000, 4  # vertices from which a sweep is expensive, and how many sweeps there are then
 _PATIENCE = 4  # sweeps without fewer crossings, after which the search ends
 _SWAP_FROM, _SWAP_MAX = 2, 400  # neighbours are swapped from this sweep on, with fewer vertices than this
 
