@@ -163,7 +163,7 @@ def test_nothing_of_a_command_line_shows_a_password(workspace: Path, server: Mar
     def lines() -> str:
         import subprocess
 
-        return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+        return subprocess.run(["ps", "-wweo", "args"], capture_output=True, text=True, check=True).stdout
 
     @pipeline
     def listing() -> None:

@@ -118,7 +118,7 @@ def test_bash_completes_with_the_line_that_zen_completion_gives(workspace: Path)
     line = cli.invoke(["completion", "bash"])[0]["line"]
     folder = Path(sys.executable).parent
     script = (
-        f"export PATH={folder}:$PATH; {line}; COMP_WORDS=(zen stack us); COMP_CWORD=2; _zen_completion zen us stack; "
+        f"export PATH='{folder}':$PATH; {line}; COMP_WORDS=(zen stack us); COMP_CWORD=2; _zen_completion zen us stack; "
         'echo "${COMPREPLY[@]}"'
     )
     done = subprocess.run(["bash", "-c", script], cwd=workspace, capture_output=True, text=True, timeout=60)

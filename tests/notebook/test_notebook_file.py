@@ -117,7 +117,7 @@ def test_what_only_executing_makes_is_named_when_a_step_reaches_it(tmp_path: Pat
     words = ["export", "airflow", "book.ipynb:reaching", "--to", "out"]
     done = zen(tmp_path, *words, "--static")
     assert done.returncode == 1
-    assert "Step 'three' uses `big` (cell 6), but a notebook that is only analysed does not make it." in done.stderr
+    assert "Step 'three' uses `big` (cell 6), but a notebook that is only analysed does not create it." in done.stderr
     assert "Export it without --static" in done.stderr
     assert zen(tmp_path, *words).returncode == 0
 

@@ -182,8 +182,8 @@ def test_a_step_whose_input_is_not_there_fails(plan: tuple[Path, str], capsys: p
     [
         (None, "divied", None, "no step 'divied'.\nDid you mean 'divide'"),
         (None, "divide", "20200101-000000-000000", "Run '20200101-000000-000000' is not in"),
-        (lambda text: "{", "divide", None, "This is no zenbook plan"),
-        (lambda text: "[]", "divide", None, "This is no zenbook plan"),
+        (lambda text: "{", "divide", None, "This is not a zenbook plan"),
+        (lambda text: "[]", "divide", None, "This is not a zenbook plan"),
         (lambda text: text.replace('"nodes"', '"nodez"'), "divide", None, "is damaged (KeyError: 'nodes')"),
         (lambda text: text.replace('"version":1', '"version":"x"'), "divide", None, "is damaged"),
         (lambda text: text.replace('"version":1', '"version":99'), "divide", None, "pip install -U zenbook"),

@@ -131,7 +131,7 @@ def test_a_task_whose_worker_never_began_brings_its_log(
     airflow: LiveAirflow, workspace: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exec {sys.executable} "$@"\necho no interpreter today; exit 9\n')
+    python.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exec "{sys.executable}" "$@"\necho no interpreter today; exit 9\n')
     python.chmod(0o755)
     put_on(airflow, monkeypatch, workspace, python=str(python))
     with pytest.raises(RunError, match="Step 'load' crashed: its task is failed in Airflow") as raised:

@@ -125,7 +125,7 @@ def test_results_of_a_run_without_its_server_arrive_when_the_server_is_back(work
     server.start()
     listed = run_zen(workspace, "runs")
     assert listed.returncode == 0, listed.stderr
-    assert "has been sent" in listed.stderr
+    assert "were sent now" in listed.stderr
     assert not [*spool.glob("*.json")]
     store = store_at(server.url())
     (run,) = store.runs(RunQuery())
@@ -157,7 +157,7 @@ def test_an_interrupt_ends_the_wait_and_no_result_is_lost(workspace: Path, serve
     assert "KeyboardInterrupt" in rest
     assert re.search(r"kept in .*spool/shared", rest)
     server.start()
-    assert "has been sent" in run_zen(workspace, "runs").stderr
+    assert "were sent now" in run_zen(workspace, "runs").stderr
     store = store_at(server.url())
     (run,) = store.runs(RunQuery())
     assert str(run.state) == "cancelled"
@@ -216,7 +216,7 @@ def test_a_cell_whose_end_can_not_be_recorded_keeps_it_and_says_so(workspace: Pa
         assert "does not answer: waiting up to 0.3 s" in failed.text
         assert "records of this run are kept in" in failed.text + str(failed.outputs)
         server.start()
-        assert "has been sent" in k.run("r = %zen runs").text
+        assert "were sent now" in k.run("r = %zen runs").text
         done = k.run(
             "%%step wait\nimport time\nfrom pathlib import Path\nPath('in second').touch()\n"
             "while not Path('go').exists():\n    time.sleep(0.02)\ny = x + 1"

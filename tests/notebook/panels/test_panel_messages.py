@@ -98,8 +98,11 @@ def test_a_widget_that_the_page_has_made_is_closed_before_the_cell_ends(page: Fa
 def test_a_page_is_answered_while_the_cell_is_running(page: FakePage, tmp_path: Path) -> None:
     page.kernel.start("waiting();")
     page.wait_for_panel()
-    page.ask(ask="log", step="waits", first=None)
-    assert page.answer("log")["log"] == {"first": 0, "total": 1, "text": "from the step\n"}
+    log = {"total": 0}
+    while not log["total"]:  # the panel is there before the step prints
+        page.ask(ask="log", step="waits", first=None)
+        log = page.answer("log")["log"]
+    assert log == {"first": 0, "total": 1, "text": "from the step\n"}
     page.ask(ask="details", step="waits")
     assert page.answer("details")["details"]["state"] == "running"
     page.ask(ask="details", step="stranger")
