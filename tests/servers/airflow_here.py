@@ -55,7 +55,9 @@ def new_home(version: str, home: Path) -> None:
     home.mkdir(parents=True, exist_ok=True)
     shutil.copy(prepared / "airflow.db", home)
     settings = (prepared / "airflow.cfg").read_text()
-    (home / "airflow.cfg").write_text(settings.replace(str(prepared), str(home)))
+    for folder in (prepared, prepared.resolve()):  # .cache may be a link
+        settings = settings.replace(str(folder), str(home))
+    (home / "airflow.cfg").write_text(settings)
 
 
 def loaded_and_tested(version: str, home: Path, *, run: Mapping[str, Any], **more: str) -> dict[str, Any]:
